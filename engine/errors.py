@@ -37,6 +37,10 @@ class SamplingError(LatentwireError):
     """Sampling was asked for something that has no answer: an unknown sampler, conditions that do not fit the model."""
 
 
+class TrainingError(LatentwireError):
+    """Training cannot start or go on: data that is missing or altered, or a state of another recipe."""
+
+
 class OutOfMemory(LatentwireError):
     """The device has no room left and every smaller way of doing the work was tried."""
 
