@@ -1,0 +1,222 @@
+"""The UNet of Stable Diffusion 1, 2 and XL: `model.diffusion_model.` of their checkpoints."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.control import ControlResiduals
+from engine.models.layers import Downsample, ResBlock, Upsample, conv3x3, group_norm, timestep_embedding
+from engine.models.patches import Patches
+from engine.models.transformer import SpatialTransformer
+from engine.models.unet_config import UNetConfig
+
+Check = Callable[[], None]
+
+
+class UNet(nn.Module):
+    """Noise in a picture, seen at several sizes and guided by text.
+
+    Source: Rombach et al. 2022, arXiv 2112.10752; Podell et al. 2023, arXiv 2307.01952 (SDXL).
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.time_embed = embedding_mlp(config.model_channels, config.embedding_width)
+        if config.class_width is not None:
+            self.label_emb = nn.Sequential(embedding_mlp(config.class_width, config.embedding_width))
+        self.input_blocks, skip_widths = build_input_blocks(config)
+        self.middle_block = build_middle_block(config)
+        self.output_blocks = build_output_blocks(config, skip_widths)
+        self.out = nn.Sequential(
+            group_norm(config.model_channels), nn.SiLU(), conv3x3(config.model_channels, config.out_channels)
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        y: Tensor | None = None,
+        control: ControlResiduals | None = None,
+        patches: Mapping[str, Any] | None = None,
+        cancelled: Check | None = None,
+    ) -> Tensor:
+        """What the net thinks of a noisy latent: its noise, its velocity or its clean self, as it was trained.
+
+        `patches` are author hooks (see patches.py); `cancelled` is called between blocks and raises to stop.
+
+        Shapes: x [B, C, h, w] latent, scaled as the net was trained; timesteps [B], may be fractional;
+        context [B, T, D]; y [B, class_width] for nets with class_width.
+        Returns: [B, out_channels, h, w].
+        """
+        hooks = Patches(patches) if patches else None
+        check = cancelled or _go_on
+        control = control or ControlResiduals()
+        embedding = embed_time(self, timesteps, y, x.dtype, hooks)  # [B, E]
+        h, skips = self._encode(x, embedding, context, control, hooks, check)  # [B, C·m, h / 2^l, w / 2^l]
+        if self.middle_block is not None:
+            check()
+            _enter(hooks, "middle", 0)
+            h = self.middle_block(h, embedding, context, hooks)  # [B, C·m, h / 2^l, w / 2^l]
+        h = h if control.middle is None else h + control.middle
+        h = self._decode(h, skips, embedding, context, control, hooks, check)  # [B, C, h, w]
+        return self.out(h)  # [B, out, h, w]
+
+    def _encode(
+        self,
+        h: Tensor,
+        embedding: Tensor,
+        context: Tensor,
+        control: ControlResiduals,
+        hooks: Patches | None,
+        check: Check,
+    ) -> tuple[Tensor, list[Tensor]]:
+        skips = []
+        for index, block in enumerate(self.input_blocks):
+            check()
+            _enter(hooks, "input", index)
+            h = _plus(block(h, embedding, context, hooks), control.encoder, index)
+            h = h if hooks is None else hooks.hidden("input_block_patch", h)
+            skips.append(h)
+            h = h if hooks is None else hooks.hidden("input_block_patch_after_skip", h)
+        return h, skips
+
+    def _decode(
+        self,
+        h: Tensor,
+        skips: list[Tensor],
+        embedding: Tensor,
+        context: Tensor,
+        control: ControlResiduals,
+        hooks: Patches | None,
+        check: Check,
+    ) -> Tensor:
+        for index, block in enumerate(self.output_blocks):
+            check()
+            _enter(hooks, "output", index)
+            skip = skips.pop()
+            skip = _plus(skip, control.input, len(skips))
+            if hooks is not None:
+                h, skip = hooks.joined(h, skip)
+            # A level of odd size was rounded up on the way down; the next skip knows the size to return to.
+            size = skips[-1].shape[-2:] if skips else None
+            h = block(torch.cat([h, skip], dim=1), embedding, context, hooks, size)
+        return h
+
+
+class Block(nn.Sequential):
+    """The layers at one step of the U, each given what it needs."""
+
+    def forward(  # type: ignore[override]
+        self,
+        x: Tensor,
+        embedding: Tensor,
+        context: Tensor,
+        patches: Patches | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        for layer in self:
+            if isinstance(layer, ResBlock):
+                x = layer(x, embedding)
+            elif isinstance(layer, SpatialTransformer):
+                x = layer(x, context, patches)
+            elif isinstance(layer, Upsample):
+                x = layer(x, size)
+            else:
+                x = layer(x)
+        return x
+
+
+def embedding_mlp(in_width: int, width: int) -> nn.Sequential:
+    """Two linear layers that lift waves or labels to the width of the time embedding."""
+    return nn.Sequential(nn.Linear(in_width, width), nn.SiLU(), nn.Linear(width, width))
+
+
+def embed_time(
+    net: Any, timesteps: Tensor, y: Tensor | None, dtype: torch.dtype, hooks: Patches | None = None
+) -> Tensor:
+    """Time, and what else holds for the whole picture, as one vector. `net` is a UNet or a ControlNet.
+
+    Shapes: timesteps [B]; y [B, class_width].
+    Returns: [B, embedding_width].
+    """
+    embedding = net.time_embed(timestep_embedding(timesteps, net.config.model_channels).to(dtype))
+    if hooks is not None:
+        embedding = hooks.embedding(embedding, net.config.model_channels)
+    if net.config.class_width is None:
+        return embedding
+    if y is None:
+        raise ValueError(f"this network expects a vector y of width {net.config.class_width}, but none came; encode it")
+    return embedding + net.label_emb(y.to(dtype))
+
+
+def build_input_blocks(config: UNetConfig) -> tuple[nn.ModuleList, list[int]]:
+    """The way down, shared by UNets and ControlNets.
+
+    Returns: the blocks, and how many channels each of them leaves on its skip connection.
+    """
+    blocks = nn.ModuleList([Block(conv3x3(config.in_channels, config.model_channels))])
+    width = config.model_channels
+    widths = [width]
+    depths = iter(config.input_depths)
+    for level, count in enumerate(config.res_blocks):
+        for _ in range(count):
+            before, width = width, config.width(level)
+            blocks.append(Block(*_layers(config, before, width, next(depths))))
+            widths.append(width)
+        if level < len(config.res_blocks) - 1:
+            blocks.append(Block(Downsample(width)))
+            widths.append(width)
+    return blocks, widths
+
+
+def build_middle_block(config: UNetConfig) -> Block | None:
+    """The bottom of the U: two residual blocks around a transformer, or what small variants left of it."""
+    width = config.width(-1)
+    if config.middle_depth is None:
+        return None
+    layers = _layers(config, width, width, config.middle_depth)
+    if config.middle_depth > 0:
+        layers.append(ResBlock(width, width, config.embedding_width))
+    return Block(*layers)
+
+
+def build_output_blocks(config: UNetConfig, skip_widths: list[int]) -> nn.ModuleList:
+    """The way up: one block for every skip connection, the last of a level doubling the size."""
+    blocks = nn.ModuleList()
+    skips = list(skip_widths)
+    width = config.width(-1)
+    depths = iter(config.output_depths)
+    for level, count in reversed(list(enumerate(config.res_blocks))):
+        for i in range(count + 1):
+            before, width = width, config.width(level)
+            layers = _layers(config, before + skips.pop(), width, next(depths))
+            if level > 0 and i == count:
+                layers.append(Upsample(width))
+            blocks.append(Block(*layers))
+    return blocks
+
+
+def _layers(config: UNetConfig, before: int, width: int, depth: int) -> list[nn.Module]:
+    layers: list[nn.Module] = [ResBlock(before, width, config.embedding_width)]
+    if depth > 0:
+        heads = config.heads_at(width)
+        layers.append(SpatialTransformer(width, heads, depth, config.context_width, config.linear_projections))
+    return layers
+
+
+def _enter(hooks: Patches | None, name: str, index: int) -> None:
+    if hooks is not None:
+        hooks.enter_block(name, index)
+
+
+def _go_on() -> None:
+    """Nobody can cancel this evaluation."""
+
+
+def _plus(h: Tensor, places: tuple[Tensor | None, ...], index: int) -> Tensor:
+    extra = places[index] if index < len(places) else None
+    return h if extra is None else h + extra

@@ -1,0 +1,105 @@
+"""The shape of a UNet, and how to read it off the tensors of a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """How wide, how deep and where text comes in; the defaults are Stable Diffusion 1's.
+
+    `res_blocks` are the encoder's per level; the decoder has one more on each. Depths count transformer blocks, one
+    entry per residual block in the order they run (0 = no transformer there). A `middle_depth` of 0 leaves a lone
+    residual block in the middle, None nothing at all (distilled SDXL). Heads are either a number or a width.
+    `class_width` is the width of the vector y (SDXL: pooled text and sizes).
+    """
+
+    in_channels: int = 4
+    out_channels: int = 4
+    model_channels: int = 320
+    channel_multipliers: tuple[int, ...] = (1, 2, 4, 4)
+    res_blocks: tuple[int, ...] = (2, 2, 2, 2)
+    input_depths: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 0, 0)
+    middle_depth: int | None = 1
+    output_depths: tuple[int, ...] = (0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+    context_width: int = 768
+    heads: int = 8
+    head_width: int | None = None
+    linear_projections: bool = False
+    class_width: int | None = None
+
+    @property
+    def embedding_width(self) -> int:
+        """The width of the time embedding."""
+        return 4 * self.model_channels
+
+    def width(self, level: int) -> int:
+        """How many channels a level has."""
+        return self.channel_multipliers[level] * self.model_channels
+
+    def heads_at(self, channels: int) -> int:
+        """How many heads attention has among that many channels."""
+        return self.heads if self.head_width is None else channels // self.head_width
+
+    @classmethod
+    def from_shapes(cls, shapes: Shapes, heads: int | None = None) -> "UNetConfig":
+        """Read the configuration off the tensors of a UNet or ControlNet file, its prefix removed.
+
+        Heads are not in the shapes: SD1 has 8, every other family heads of width 64, unless `heads` says otherwise.
+        """
+        model_channels, in_channels = shapes["input_blocks.0.0.weight"][:2]
+        levels = _levels(shapes)
+        inputs = [block for level in levels for block in level]
+        outputs = _numbered(shapes, "output_blocks.{}.0.in_layers.0.weight")
+        projection = next((v for k, v in shapes.items() if k.endswith("1.proj_in.weight")), ())
+        linear = len(projection) == 2
+        return cls(
+            in_channels=in_channels,
+            out_channels=shapes.get("out.2.weight", (4,))[0],
+            model_channels=model_channels,
+            channel_multipliers=tuple(
+                shapes[f"input_blocks.{level[0]}.0.in_layers.2.weight"][0] // model_channels for level in levels
+            ),
+            res_blocks=tuple(len(level) for level in levels),
+            input_depths=tuple(_depth(shapes, f"input_blocks.{i}") for i in inputs),
+            middle_depth=_middle_depth(shapes),
+            output_depths=tuple(_depth(shapes, f"output_blocks.{i}") for i in range(outputs)),
+            context_width=next((v[1] for k, v in shapes.items() if k.endswith("attn2.to_k.weight")), cls.context_width),
+            heads=heads or cls.heads,
+            head_width=None if heads or not linear else 64,
+            linear_projections=linear,
+            class_width=shapes["label_emb.0.0.weight"][1] if "label_emb.0.0.weight" in shapes else None,
+        )
+
+
+def _levels(shapes: Shapes) -> list[list[int]]:
+    """The residual blocks' numbers, level by level; a downsampling block ends a level."""
+    levels: list[list[int]] = [[]]
+    index = 1
+    while True:
+        if f"input_blocks.{index}.0.op.weight" in shapes:
+            levels.append([])
+        elif f"input_blocks.{index}.0.in_layers.0.weight" in shapes:
+            levels[-1].append(index)
+        else:
+            return levels
+        index += 1
+
+
+def _middle_depth(shapes: Shapes) -> int | None:
+    if "middle_block.1.proj_in.weight" in shapes:
+        return _depth(shapes, "middle_block")
+    return 0 if "middle_block.0.in_layers.0.weight" in shapes else None
+
+
+def _depth(shapes: Shapes, block: str) -> int:
+    return _numbered(shapes, f"{block}.1.transformer_blocks.{{}}.norm1.weight")
+
+
+def _numbered(shapes: Shapes, pattern: str) -> int:
+    n = 0
+    while pattern.format(n) in shapes:
+        n += 1
+    return n
