@@ -1,0 +1,44 @@
+# Two commands: `make run` draws a picture, `make test` runs everything that guards main.
+# Both set up .venv from constraints.txt first; later calls reuse it.
+
+# The first interpreter that is new enough; PYTHON=… chooses another.
+PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(each) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(each))))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test quick bench clean
+
+run: $(VENV)/run.stamp
+	@$(BIN)/python main.py run workflows/text_to_image.json $(ARGS)
+
+test: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(ARGS)
+
+quick: ARGS = -m "not slow"
+quick: test
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.sampling
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Latentwire needs Python 3.11 or newer; none was found. Name one with: make run PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; a minute or two)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/run.stamp
