@@ -1,0 +1,338 @@
+"""Where files are: model folders by kind, and the roots for input, output, temporary and user files.
+
+Built once in `main.py` and handed to whoever needs files. A name that comes from a graph is joined to a folder here and
+nowhere else, so it cannot climb out of it.
+"""
+
+import builtins
+import mimetypes
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+import yaml
+
+from engine.errors import PathError, SettingsError
+
+WEIGHT_SUFFIXES = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft"})
+"""What a weights file may be called. Source: ComfyUI's supported extensions (node_behaviour.md, 0.7)."""
+
+LEGACY_KINDS = {"clip": "text_encoders", "unet": "diffusion_models"}
+"""Old names of kinds that saved files and plugins still use."""
+
+MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "checkpoints": ("checkpoints",),
+    "configs": ("configs",),
+    "loras": ("loras",),
+    "vae": ("vae",),
+    "text_encoders": ("text_encoders", "clip"),
+    "diffusion_models": ("unet", "diffusion_models"),
+    "clip_vision": ("clip_vision",),
+    "style_models": ("style_models",),
+    "embeddings": ("embeddings",),
+    "diffusers": ("diffusers",),
+    "vae_approx": ("vae_approx",),
+    "controlnet": ("controlnet", "t2i_adapter"),
+    "gligen": ("gligen",),
+    "upscale_models": ("upscale_models",),
+    "hypernetworks": ("hypernetworks",),
+    "photomaker": ("photomaker",),
+    "classifiers": ("classifiers",),
+    "model_patches": ("model_patches",),
+    "audio_encoders": ("audio_encoders",),
+}
+"""Kind -> folders of `models/`, in the order they are searched. Source: node_behaviour.md, 0.7."""
+
+FROM_OUTPUT = ("checkpoints", "text_encoders", "vae", "diffusion_models", "loras")
+"""Kinds that saving nodes write below the output folder; what they wrote can be loaded again at once."""
+
+_ANNOTATION = re.compile(r"(?s)(?P<name>.*)\[(?P<root>input|output|temp)\]")
+_FRESH_SECONDS = 2.0  # a folder changed this short a time before it was read may change again under the same mtime
+
+
+def embedded_models() -> Path:
+    """The models that come with this program, found wherever the base directory is: in its folder, or as installed."""
+    beside = Path(__file__).resolve().parent.parent / "models"
+    return beside if beside.is_dir() else Path(sys.prefix, "share", "latentwire", "models")
+
+
+def inside(root: Path, name: str) -> Path:
+    """Joins a name to a root, or refuses a name that could lead out of it.
+
+    Raises: PathError for an empty name, a NUL, an absolute path, a drive letter or a `..`.
+    """
+    if not name or "\0" in name or not _can_be_spelled(name):
+        raise PathError(f"{name!r} is not a file name; give the name of a file below {root}")
+    parts = re.split(r"[/\\]", name)
+    if not parts[0] or PureWindowsPath(name).drive or ".." in parts:
+        raise PathError(f"{name!r} leads out of {root}; give a name below it, without '..' and not absolute")
+    return root / name
+
+
+def _can_be_spelled(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def split_annotation(name: str) -> tuple[str, str | None]:
+    """Splits "a.png [output]" into its name and its root: "input", "output", "temp", or None where none is said."""
+    found = _ANNOTATION.fullmatch(name)
+    if found is None:
+        return name, None
+    # ComfyUI: the one character before the bracket is cut, whatever it is.
+    return found["name"][:-1], found["root"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The names below some folders, and what those folders looked like when they were read."""
+
+    names: tuple[str, ...]
+    folders: tuple[Path, ...]
+    changed: Mapping[str, int]
+    read_at: float
+
+
+class Folders:
+    """Model folders by kind, and the roots for input, output, temp and user files.
+
+    base: holds models/, input/, output/, temp/, user/ and custom_nodes/; a ComfyUI folder is one.
+    output, input, temp, user: take the place of those below base.
+    extra: files in the format of ComfyUI's extra_model_paths.yaml; the one in base is read without being named.
+    """
+
+    def __init__(
+        self,
+        base: Path | str,
+        *,
+        output: Path | str | None = None,
+        input: Path | str | None = None,  # ComfyUI's word for it
+        temp: Path | str | None = None,
+        user: Path | str | None = None,
+        extra: Sequence[Path | str] = (),
+        embedded: Path | None = None,
+    ) -> None:
+        self.base = _absolute(base)
+        self.models = self.base / "models"
+        self.output = _absolute(output or self.base / "output")
+        self.input = _absolute(input or self.base / "input")
+        self.temp = _absolute(temp or self.base / "temp")
+        self.user = _absolute(user or self.base / "user")
+        self._lock = threading.Lock()
+        self._listings: dict[str, _Listing] = {}
+        self._kinds = _standard_kinds(self.base, self.output, embedded or embedded_models())
+        self._suffixes: dict[str, frozenset[str]] = dict.fromkeys(MODEL_FOLDERS, WEIGHT_SUFFIXES)
+        self._suffixes["configs"] = frozenset({".yaml"})
+        beside = self.base / "extra_model_paths.yaml"
+        for file in [*([beside] if beside.is_file() else []), *extra]:
+            for kind, folder, is_default in read_extra_model_paths(Path(file)):
+                self.add_folder(kind, folder, is_default=is_default)
+
+    def kinds(self) -> builtins.list[str]:
+        """The kinds of model folders there are, current names only."""
+        return list(self._kinds)
+
+    def folders(self, kind: str) -> tuple[Path, ...]:
+        """Where files of a kind are looked for, in that order. Raises: PathError for an unknown kind."""
+        kind = LEGACY_KINDS.get(kind, kind)
+        try:
+            return tuple(self._kinds[kind])
+        except KeyError:
+            known = ", ".join(sorted(self._kinds))
+            raise PathError(f"{kind!r} is no kind of model folder; there are {known}") from None
+
+    def add_folder(self, kind: str, folder: Path | str, *, is_default: bool = False) -> None:
+        """Adds a folder to a kind (before the others when it is the default), and the kind itself when it is new."""
+        kind, folder = LEGACY_KINDS.get(kind, kind), _absolute(folder)
+        with self._lock:
+            others = [each for each in self._kinds.get(kind, []) if each != folder or not is_default]
+            known = folder in others
+            self._kinds[kind] = [folder, *others] if is_default else [*others, *([] if known else [folder])]
+
+    def list(self, kind: str) -> list[str]:
+        """The names of all files of a kind, sorted, with their sub-folders; read anew when a folder has changed.
+
+        A kind without known suffixes lists every file; `diffusers` lists the folders that hold a model_index.json.
+        Raises: PathError for an unknown kind.
+        """
+        kind = LEGACY_KINDS.get(kind, kind)
+        folders = self.folders(kind)
+        listing = self._listings.get(kind)
+        if listing is None or listing.folders != folders or not _is_current(listing):
+            listing = _read_listing(folders, self._suffixes.get(kind, frozenset()), whole_folders=kind == "diffusers")
+            with self._lock:
+                self._listings[kind] = listing
+        return [*listing.names]
+
+    def path(self, kind: str, name: str) -> Path:
+        """The file of a kind by its listed name, in the first folder that has it.
+
+        A link inside a model folder may lead anywhere: people keep their models on other disks. A name may not.
+        Raises: PathError when there is none, or the name leads out of the folder.
+        """
+        folders = self.folders(kind)
+        for folder in folders:
+            try:
+                candidate = inside(folder, name)
+            except PathError as error:
+                raise PathError(f"{kind}: {error}") from None
+            if _exists(candidate, as_folder=kind == "diffusers"):
+                return candidate
+        looked = ", ".join(map(str, folders))
+        raise PathError(f"{kind}: no file {name!r}; looked in {looked}. Put it there or choose one of those listed")
+
+    def root(self, kind: str) -> Path:
+        """The folder behind "input", "output" or "temp". Raises: PathError for another word."""
+        roots = {"input": self.input, "output": self.output, "temp": self.temp}
+        if kind not in roots:
+            raise PathError(f"{kind!r} is no folder of files; expected input, output or temp")
+        return roots[kind]
+
+    def input_file(self, name: str, root: str = "input") -> Path:
+        """The file a node names, such as "a.png", "sub/a.png" or "a.png [output]"; `root` where the name says none.
+
+        Raises: PathError when there is none, or it lies outside that folder, even by way of a link.
+        """
+        plain, annotated = split_annotation(name)
+        kind = annotated or root
+        folder = self.root(kind)
+        try:
+            path = inside(folder, plain)
+        except PathError as error:
+            raise PathError(f"{kind}: {error}") from None
+        if not _exists(path):
+            raise PathError(f"{kind}: no file {plain!r}; looked in {folder}. Put it there or choose another")
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise PathError(f"{kind}: {plain!r} is a link that leads out of {folder}; copy the file into the folder")
+        return path
+
+    def input_files(self, media: str = "image") -> builtins.list[str]:
+        """The names of the files at the top of the input folder that are of a media type (image, audio, video)."""
+        try:
+            with os.scandir(self.input) as entries:
+                names = [each.name for each in entries if each.is_file()]
+        except OSError:
+            return []
+        return sorted(name for name in names if _media(name) == media)
+
+
+def read_extra_model_paths(file: Path) -> Iterator[tuple[str, Path, bool]]:
+    """Reads ComfyUI's extra_model_paths.yaml: (kind, folder, is it the default) in the order of the file.
+
+    Sections hold `base_path` and `is_default`, both optional, and one or more lines of folders per kind. Relative
+    folders start at base_path, and a relative base_path at the folder of the file.
+    Raises: SettingsError when the file is missing or not of this form.
+    """
+    try:
+        sections = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{file}: cannot be read as a list of model folders ({error})") from error
+    if not isinstance(sections, dict):
+        raise SettingsError(f"{file}: expected sections of 'kind: folder' lines, got {type(sections).__name__}")
+    for title, section in sections.items():
+        if section is None:
+            continue
+        if not isinstance(section, dict):
+            raise SettingsError(f"{file}: section {title!r} should hold 'kind: folder' lines, not {section!r}")
+        yield from _extra_section(file, section)
+
+
+def _extra_section(file: Path, section: Mapping[str, object]) -> Iterator[tuple[str, Path, bool]]:
+    here = _absolute(file).parent
+    start = here / _expand(section.get("base_path") or "")
+    is_default = bool(section.get("is_default", False))
+    for kind, lines in section.items():
+        if kind in ("base_path", "is_default") or lines is None:
+            continue
+        for line in str(lines).splitlines():
+            # In a block of lines YAML keeps comments as text, and ComfyUI's own example file has one there.
+            folder = re.sub(r"\s#.*", "", line).strip()
+            if folder:
+                yield str(kind), start / _expand(folder), is_default
+
+
+def _expand(path: object) -> str:
+    return os.path.expandvars(os.path.expanduser(str(path)))
+
+
+def _absolute(path: Path | str) -> Path:
+    return Path(os.path.abspath(_expand(path)))
+
+
+def _standard_kinds(base: Path, output: Path, embedded: Path) -> dict[str, list[Path]]:
+    kinds = {kind: [base / "models" / name for name in names] for kind, names in MODEL_FOLDERS.items()}
+    for kind in FROM_OUTPUT:
+        # ComfyUI: saved text encoders go to output/clip, the kind's old name.
+        kinds[kind].append(output / ("clip" if kind == "text_encoders" else kind))
+    if embedded != base / "models":
+        for kind, names in MODEL_FOLDERS.items():
+            kinds[kind].extend(embedded / name for name in names)
+    return {**kinds, "custom_nodes": [base / "custom_nodes"]}
+
+
+def _is_current(listing: _Listing) -> bool:
+    for folder, changed in listing.changed.items():
+        if _mtime(folder) != changed or listing.read_at - changed / 1e9 < _FRESH_SECONDS:
+            return False
+    return True
+
+
+def _mtime(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _read_listing(folders: tuple[Path, ...], suffixes: frozenset[str], *, whole_folders: bool) -> _Listing:
+    read_at, changed, names = time.time(), {}, set[str]()
+    for folder in folders:
+        changed[str(folder)] = _mtime(str(folder))
+        for parent, files in _walk(str(folder), changed):
+            below = os.path.relpath(parent, folder)
+            if whole_folders:
+                names.update([below] if "model_index.json" in files else [])
+                continue
+            kept = (name for name in files if not suffixes or os.path.splitext(name)[1].lower() in suffixes)
+            names.update(name if below == "." else os.path.join(below, name) for name in kept)
+    return _Listing(tuple(sorted(names)), folders, changed, read_at)
+
+
+def _walk(root: str, changed: dict[str, int]) -> Iterator[tuple[str, list[str]]]:
+    """Every folder below a root with its files, through links, each real folder once: links can form a ring."""
+    waiting, seen = [root], set[str]()
+    while waiting:
+        folder = waiting.pop()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            changed[folder] = _mtime(folder)
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except OSError:
+            continue
+        yield folder, [each.name for each in entries if each.is_file()]
+        waiting.extend(each.path for each in entries if each.name != ".git" and each.is_dir())
+
+
+def _exists(path: Path, *, as_folder: bool = False) -> bool:
+    try:
+        return path.is_dir() if as_folder else path.is_file()
+    except (OSError, ValueError):  # a name too long, or one this file system cannot spell
+        return False
+
+
+def _media(name: str) -> str:
+    guessed = mimetypes.guess_type(name, strict=False)[0] or ""
+    # Python 3.11's table lacks WebP unless the system has a mime.types.
+    return "image" if name.lower().endswith((".webp", ".avif")) else guessed.partition("/")[0]

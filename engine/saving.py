@@ -1,0 +1,179 @@
+"""Writing results: numbered files that never overwrite another, and are whole or not there at all."""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.errors import PathError
+from engine.folders import inside
+
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_LITTLE_ROOM = 1 << 20  # bytes; an encoder that fails without a reason on a disk this full failed because of it
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A file just written: where it is, and how clients ask for it (name and sub-folder below the root)."""
+
+    path: Path
+    filename: str
+    subfolder: str
+    counter: int
+
+
+def save_numbered(
+    root: Path,
+    prefix: str,
+    extension: str,
+    write: Callable[[BinaryIO], None],
+    *,
+    width: int = 0,
+    height: int = 0,
+    batch_index: int = 0,
+) -> SavedFile:
+    """Writes `<prefix>_<counter>_.<extension>` below root, with the next free counter.
+
+    The folder part of the prefix is a sub-folder, made when missing. `%width% %height% %year% %month% %day% %hour%
+    %minute% %second% %batch_num%` are filled in. However many threads and processes save at once, no file is written
+    twice; a file is seen under its name only when all of it is on the disk.
+
+    write: writes the file's bytes; called once.
+    Raises: PathError when the prefix leads out of root, the folder cannot be written or the disk is full; nothing is
+    left behind then. What else `write` raises is passed on.
+    Source: node_behaviour.md, 0.7.
+    """
+    prefix = fill_in(prefix, width=width, height=height)
+    folder, stem = _destination(root, prefix)
+    numbered = re.compile(_any_batch(stem) + r"_([0-9]+)_")
+    stem = stem.replace("%batch_num%", str(batch_index))
+    with _readable_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _temporary(folder, write) as whole:
+            counter = _next_counter(folder, numbered)
+            while not _name_it(whole, target := folder / f"{stem}_{counter:05}_.{extension.lstrip('.')}"):
+                counter += 1
+        _sync_folder(folder)
+    subfolder = os.path.relpath(folder, root.resolve())
+    return SavedFile(target, target.name, "" if subfolder == "." else subfolder, counter)
+
+
+def fill_in(prefix: str, *, width: int = 0, height: int = 0, now: time.struct_time | None = None) -> str:
+    """Replaces the size and time words of a file name prefix; `%batch_num%` stays for the one who counts."""
+    if "%" not in prefix:
+        return prefix
+    now = now or time.localtime()
+    words = {"width": str(width), "height": str(height), "year": str(now.tm_year)}
+    parts = {"month": now.tm_mon, "day": now.tm_mday, "hour": now.tm_hour, "minute": now.tm_min, "second": now.tm_sec}
+    words.update({word: f"{number:02}" for word, number in parts.items()})
+    for word, text in words.items():
+        prefix = prefix.replace(f"%{word}%", text)
+    return prefix
+
+
+def _destination(root: Path, prefix: str) -> tuple[Path, str]:
+    """The folder and the stem a prefix names."""
+    subfolder, stem = os.path.split(os.path.normpath(prefix) if prefix else "")
+    if prefix.endswith(("/", os.sep)):
+        subfolder, stem = os.path.join(subfolder, stem), ""
+    try:
+        inside(root, prefix or "_")
+        folder = (root / subfolder).resolve()
+        if not folder.is_relative_to(root.resolve()):
+            raise PathError(f"{folder} is not below {root}")
+    except (PathError, OSError, ValueError, RuntimeError) as error:
+        raise PathError(
+            f"Saving image outside the output folder is not allowed. filename_prefix {prefix!r} must name a place "
+            f"below {root}, without '..' and not absolute"
+        ) from error
+    return folder, stem
+
+
+def _any_batch(stem: str) -> str:
+    """A pattern for the stem in which %batch_num% may be any number: one counter serves the whole batch."""
+    return "[0-9]+".join(re.escape(os.path.normcase(part)) for part in stem.split("%batch_num%"))
+
+
+def _next_counter(folder: Path, numbered: re.Pattern[str]) -> int:
+    found = (numbered.match(os.path.normcase(name)) for name in os.listdir(folder))
+    return 1 + max((int(each[1]) for each in found if each), default=0)
+
+
+@contextmanager
+def _temporary(folder: Path, write: Callable[[BinaryIO], None]) -> Iterator[Path]:
+    """The written bytes, safe on the disk under a name nobody looks for; gone afterwards."""
+    path = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        with open(path, "xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _name_it(whole: Path, target: Path) -> bool:
+    """Gives a finished file its name; False when another file has it."""
+    try:
+        os.link(whole, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        return _reserve_and_replace(whole, target)
+    return True
+
+
+def _reserve_and_replace(whole: Path, target: Path) -> bool:
+    """The same where the file system knows no hard links (FAT, some network drives): an empty file holds the name."""
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    try:
+        os.replace(whole, target)
+    except OSError:
+        target.unlink()
+        raise
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the new name survive a power cut, where the system lets a folder be synced."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _readable_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # Pillow's encoders report a failed write without an errno.
+        if error.errno in _FULL or (error.errno is None and _free_bytes(folder) < _LITTLE_ROOM):
+            raise PathError(f"{folder}: the disk is full; make room or choose another output folder") from error
+        if error.errno is None:
+            raise
+        reason = os.strerror(error.errno)
+        raise PathError(f"{folder}: cannot be written to ({reason}); choose another name or output folder") from error
+
+
+def _free_bytes(folder: Path) -> int:
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

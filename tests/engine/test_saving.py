@@ -1,0 +1,200 @@
+"""engine.saving: counters that never collide, files that are whole, errors a person can read."""
+
+import errno
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+import engine.saving
+from engine.errors import PathError
+from engine.saving import fill_in, save_numbered
+
+
+def writing(content: bytes) -> Callable[[BinaryIO], None]:
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    return write
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.rglob("*") if each.is_file())
+
+
+def test_the_first_file_is_number_one_and_the_next_follows_the_highest(tmp_path: Path) -> None:
+    first = save_numbered(tmp_path / "new", "ComfyUI", "png", writing(b"1"))
+    assert (first.filename, first.subfolder, first.counter) == ("ComfyUI_00001_.png", "", 1)
+    for other in ("ComfyUI_00041_.webp", "ComfyUI_x_.png", "ComfyUI_00099.png", "Other_00100_.png"):
+        (tmp_path / "new" / other).touch()
+    assert save_numbered(tmp_path / "new", "ComfyUI", ".png", writing(b"2")).filename == "ComfyUI_00042_.png"
+    assert first.path.read_bytes() == b"1"
+
+
+def test_the_folder_part_of_the_prefix_is_a_sub_folder(tmp_path: Path) -> None:
+    saved = save_numbered(tmp_path, "a/b/cat", "png", writing(b""))
+    assert (saved.subfolder, saved.filename) == (os.path.join("a", "b"), "cat_00001_.png")
+    assert saved.path == tmp_path / "a/b/cat_00001_.png"
+    assert save_numbered(tmp_path, "a/b/", "png", writing(b"")).filename == "_00001_.png"
+
+
+def test_size_time_and_batch_words_are_filled_in(tmp_path: Path) -> None:
+    now = time.struct_time((2024, 3, 5, 7, 8, 9, 0, 0, 0))
+    words = "%width%x%height% %year%-%month%-%day% %hour%.%minute%.%second% %else% %batch_num%"
+    assert fill_in(words, width=512, height=768, now=now) == "512x768 2024-03-05 07.08.09 %else% %batch_num%"
+    assert save_numbered(tmp_path, "%width%_%batch_num%", "png", writing(b""), width=64).filename == "64_0_00001_.png"
+
+
+def test_one_counter_serves_a_batch_whose_names_hold_the_batch_index(tmp_path: Path) -> None:
+    def save_batch() -> list[str]:
+        return [save_numbered(tmp_path, "i%batch_num%", "png", writing(b""), batch_index=k).filename for k in range(2)]
+
+    assert save_batch() == ["i0_00001_.png", "i1_00002_.png"]
+    assert save_batch() == ["i0_00003_.png", "i1_00004_.png"]
+
+
+@pytest.mark.parametrize("prefix", ["../cat", "a/../../cat", "/tmp/cat", "C:\\cat", "..\\cat", "cat\0", "\ud800", ".."])
+def test_a_prefix_cannot_lead_out_of_the_root(tmp_path: Path, prefix: str) -> None:
+    root = tmp_path / "root"
+    with pytest.raises(PathError, match="Saving image outside the output folder is not allowed"):
+        save_numbered(root, prefix, "png", writing(b"x"))
+    assert names(tmp_path) == []
+
+
+def test_a_sub_folder_that_links_out_of_the_root_is_refused(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (root / "link").symlink_to(outside)
+    with pytest.raises(PathError, match="outside the output folder"):
+        save_numbered(root, "link/cat", "png", writing(b"x"))
+    assert names(tmp_path) == []
+
+
+def test_a_root_that_is_a_link_itself_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "root").symlink_to(tmp_path / "real")
+    assert save_numbered(tmp_path / "root", "s/cat", "png", writing(b"x")).subfolder == "s"
+
+
+def test_threads_never_share_a_number(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        saved = list(pool.map(lambda n: save_numbered(tmp_path, "t", "png", writing(b"%d" % n)), range(120)))
+    assert len({each.filename for each in saved}) == 120
+    assert {each.path.read_bytes() for each in saved} == {b"%d" % n for n in range(120)}
+    assert sorted(each.counter for each in saved) == list(range(1, 121))
+
+
+def _save_many(root: str, process: int) -> None:
+    for n in range(20):
+        save_numbered(Path(root), "p", "png", writing(b"%d-%d" % (process, n)))
+
+
+def test_processes_never_share_a_number(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_save_many, args=(str(tmp_path), n)) for n in range(4)]
+    for each in processes:
+        each.start()
+    for each in processes:
+        each.join(60)
+        assert each.exitcode == 0
+    contents = {each.read_bytes() for each in tmp_path.iterdir()}
+    assert contents == {b"%d-%d" % (process, n) for process in range(4) for n in range(20)}
+    assert names(tmp_path) == [f"p_{n:05}_.png" for n in range(1, 81)]
+
+
+def test_without_hard_links_names_are_still_never_taken_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(engine.saving.os, "link", no_links)
+    with ThreadPoolExecutor(8) as pool:
+        saved = list(pool.map(lambda n: save_numbered(tmp_path, "t", "png", writing(b"%d" % n)), range(40)))
+    assert {each.path.read_bytes() for each in saved} == {b"%d" % n for n in range(40)}
+    assert len(names(tmp_path)) == 40
+
+
+def test_a_file_is_not_seen_under_its_name_before_it_is_whole(tmp_path: Path) -> None:
+    def write(file: BinaryIO) -> None:
+        file.write(b"half")
+        file.flush()
+        assert [name for name in names(tmp_path) if name.endswith(".png")] == []
+
+    save_numbered(tmp_path, "cat", "png", write)
+    assert names(tmp_path) == ["cat_00001_.png"]
+
+
+def failing(error: Exception) -> Callable[[BinaryIO], None]:
+    def write(file: BinaryIO) -> None:
+        file.write(b"half")
+        raise error
+
+    return write
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(PathError, match="the disk is full"):
+        save_numbered(tmp_path, "cat", "png", failing(OSError(errno.ENOSPC, "No space left on device")))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_the_error_of_a_disk_that_is_really_full_is_understood(tmp_path: Path) -> None:
+    def write(file: BinaryIO) -> None:
+        with open("/dev/full", "wb") as full:
+            full.write(b"x" * 100_000)
+
+    with pytest.raises(PathError, match="the disk is full"):
+        save_numbered(tmp_path, "cat", "png", write)
+    assert names(tmp_path) == []
+
+
+def test_an_encoder_that_gives_no_reason_on_a_full_disk_failed_because_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = OSError("encoder error -2 when writing image file")
+    with pytest.raises(OSError, match="encoder error"):
+        save_numbered(tmp_path, "cat", "png", failing(silent))
+    monkeypatch.setattr(engine.saving, "_free_bytes", lambda _: 0)
+    with pytest.raises(PathError, match="the disk is full"):
+        save_numbered(tmp_path, "cat", "png", failing(silent))
+
+
+def test_an_error_of_the_writer_is_passed_on_and_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mine"):
+        save_numbered(tmp_path, "cat", "png", failing(ValueError("mine")))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(PathError, match="cannot be written to"):
+            save_numbered(tmp_path, "cat", "png", writing(b""))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("prefix", ["file/cat", "x" * 300])
+def test_a_folder_that_cannot_be_is_said(tmp_path: Path, prefix: str) -> None:
+    (tmp_path / "file").write_bytes(b"I am no folder")
+    with pytest.raises(PathError, match="cannot be written to"):
+        save_numbered(tmp_path, prefix, "png", writing(b""))
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_read_only_place_is_said() -> None:
+    with pytest.raises(PathError, match=r"cannot be written to|not allowed"):
+        save_numbered(Path("/proc/latentwire"), "cat", "png", writing(b""))
+
+
+def test_a_saved_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    saved = save_numbered(tmp_path, "cat", "png", writing(b""))
+    assert saved.path.stat().st_mode == (tmp_path / "plain").stat().st_mode
