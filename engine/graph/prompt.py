@@ -1,8 +1,8 @@
 """A prompt: the graph to run, as frozen data that can be printed.
 
-The API format is ComfyUI's: {"3": {"class_type": "KSampler", "inputs": {"model": ["4", 0], "seed": 7}}}. A list of two is
-a link; a list meant as a value is wrapped as {"__value__": [...]}. Reading checks the shape and the limits only; whether
-the graph makes sense is validate.py's question.
+The API format is ComfyUI's: {"3": {"class_type": "KSampler", "inputs": {"model": ["4", 0], "seed": 7}}}. A list of two
+is a link; a list meant as a value is wrapped as {"__value__": [...]}. Reading checks the shape and the limits only;
+whether the graph makes sense is validate.py's question.
 """
 
 import json
