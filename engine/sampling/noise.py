@@ -1,0 +1,72 @@
+"""Where random numbers come from, so that the same seed gives the same picture everywhere."""
+
+from collections.abc import Sequence
+
+import torch
+import torchsde
+from torch import Tensor
+
+from engine.errors import SamplingError
+from engine.sampling.denoiser import NoiseSource
+
+SEEDS = 2**64
+
+
+def initial(latent: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
+    """The noise a picture begins as. Always drawn on the CPU, where every machine draws the same.
+
+    `batch_index` names the place each latent had in its original batch, so that one of many can be drawn again.
+
+    Shapes: latent [B, …] (for its shape and dtype only); batch_index B numbers, each 0 or more.
+    Returns: the latent's shape, on the CPU.
+    """
+    generator = seeded(seed)
+    if batch_index is None:
+        return _normal(latent.shape, latent.dtype, generator)
+    if len(batch_index) != len(latent) or min(batch_index, default=0) < 0:
+        raise SamplingError(
+            f"a batch of {len(latent)} latents needs as many batch indices, 0 or more, but has {list(batch_index)}"
+        )
+    one = (1, *latent.shape[1:])
+    drawn = [_normal(one, latent.dtype, generator) for _ in range(max(batch_index, default=-1) + 1)]
+    return torch.cat([drawn[index] for index in batch_index])
+
+
+def fresh(like: Tensor, seed: int) -> NoiseSource:
+    """New noise for every step, drawn on the CPU.
+
+    The seed is one higher than the initial noise's; with the same one the first step would draw that again.
+    """
+    generator = seeded(seed + 1)
+
+    def draw(sigma: Tensor, following: Tensor) -> Tensor:
+        return _normal(like.shape, like.dtype, generator).to(like.device)
+
+    return draw
+
+
+def brownian(like: Tensor, sigmas: Tensor, seed: int, on_device: bool = False) -> NoiseSource:
+    """Noise of one Brownian path, so that finer steps see the same path in more detail.
+
+    Shapes: sigmas [S + 1], the levels of the run. Built on the CPU unless `on_device`.
+    Source: Kidger et al. 2021, arXiv 2105.13493 (torchsde).
+    """
+    start = torch.zeros_like(like) if on_device else torch.zeros_like(like, device="cpu")
+    low, high = sigmas[sigmas > 0].min(), sigmas.max()
+    tree = torchsde.BrownianTree(low.to(start.device), start, high.to(start.device), entropy=seed % SEEDS)
+
+    def draw(sigma: Tensor, following: Tensor) -> Tensor:
+        a, b = sigma.to(start.device), following.to(start.device)
+        increment = tree(torch.minimum(a, b), torch.maximum(a, b)) * (b - a).sign()
+        return (increment / (b - a).abs().sqrt()).to(like.device)
+
+    return draw
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator of its own; nobody else's random numbers are disturbed."""
+    return torch.Generator().manual_seed(seed % SEEDS)
+
+
+def _normal(shape: Sequence[int], dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    return torch.randn(tuple(shape), dtype=dtype, generator=generator)

@@ -1,0 +1,98 @@
+"""The noise levels a model was trained at, and how they relate to its timesteps."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.errors import SamplingError
+from engine.sampling.betas import BetaSchedule
+
+
+@dataclass(frozen=True, eq=False)
+class SigmaTable:
+    """Noise levels by training step.
+
+    `sigmas` [N] rises. Time is the index into it or, for flow models (those with a `shift`), `sigma · multiplier`.
+    """
+
+    sigmas: Tensor
+    shift: float | None = None
+    multiplier: float = 1000.0
+
+    def __post_init__(self) -> None:
+        if self.sigmas.ndim != 1 or len(self.sigmas) < 2 or not bool((self.sigmas.diff() > 0).all()):
+            raise SamplingError("a sigma table is a rising list of at least two noise levels")
+
+    @classmethod
+    def from_betas(cls, schedule: BetaSchedule | None = None) -> "SigmaTable":
+        """The table of a model trained with discrete steps; without a schedule, Stable Diffusion's."""
+        alpha_bars = (schedule or BetaSchedule()).alpha_bars()
+        return cls(((1.0 - alpha_bars) / alpha_bars).sqrt().float())
+
+    @classmethod
+    def from_flow(cls, shift: float = 1.0, multiplier: float = 1000.0, steps: int = 1000) -> "SigmaTable":
+        """The table of a rectified-flow model, its time shifted towards noise.
+
+        Source: Esser et al. 2024, arXiv 2403.03206, section 5.3.2.
+        """
+        times = torch.arange(1, steps + 1, dtype=torch.float64) / steps
+        return cls(_shifted(times, shift).float(), shift, multiplier)
+
+    @property
+    def flow(self) -> bool:
+        """Whether noise and picture are mixed on a straight line (rectified flow)."""
+        return self.shift is not None
+
+    @property
+    def sigma_min(self) -> float:
+        """The lowest noise level above none."""
+        return float(self.sigmas[0])
+
+    @property
+    def sigma_max(self) -> float:
+        """The highest noise level."""
+        return float(self.sigmas[-1])
+
+    def __len__(self) -> int:
+        return len(self.sigmas)
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """The time at which the network is asked about a noise level.
+
+        Shapes: sigma any shape, and so is what comes back (float32).
+        """
+        if self.flow:
+            return sigma * self.multiplier
+        logs = self.sigmas.log().to(sigma.device)
+        distances = (sigma.float().reshape(-1, 1).log() - logs).abs()
+        return distances.argmin(dim=1).reshape(sigma.shape).float()
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The noise level at a time, between two entries of the table on a straight line in log σ."""
+        if self.shift is not None:
+            # ComfyUI: the shift is applied here although `timestep` did not take it off; `normal` relies on it.
+            return _shifted(timestep / self.multiplier, self.shift)
+        logs = self.sigmas.log().to(timestep.device)
+        place = timestep.float().clamp(0, len(logs) - 1)
+        low, high = place.floor().long(), place.ceil().long()
+        fraction = place.frac()
+        return ((1 - fraction) * logs[low] + fraction * logs[high]).exp()
+
+    def at_percent(self, percent: float) -> float:
+        """The noise level when that share of sampling is done.
+
+        Units: percent 0 … 1. Returns: more than any noise level at 0, and 0 at 1.
+        """
+        if percent <= 0.0:
+            return 1.0 if self.flow else math.inf
+        if percent >= 1.0:
+            return 0.0
+        if self.shift is not None:
+            return float(_shifted(torch.tensor(1.0 - percent), self.shift))
+        return float(self.sigma(torch.tensor((1.0 - percent) * (len(self) - 1))))
+
+
+def _shifted(times: Tensor, shift: float) -> Tensor:
+    return shift * times / (1.0 + (shift - 1.0) * times)
