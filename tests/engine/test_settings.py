@@ -1,0 +1,101 @@
+"""engine.settings: ComfyUI's command lines mean the same here."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SettingsError
+from engine.settings import GIBIBYTE, Settings, add_arguments, from_namespace, parse
+
+
+def test_no_options_are_the_defaults() -> None:
+    assert parse([]) == Settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse([]).cpu = True  # type: ignore[misc]
+
+
+def test_a_comfyui_folder_is_used_in_place(tmp_path: Path) -> None:
+    folders = parse(["--base-directory", str(tmp_path)]).folders()
+    assert folders.input == tmp_path / "input"
+    assert folders.folders("loras")[0] == tmp_path / "models/loras"
+
+
+def test_each_folder_can_be_elsewhere(tmp_path: Path) -> None:
+    words = [word for name in ("output", "input", "user") for word in (f"--{name}-directory", str(tmp_path / name[0]))]
+    folders = parse(["--base-directory", "/base", *words]).folders()
+    assert (folders.output, folders.input, folders.user) == (tmp_path / "o", tmp_path / "i", tmp_path / "u")
+    assert folders.temp == Path("/base/temp")
+
+
+def test_the_temporary_folder_is_one_of_our_own_in_the_one_given(tmp_path: Path) -> None:
+    assert parse(["--temp-directory", str(tmp_path)]).folders().temp == tmp_path / "temp"
+
+
+def test_extra_model_paths_may_be_given_together_and_apart(tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.yaml" for n in range(3)]
+    for n, file in enumerate(files):
+        file.write_text(f"s:\n  vae: /vae{n}\n")
+    flag = "--extra-model-paths-config"
+    settings = parse([flag, str(files[0]), str(files[1]), flag, str(files[2])])
+    assert settings.extra_model_paths == tuple(files)
+    assert {Path("/vae0"), Path("/vae1"), Path("/vae2")} <= set(settings.folders().folders("vae"))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--cpu"], Settings(cpu=True)),
+        (["--force-fp32"], Settings(precision="fp32")),
+        (["--force-fp16", "--fp32-vae"], Settings(precision="fp16", vae_precision="fp32")),
+        (["--bf16-unet", "--fp16-text-enc"], Settings(unet_precision="bf16", text_precision="fp16")),
+        (["--cpu-vae", "--disable-metadata"], Settings(cpu_vae=True, disable_metadata=True)),
+        (
+            ["--preview-method", "latent2rgb", "--preview-size", "256"],
+            Settings(preview_method="latent2rgb", preview_size=256),
+        ),
+        (
+            ["--cache-ram", "1.5", "--cache-disk", "512M"],
+            Settings(cache_ram=3 * GIBIBYTE // 2, cache_disk=GIBIBYTE // 2),
+        ),
+        (["--lowvram", "--reserve-vram", "2"], Settings(memory="lowvram", reserve_vram=2 * GIBIBYTE)),
+        (["--verbose"], Settings(verbose="DEBUG")),
+        (["--cache-none", "--cuda-device", "1"], Settings(cache_none=True, cuda_device="1")),
+    ],
+)
+def test_options_mean_what_they_say(words: list[str], expected: Settings) -> None:
+    assert parse(words) == expected
+
+
+def test_options_that_change_no_picture_are_accepted_and_remembered() -> None:
+    settings = parse(["--use-pytorch-cross-attention", "--disable-xformers"])
+    assert settings == Settings()
+    assert settings.ignored == ("use-pytorch-cross-attention", "disable-xformers")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--no-such-thing"],
+        ["--preview-size", "0"],
+        ["--preview-size", "nan"],
+        ["--cache-ram", "-1"],
+        ["--cache-ram", "many"],
+        ["--preview-method", "oil"],
+        ["--fp16-vae", "--fp32-vae"],
+    ],
+)
+def test_a_wrong_option_is_refused_by_name(words: list[str]) -> None:
+    with pytest.raises(SettingsError, match=words[-1] if len(words) == 1 else words[0]):
+        parse(words)
+
+
+def test_options_can_stand_beside_those_of_a_subcommand() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workflow")
+    add_arguments(parser)
+    assert from_namespace(parser.parse_args(["a.json", "--cpu"])) == Settings(cpu=True)
