@@ -29,6 +29,10 @@ class CheckpointError(LatentwireError):
     """A weights file that is damaged, unsafe, or of no family we know."""
 
 
+class TextError(LatentwireError):
+    """A prompt text that cannot be encoded: a weight that is no usable number."""
+
+
 class ImageError(LatentwireError):
     """A file that is no picture, or a picture too large to open."""
 
