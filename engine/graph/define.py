@@ -129,6 +129,7 @@ def node_type(function: Callable[..., Any], services: Services | None = None) ->
 def _node_type(function: Callable[..., Any], made: Definition, services: Services) -> NodeType:
     hints = read_hints(function)
     arguments = read_arguments(function, hints, services, input_is_list=made.input_is_list)
+    _check_order(arguments)
     outputs = _outputs(made, hints)
     names = [each.name for each in arguments.inputs]
     words = read_docstring(function.__doc__, [*names, *(each.name for each in outputs)])
@@ -156,6 +157,16 @@ def _node_type(function: Callable[..., Any], made: Definition, services: Service
         validate_inputs=validate_inputs,
         check_lazy=_lazy_hook(made.check_lazy, arguments, services),
     )
+
+
+def _check_order(arguments: Arguments) -> None:
+    # Saved workflows hold widget values by position, required inputs first.
+    last_optional = ""
+    for each in arguments.inputs:
+        if not each.required:
+            last_optional = each.name
+        elif last_optional:
+            raise NodeTypeError(f"{each.name} is required but comes after optional {last_optional}; put it before")
 
 
 def _outputs(made: Definition, hints: Mapping[str, Any]) -> tuple[Output, ...]:

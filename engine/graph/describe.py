@@ -1,0 +1,199 @@
+"""Node types as plain data: the JSON of /object_info, and back.
+
+`describe` makes exactly the entry ComfyUI's clients expect. `snapshot` adds, under one key of our own, what a process
+without the author's code must know to validate a prompt. `read` takes either.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.errors import NodeTypeError
+from engine.graph.marks import FileChoices, FileLists
+from engine.graph.nodetype import Input, NodeType, Output
+
+FLAGS = "latentwire"
+
+
+def object_info(node_types: Iterable[NodeType]) -> dict[str, Any]:
+    """The answer of /object_info; node types whose author's code cannot list its choices now are left out."""
+    result: dict[str, Any] = {}
+    for node_type in node_types:
+        try:
+            result[node_type.id] = describe(node_type)
+        except Exception:  # noqa: BLE001 - a plugin's function lists the choices; it must not take the others along
+            continue
+    return result
+
+
+def describe(node_type: NodeType) -> dict[str, Any]:
+    """The entry of one node type in /object_info; file lists are read now."""
+    sections: dict[str, dict[str, Any]] = {
+        "required": {each.name: input_config(each) for each in node_type.inputs if each.required},
+        "optional": {each.name: input_config(each) for each in node_type.inputs if not each.required},
+        "hidden": dict(node_type.hidden),
+    }
+    shown = {name: section for name, section in sections.items() if section or name == "required"}
+    entry: dict[str, Any] = {
+        "input": shown,
+        "input_order": {name: list(section) for name, section in shown.items()},
+        "is_input_list": node_type.input_is_list,
+        "output": [_text(each.type) for each in node_type.outputs],
+        "output_is_list": [each.is_list for each in node_type.outputs],
+        "output_name": [each.name for each in node_type.outputs],
+        "name": node_type.id,
+        "display_name": node_type.display_name or node_type.id,
+        "description": node_type.description,
+        "python_module": node_type.python_module,
+        "category": node_type.category,
+        "output_node": node_type.is_output,
+    }
+    if any(each.tooltip for each in node_type.outputs):
+        entry["output_tooltips"] = [each.tooltip for each in node_type.outputs]
+    flags = {
+        "deprecated": node_type.is_deprecated,
+        "experimental": node_type.is_experimental,
+        "api_node": node_type.is_api,
+    }
+    return {**entry, **{name: True for name, is_set in flags.items() if is_set}}
+
+
+def input_config(each: Input) -> list[Any]:
+    """An input as [type, options]; a combo as [[choices…], options], the form that every client reads."""
+    options = {name: _plain(value) for name, value in each.options.items() if not _is_endless(value)}
+    if each.choices is None:
+        return [_text(each.type), options]
+    choices = [_plain(value) for value in each.current_choices()]
+    if each.type == "COMBO":
+        return [choices, options]
+    return [_text(each.type), {**options, "options": choices}]
+
+
+def snapshot(node_type: NodeType) -> dict[str, Any]:
+    """The entry of /object_info, and what validation needs besides where the author's code is not.
+
+    That is: which inputs the author's hooks take, and which combos list the files of a folder.
+    """
+    files = {each.name: each.choices for each in node_type.inputs if isinstance(each.choices, FileChoices)}
+    return {
+        **describe(node_type),
+        FLAGS: {
+            "display_name": node_type.display_name,
+            "not_idempotent": node_type.not_idempotent,
+            "validate_inputs": _listed(node_type.validate_inputs),
+            "fingerprint_inputs": _listed(node_type.fingerprint_inputs),
+            "files": {name: [choices.kind, *choices.also] for name, choices in files.items()},
+        },
+    }
+
+
+def read(entry: Mapping[str, Any], lists: FileLists | None = None) -> NodeType:
+    """A node type without its functions, from an entry of /object_info (old combos or new) or from a snapshot.
+
+    `lists` makes the combos that show files read them anew; without it they keep the files of the entry.
+    Raises: NodeTypeError, when the entry is not of that shape.
+    """
+    try:
+        return _read(entry, lists)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        raise NodeTypeError(f"the description of node type {name!r} cannot be read: {error!r}") from error
+
+
+def _read(entry: Mapping[str, Any], lists: FileLists | None) -> NodeType:
+    sections = entry["input"]
+    order = entry.get("input_order", {})
+    flags = entry.get(FLAGS, {})
+    files = {} if lists is None else _files(flags, lists)
+    inputs = tuple(
+        _input(name, sections[section][name], section == "required", files.get(name))
+        for section in ("required", "optional")
+        if section in sections
+        for name in order.get(section, sections[section])
+    )
+    return NodeType(
+        id=entry["name"],
+        inputs=inputs,
+        outputs=_outputs(entry),
+        hidden={name: _hidden(value) for name, value in sections.get("hidden", {}).items()},
+        display_name=flags.get("display_name", entry.get("display_name") or ""),
+        category=entry.get("category", ""),
+        description=entry.get("description", ""),
+        python_module=entry.get("python_module", "nodes"),
+        is_output=entry.get("output_node", False),
+        input_is_list=entry.get("is_input_list", False),
+        is_deprecated=entry.get("deprecated", False),
+        is_experimental=entry.get("experimental", False),
+        is_api=entry.get("api_node", False),
+        not_idempotent=flags.get("not_idempotent", False),
+        validate_inputs=_tupled(flags.get("validate_inputs", ())),
+        fingerprint_inputs=_tupled(flags.get("fingerprint_inputs", ())),
+    )
+
+
+def _files(flags: Mapping[str, Any], lists: FileLists) -> dict[str, FileChoices]:
+    return {name: FileChoices(lists, kind, tuple(also)) for name, (kind, *also) in flags.get("files", {}).items()}
+
+
+def _input(name: str, config: Any, required: bool, files: FileChoices | None) -> Input:
+    type_or_choices = config[0]
+    options = dict(config[1]) if len(config) > 1 else {}
+    if isinstance(type_or_choices, list | tuple):
+        return Input(name, "COMBO", required, files or tuple(type_or_choices), options)
+    if not isinstance(type_or_choices, str):
+        raise TypeError(f"input {name}: {type_or_choices!r} is neither a type nor a list of choices")
+    choices = options.pop("options", None)
+    return Input(name, type_or_choices, required, None if choices is None else tuple(choices), options)
+
+
+def _outputs(entry: Mapping[str, Any]) -> tuple[Output, ...]:
+    # An output type may be a list of choices in old entries; what flows there is one of them.
+    names = ["COMBO" if isinstance(each, list) else str(each) for each in entry["output"]]
+    count = len(names)
+    columns = (
+        entry.get("output_name") or names,
+        entry.get("output_is_list") or [False] * count,
+        entry.get("output_tooltips") or [""] * count,
+    )
+    return tuple(
+        Output(name, type_name, is_list, tooltip or "")
+        for type_name, name, is_list, tooltip in zip(names, *columns, strict=True)
+    )
+
+
+def _hidden(value: Any) -> str:
+    # V1 nodes write "UNIQUE_ID", V3 nodes ["UNIQUE_ID"].
+    return str(value[0]) if isinstance(value, list | tuple) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it; options come from authors, who put tuples, str subclasses and more there."""
+    if isinstance(value, str):
+        return _text(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return None if _is_endless(value) else value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return str(value)
+
+
+def _is_endless(value: Any) -> bool:
+    """Whether it is a float that JSON has no word for: max=inf says nothing, and browsers refuse the whole answer."""
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _text(value: str) -> str:
+    """The characters themselves, without an author's subclass around them."""
+    return "".join(value)
+
+
+def _listed(names: tuple[str, ...] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def _tupled(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
