@@ -109,6 +109,6 @@ def _checked(span: Span) -> float:
         return span.weight
     shown = span.text if len(span.text) <= 40 else span.text[:40] + "…"
     raise TextError(
-        f"the weight of {shown!r} in the prompt is {span.weight}; write a number such as (word:1.2), or \\( and \\) for "
-        "parentheses that are part of the text"
+        f"the weight of {shown!r} in the prompt is {span.weight}; write a number such as (word:1.2), "
+        "or \\( and \\) for parentheses that are part of the text"
     )

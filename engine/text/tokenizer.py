@@ -78,7 +78,7 @@ class Tokenizer:
         for span in spans(prompt):
             for text, vectors in _with_embeddings(span.text, find):
                 if vectors is not None:
-                    yield [Token(END, span.weight, vector) for vector in vectors]
+                    yield [Token(0, span.weight, vector) for vector in vectors]
                 else:
                     yield [Token(id, span.weight) for id in self.words(text)]
 
@@ -125,7 +125,8 @@ def _read_vocabulary() -> CLIPTokenizer:
     words = letters + [letter + "</w>" for letter in letters]
     words += ["".join(merge) for merge in merges]
     words += ["<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={word: id for id, word in enumerate(words)}, merges=merges)
+    # transformers' annotation knows merges as one text only, but takes pairs as well.
+    return CLIPTokenizer(vocab={word: id for id, word in enumerate(words)}, merges=merges)  # type: ignore[arg-type]
 
 
 def _byte_letters() -> dict[int, str]:

@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from engine.errors import CheckpointError
+from engine.text.embedding import Embeddings, vectors
+
+A = torch.arange(8.0).reshape(2, 4)
+B = torch.arange(4.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"string_to_param": {"*": A}, "name": "x", "step": 5}, A),
+        ([{"w": A, "other": torch.ones(3)}, {"v": B}], torch.cat([A, B[None]])),
+        ({"clip_l": A, "clip_g": torch.ones(2, 9)}, A),
+        ({"bundle_emb.x.string_to_param.*": A, "bundle_emb.y.clip_l": B, "lora_unet": B}, torch.cat([A, B[None]])),
+        ({"emb_params": A}, A),
+        ({"<cat>": B}, B[None]),
+        ({"name": "no tensor"}, None),
+        (A.half(), A),
+    ],
+)
+def test_every_shape_of_embedding_file_gives_its_vectors(content, expected):
+    found = vectors(content, "clip_l", 4)
+    assert found is None if expected is None else torch.equal(found, expected)
+
+
+def folders(tmp_path, read=lambda path: {"x": A}):
+    (tmp_path / "embeddings" / "people").mkdir(parents=True)
+    (tmp_path / "embeddings" / "style.pt").write_bytes(b"")
+    (tmp_path / "embeddings" / "people" / "anna.safetensors").write_bytes(b"")
+    (tmp_path / "secret.pt").write_bytes(b"")
+    return Embeddings([tmp_path / "embeddings"], read)
+
+
+@pytest.mark.parametrize("name", ["style", "style.pt", "anna", "people/anna"])
+def test_a_name_is_found_with_or_without_its_suffix_and_in_any_subfolder(tmp_path, name):
+    assert torch.equal(folders(tmp_path).find(name, "clip_l", 4), A)
+
+
+@pytest.mark.parametrize("name", ["nobody", "../secret", "/etc/passwd", "style\0", "people", "x" * 5000])
+def test_a_name_without_a_file_inside_the_folders_is_nothing(tmp_path, name, caplog):
+    assert folders(tmp_path).find(name, "clip_l", 4) is None
+    assert "no embedding" in caplog.text
+
+
+def test_an_unreadable_file_is_left_out_with_its_reason(tmp_path, caplog):
+    def read(path):
+        raise CheckpointError("style.pt: empty")
+
+    assert folders(tmp_path, read).find("style", "clip_l", 4) is None
+    assert "style.pt: empty" in caplog.text
