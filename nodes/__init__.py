@@ -1,0 +1,45 @@
+"""Every built-in node. `all_nodes()` is what the composition root registers."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def all_nodes() -> list[Callable[..., Any]]:
+    """The functions marked with @node, in the order of their topics.
+
+    Imported here and not at the top: a name like `nodes.types` must not cost loading every network.
+    """
+    from nodes import (
+        conditioning,
+        controlnet,
+        image,
+        image_files,
+        latent,
+        loaders,
+        lora,
+        mask,
+        primitive,
+        sampling,
+        text,
+        vae,
+    )
+
+    modules = (
+        loaders,
+        text,
+        conditioning,
+        latent,
+        sampling,
+        vae,
+        image_files,
+        image,
+        mask,
+        controlnet,
+        lora,
+        primitive,
+    )
+    return [each for module in modules for each in vars(module).values() if _is_node_of(each, module.__name__)]
+
+
+def _is_node_of(each: object, module: str) -> bool:
+    return hasattr(each, "node_definition") and getattr(each, "__module__", None) == module

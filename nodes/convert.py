@@ -1,0 +1,159 @@
+"""The doorstep: what comes over wires in ComfyUI's plain shapes becomes typed values, and back.
+
+Everything a graph can get wrong about a value is said here, in words; behind it engine/sampling sees no dict of
+maybe-keys. Names in messages are those of the node's inputs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.conditioning import Area, Condition, ControlHint
+from torch import Tensor
+
+from engine import values
+from engine.errors import CheckpointError, ImageError, SamplingError
+from engine.images import as_masks
+
+HUGE_BATCH_INDEX = 2**16  # Noise is drawn for every place up to the largest; a graph with more is a mistake.
+
+
+def need_image(image: object, name: str) -> Tensor:
+    """The pictures on a wire, [B, H, W, C] with nothing of size zero. Raises: ImageError."""
+    if not isinstance(image, Tensor) or image.ndim != 4:
+        raise ImageError(f"{name}: expected pictures [batch, height, width, channels], got {_what(image)}.")
+    if 0 in image.shape:
+        raise ImageError(f"{name}: expected at least one picture of at least 1×1 pixels, got {_what(image)}.")
+    return image
+
+
+def need_mask(mask: object, name: str) -> Tensor:
+    """The masks on a wire as [B, 1, H, W] with nothing of size zero. Raises: ImageError."""
+    if not isinstance(mask, Tensor) or mask.ndim < 2 or 0 in mask.shape:
+        raise ImageError(f"{name}: expected a mask [batch, height, width] of at least 1×1 pixels, got {_what(mask)}.")
+    return as_masks(mask)
+
+
+def samples_of(latent: object, name: str) -> Tensor:
+    """The numbers of a latent, [B, C, h, w] with nothing of size zero. Raises: SamplingError."""
+    samples = latent.get("samples") if isinstance(latent, Mapping) else None
+    if not isinstance(samples, Tensor) or samples.ndim not in (4, 5):
+        raise SamplingError(f"{name}: expected a latent [batch, channels, height, width], got {_what(samples)}.")
+    if 0 in samples.shape:
+        raise SamplingError(f"{name}: the latent is empty ({_what(samples)}); make it at least 8×8 pixels large.")
+    return samples
+
+
+def with_samples(latent: Mapping[str, Any], samples: Tensor) -> dict[str, Any]:
+    """A copy of a latent with other numbers; noise_mask, batch_index and what plugins added stay."""
+    return {**latent, "samples": samples}
+
+
+def fitted_channels(samples: Tensor, channels: int, name: str) -> Tensor:
+    """A latent with the channels of the model: an all-zero one fits any, repeated or cut. Raises: SamplingError."""
+    have = samples.shape[1]
+    if have == channels:
+        return samples
+    if samples.count_nonzero() > 0:
+        raise SamplingError(
+            f"{name}: the latent has {have} channels, this model works on {channels}; "
+            "it was made by the VAE of another model family."
+        )
+    repeated = samples.repeat_interleave(-(-channels // have), dim=1) if have else samples
+    return repeated[:, :channels]
+
+
+def noise_mask_of(latent: Mapping[str, Any]) -> Tensor | None:
+    """Which part of a latent is to be drawn anew, [M, 1, H, W] at any resolution; None for all of it."""
+    mask = latent.get("noise_mask")
+    return None if mask is None else need_mask(mask, "noise_mask")
+
+
+def batch_index_of(latent: Mapping[str, Any], name: str) -> list[int] | None:
+    """Which place of its original batch each latent had. Raises: SamplingError."""
+    index = latent.get("batch_index")
+    if index is None:
+        return None
+    if len(index) != len(latent["samples"]) or not all(0 <= each < HUGE_BATCH_INDEX for each in index):
+        raise SamplingError(
+            f"{name}: batch_index should be {len(latent['samples'])} numbers from 0 to {HUGE_BATCH_INDEX - 1}, "
+            f"one per latent, got {list(index)[:8]}."
+        )
+    return [int(each) for each in index]
+
+
+def need_clip(clip: values.Clip | None) -> values.Clip:
+    """The text encoder on a wire. Raises: CheckpointError, when the checkpoint had none."""
+    if clip is None:
+        raise CheckpointError(
+            "clip: the checkpoint has no text encoder inside; load one with CLIPLoader, or use a full checkpoint."
+        )
+    return clip
+
+
+def encoded(tokens: Tensor, pooled: Tensor | None) -> list[list[Any]]:
+    """What a text encoder made, as CONDITIONING."""
+    return [[tokens, {"pooled_output": pooled}]]
+
+
+def with_options(conditioning: Sequence[Sequence[Any]], **options: Any) -> list[list[Any]]:
+    """A copy of a conditioning with options set in every entry."""
+    return [[tokens, {**known, **options}] for tokens, known in conditioning]
+
+
+def with_control(conditioning: Sequence[Sequence[Any]], hint: ControlHint, *, on_negative: bool) -> list[list[Any]]:
+    """A copy of a conditioning with one more hint in every entry, after those that are there."""
+    return [
+        [tokens, {**known, "control": (*known.get("control", ()), hint), "control_apply_to_uncond": on_negative}]
+        for tokens, known in conditioning
+    ]
+
+
+def conditions(conditioning: object, name: str) -> tuple[Condition, ...]:
+    """What guides a picture, read out of CONDITIONING. Raises: SamplingError naming the input."""
+    if not isinstance(conditioning, Sequence) or isinstance(conditioning, str):
+        raise SamplingError(f"{name}: expected a conditioning, a list of [tokens, options], got {_what(conditioning)}.")
+    return tuple(_condition(entry, name) for entry in conditioning)
+
+
+def _condition(entry: object, name: str) -> Condition:
+    match entry:
+        case [Tensor() as tokens, Mapping() as options] if tokens.ndim == 3:
+            pass
+        case _:
+            raise SamplingError(
+                f"{name}: expected [tokens, options] with tokens [1, tokens, features], got {entry!r:.200}."
+            )
+    return Condition(
+        tokens=tokens,
+        pooled=options.get("pooled_output"),
+        strength=float(options.get("strength", 1.0)),
+        area=_area(options.get("area"), name),
+        mask=_mask(options.get("mask"), name),
+        mask_strength=float(options.get("mask_strength", 1.0)),
+        area_from_mask=bool(options.get("set_area_to_bounds", False)),
+        start_percent=float(options.get("start_percent", 0.0)),
+        end_percent=float(options.get("end_percent", 1.0)),
+        control=tuple(options.get("control") or ()),
+        control_on_negative=bool(options.get("control_apply_to_uncond", False)),
+    )
+
+
+def _area(area: object, name: str) -> Area | None:
+    match area:
+        case None:
+            return None
+        case ("percentage", height, width, y, x):
+            return Area(height, width, y, x, is_share=True)
+        case (int(height), int(width), int(y), int(x)):
+            return Area(height, width, y, x)
+    raise SamplingError(f"{name}: expected an area (height, width, y, x) in latent cells, got {area!r:.200}.")
+
+
+def _mask(mask: object, name: str) -> Tensor | None:
+    return None if mask is None else need_mask(mask, f"{name}: mask")[:, 0]
+
+
+def _what(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {list(value.shape)}"
+    return "nothing" if value is None else f"{type(value).__name__}"
