@@ -47,4 +47,4 @@ def _added(a: Tensor | None, b: Tensor | None) -> Tensor | None:
 def _added_places(a: tuple[Tensor | None, ...], b: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     places = max(len(a), len(b))
     a, b = ((*x, *[None] * (places - len(x))) for x in (a, b))
-    return tuple(_added(x, y) for x, y in zip(a, b))
+    return tuple(_added(x, y) for x, y in zip(a, b, strict=True))

@@ -1,11 +1,12 @@
 """The UNet of Stable Diffusion 1, 2 and XL: `model.diffusion_model.` of their checkpoints."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.models.layers import Downsample, ResBlock, Upsample, conv3x3, group_norm, timestep_embedding
 from engine.models.patches import Patches
@@ -24,9 +25,8 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.time_embed = embedding_mlp(config.model_channels, config.embedding_width)
-        if config.class_width is not None:
-            self.label_emb = nn.Sequential(embedding_mlp(config.class_width, config.embedding_width))
+        self.time_embed: nn.Module = embedding_mlp(config.model_channels, config.embedding_width)
+        self.label_emb: nn.Module | None = label_mlp(config)
         self.input_blocks, skip_widths = build_input_blocks(config)
         self.middle_block = build_middle_block(config)
         self.output_blocks = build_output_blocks(config, skip_widths)
@@ -55,7 +55,7 @@ class UNet(nn.Module):
         hooks = Patches(patches) if patches else None
         check = cancelled or _go_on
         control = control or ControlResiduals()
-        embedding = embed_time(self, timesteps, y, x.dtype, hooks)  # [B, E]
+        embedding = embed_time(self, self.config, timesteps, y, x.dtype, hooks)  # [B, E]
         h, skips = self._encode(x, embedding, context, control, hooks, check)  # [B, C·m, h / 2^l, w / 2^l]
         if self.middle_block is not None:
             check()
@@ -135,21 +135,45 @@ def embedding_mlp(in_width: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(in_width, width), nn.SiLU(), nn.Linear(width, width))
 
 
+def label_mlp(config: UNetConfig) -> nn.Module | None:
+    """What lifts the vector y, for nets that have one."""
+    if config.class_width is None:
+        return None
+    return nn.Sequential(embedding_mlp(config.class_width, config.embedding_width))
+
+
+class Timed(Protocol):
+    """A net that knows the time: a UNet or a ControlNet."""
+
+    time_embed: nn.Module
+    label_emb: nn.Module | None
+
+
 def embed_time(
-    net: Any, timesteps: Tensor, y: Tensor | None, dtype: torch.dtype, hooks: Patches | None = None
+    net: Timed,
+    config: UNetConfig,
+    timesteps: Tensor,
+    y: Tensor | None,
+    dtype: torch.dtype,
+    hooks: Patches | None = None,
 ) -> Tensor:
-    """Time, and what else holds for the whole picture, as one vector. `net` is a UNet or a ControlNet.
+    """Time, and what else holds for the whole picture, as one vector.
 
     Shapes: timesteps [B]; y [B, class_width].
     Returns: [B, embedding_width].
+    Raises: SamplingError when the net needs a y and none came, or one of another width.
     """
-    embedding = net.time_embed(timestep_embedding(timesteps, net.config.model_channels).to(dtype))
+    embedding: Tensor = net.time_embed(timestep_embedding(timesteps, config.model_channels).to(dtype))
     if hooks is not None:
-        embedding = hooks.embedding(embedding, net.config.model_channels)
-    if net.config.class_width is None:
+        embedding = hooks.embedding(embedding, config.model_channels)
+    if net.label_emb is None:
         return embedding
-    if y is None:
-        raise ValueError(f"this network expects a vector y of width {net.config.class_width}, but none came; encode it")
+    if y is None or y.shape[-1] != config.class_width:
+        came = "none" if y is None else f"one of width {y.shape[-1]}"
+        raise SamplingError(
+            f"this model expects a vector of width {config.class_width} beside the text (pooled text, sizes), but "
+            f"{came} came; encode the prompt with this model's own text encoder"
+        )
     return embedding + net.label_emb(y.to(dtype))
 
 

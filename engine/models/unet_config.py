@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engine.errors import CheckpointError
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -48,7 +50,11 @@ class UNetConfig:
         """Read the configuration off the tensors of a UNet or ControlNet file, its prefix removed.
 
         Heads are not in the shapes: SD1 has 8, every other family heads of width 64, unless `heads` says otherwise.
+
+        Raises: CheckpointError when there is no UNet among them.
         """
+        if "input_blocks.0.0.weight" not in shapes:
+            raise CheckpointError("no UNet inside: expected input_blocks.0.0.weight; choose another file")
         model_channels, in_channels = shapes["input_blocks.0.0.weight"][:2]
         levels = _levels(shapes)
         inputs = [block for level in levels for block in level]

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn.functional import pad, silu
 
 from engine.devices.attention import attention
+from engine.errors import CheckpointError
 from engine.models.layers import Upsample, conv3x3, group_norm
 
 EPS = 1e-6  # Every norm of the published autoencoders.
@@ -29,7 +31,15 @@ class VAEConfig:
 
     @classmethod
     def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> "VAEConfig":
-        """Read the configuration off the tensors of a file, its prefix removed."""
+        """Read the configuration off the tensors of a file, its prefix removed.
+
+        Raises: CheckpointError when there is no autoencoder among them.
+        """
+        if "encoder.conv_in.weight" not in shapes or "decoder.conv_in.weight" not in shapes:
+            raise CheckpointError(
+                "no autoencoder inside: expected encoder.conv_in.weight and decoder.conv_in.weight; "
+                "load another VAE file"
+            )
         channels, image_channels = shapes["encoder.conv_in.weight"][:2]
         levels = _count(shapes, "encoder.down.{}.block.0.conv1.weight")
         widths = [shapes[f"encoder.down.{i}.block.0.conv1.weight"][0] for i in range(levels)]
@@ -106,7 +116,7 @@ class Encoder(nn.Module):
         widths = [config.channels * m for m in config.multipliers]
         self.conv_in = conv3x3(config.image_channels, config.channels)
         self.down = nn.ModuleList()
-        for i, (before, width) in enumerate(zip([config.channels, *widths], widths)):
+        for i, (before, width) in enumerate(pairwise([config.channels, *widths])):
             resize = Shrink(width) if i < len(widths) - 1 else None
             self.down.append(Level(before, width, config.res_blocks, downsample=resize))
         self.mid = Middle(widths[-1])
@@ -131,7 +141,7 @@ class Decoder(nn.Module):
         self.mid = Middle(widths[-1])
         # Checkpoints number the levels from the finest, which is the last to run.
         self.up = nn.ModuleList()
-        for i, (width, before) in enumerate(zip(widths, [*widths[1:], widths[-1]])):
+        for i, (width, before) in enumerate(pairwise([*widths, widths[-1]])):
             resize = Upsample(width) if i > 0 else None
             self.up.append(Level(before, width, config.res_blocks + 1, upsample=resize))
         self.norm_out = group_norm(widths[0], EPS)
@@ -158,7 +168,7 @@ class Level(nn.Module):
     ) -> None:
         super().__init__()
         widths = [in_channels, *[out_channels] * blocks]
-        self.block = nn.ModuleList(PlainResBlock(a, b) for a, b in zip(widths, widths[1:]))
+        self.block = nn.ModuleList(PlainResBlock(a, b) for a, b in pairwise(widths))
         self.downsample = downsample
         self.upsample = upsample
 
@@ -218,7 +228,7 @@ class PixelAttention(nn.Module):
 
 
 class Shrink(nn.Module):
-    """Half the size; the odd row and column of padding lie right and below, where the weights were trained to expect it."""
+    """Half the size; padded only right and below, as the published weights were trained."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
