@@ -51,7 +51,7 @@ class TextConfig:
         )
 
 
-class TextEncoder(CLIPTextModel):  # type: ignore[no-untyped-call]
+class TextEncoder(CLIPTextModel):
     """transformers' CLIP text model, made to take vectors in place of tokens and to stop at any layer.
 
     transformers 5 takes token numbers only, which leaves no way in for learned embeddings; so this walks its layers.
