@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from engine.graph.define import Widget, node
-from nodes.convert import with_options
+from nodes.convert import need_mask, with_options
 from nodes.types import MAX_SIDE, Conditioning, Mask, Percent, Strength
 
 AreaSide = Annotated[int, Widget(min=64, max=MAX_SIDE, step=8, tooltip="In pixels.")]
@@ -45,7 +45,7 @@ def conditioning_set_mask(
 
     set_cond_area: "mask bounds" shows the model only the rectangle around the mask, "default" the whole picture.
     """
-    mask = mask[None] if mask.ndim == 2 else mask
+    mask = need_mask(mask, "mask")[:, 0]
     bounds = set_cond_area != "default"
     return with_options(conditioning, mask=mask, mask_strength=strength, set_area_to_bounds=bounds)
 

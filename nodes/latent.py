@@ -5,8 +5,8 @@ from typing import Annotated
 import torch
 
 from engine.graph.define import Widget, node
-from engine.images import as_masks, resize
-from nodes.convert import samples_of, with_samples
+from engine.images import resize
+from nodes.convert import need_mask, samples_of, with_samples
 from nodes.types import MAX_SIDE, BatchSize, Crop, Latent, LatentResizeMethod, LatentSide, Mask, Scale
 
 FilledSide = Annotated[int, Widget(min=16, max=MAX_SIDE, step=8, tooltip="In pixels.")]
@@ -58,4 +58,4 @@ def set_latent_noise_mask(*, samples: Latent, mask: Mask) -> Latent:
 
     mask: 1 where the picture may change; any size.
     """
-    return {**samples, "noise_mask": as_masks(mask)}
+    return {**samples, "noise_mask": need_mask(mask, "mask")}

@@ -1,0 +1,182 @@
+"""Pictures read from the input folder and written to the output folder."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.errors import ImageError, PathError
+from engine.folders import Folders
+from engine.graph.define import node_type
+from engine.graph.nodetype import Result
+from engine.metadata import read_workflow
+from engine.settings import Settings
+from nodes import image_files
+
+Noise = Callable[..., Tensor]
+PROMPT = {"9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}}}
+WORKFLOW = {"nodes": [], "links": []}
+
+
+def shown(result: Result) -> Sequence[Mapping[str, Any]]:
+    assert result.ui is not None
+    return result.ui["images"]
+
+
+def save(images: Tensor, folders: Folders, prefix: str = "ComfyUI", settings: Settings | None = None) -> Result:
+    return image_files.save_image(
+        images=images,
+        filename_prefix=prefix,
+        prompt=PROMPT,
+        extra_pnginfo={"workflow": WORKFLOW},
+        folders=folders,
+        settings=settings or Settings(),
+    )
+
+
+# writing
+
+
+def test_every_picture_of_a_batch_gets_the_next_number(folders: Folders, noise: Noise) -> None:
+    first = shown(save(noise(2, 4, 6, 3), folders))
+    second = shown(save(noise(1, 4, 6, 3), folders))
+    assert first == [
+        {"filename": "ComfyUI_00001_.png", "subfolder": "", "type": "output"},
+        {"filename": "ComfyUI_00002_.png", "subfolder": "", "type": "output"},
+    ]
+    assert second[0]["filename"] == "ComfyUI_00003_.png"
+
+
+def test_pixels_are_rounded_down_to_bytes(folders: Folders) -> None:
+    images = torch.tensor([0.0, 0.5, 0.999, 1.2, -1.0, float("nan")]).reshape(1, 1, 6, 1).expand(1, 1, 6, 3)
+    save(images, folders)
+    with Image.open(folders.output / "ComfyUI_00001_.png") as picture:
+        assert picture.mode == "RGB"
+        assert [picture.getpixel((x, 0))[0] for x in range(6)] == [0, 127, 254, 255, 0, 0]
+
+
+def test_the_prompt_and_the_workflow_go_into_the_file(folders: Folders, noise: Noise) -> None:
+    save(noise(1, 4, 6, 3), folders)
+    texts = read_workflow(folders.output / "ComfyUI_00001_.png")
+    assert json.loads(texts["prompt"]) == PROMPT
+    assert json.loads(texts["workflow"]) == WORKFLOW
+
+
+def test_nothing_goes_into_the_file_where_metadata_is_off(folders: Folders, noise: Noise) -> None:
+    save(noise(1, 4, 6, 3), folders, settings=Settings(disable_metadata=True))
+    assert read_workflow(folders.output / "ComfyUI_00001_.png") == {}
+
+
+def test_a_prefix_may_name_a_folder_and_the_size(folders: Folders, noise: Noise) -> None:
+    made = shown(save(noise(2, 4, 6, 3), folders, "cats/%width%x%height%_%batch_num%"))
+    assert [(each["subfolder"], each["filename"]) for each in made] == [
+        ("cats", "6x4_0_00001_.png"),
+        ("cats", "6x4_1_00002_.png"),
+    ]
+    assert (folders.output / "cats" / "6x4_1_00002_.png").is_file()
+
+
+@pytest.mark.parametrize("prefix", ["../a", "a/../../b", "/tmp/a", "a\0b", "C:\\a", "..\\a"])
+def test_a_prefix_cannot_lead_out_of_the_output_folder(prefix: str, folders: Folders, noise: Noise) -> None:
+    before = sorted(folders.base.rglob("*"))
+    with pytest.raises(PathError, match="filename_prefix"):
+        save(noise(1, 4, 4, 3), folders, prefix)
+    message = image_files.prefix_stays_inside(prefix, folders)
+    assert isinstance(message, str)
+    assert message.startswith("filename_prefix: ")
+    assert sorted(folders.base.rglob("*")) == before
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "cats/a", "%year%/a", None])
+def test_an_honest_prefix_passes_validation(prefix: str | None, folders: Folders) -> None:
+    assert image_files.prefix_stays_inside(prefix, folders) is True
+
+
+def test_an_output_folder_that_is_a_file_is_a_readable_error(folders: Folders, noise: Noise) -> None:
+    folders.output.rmdir()
+    folders.output.write_text("not a folder")
+    with pytest.raises(PathError, match="output"):
+        save(noise(1, 4, 4, 3), folders)
+    assert folders.output.read_text() == "not a folder"
+
+
+def test_what_is_no_picture_is_not_saved(folders: Folders) -> None:
+    with pytest.raises(ImageError, match=r"^images: expected"):
+        save(torch.zeros(1, 4, 8, 8)[0], folders)
+    with pytest.raises(ImageError, match="1 to 4 channels"):
+        save(torch.zeros(1, 4, 8, 8), folders)
+    assert list(folders.output.iterdir()) == []
+
+
+def test_previews_go_to_the_temporary_folder_under_a_name_of_their_own(folders: Folders, noise: Noise) -> None:
+    result = image_files.preview_image(images=noise(1, 4, 6, 4), prompt=PROMPT, folders=folders, settings=Settings())
+    (made,) = shown(result)
+    assert made["type"] == "temp"
+    assert made["filename"].startswith("ComfyUI_temp_")
+    assert made["filename"].endswith("_00001_.png")
+    with Image.open(folders.temp / made["filename"]) as picture:
+        assert picture.mode == "RGBA"
+    assert not list(folders.output.iterdir())
+
+
+# reading
+
+
+def test_a_saved_picture_is_loaded_as_it_was(folders: Folders) -> None:
+    images = torch.randint(0, 256, (1, 5, 7, 3), generator=torch.Generator().manual_seed(3)) / 255
+    save(images, folders)
+    loaded = image_files.load_image(image="ComfyUI_00001_.png [output]", folders=folders)
+    # ⌊255 · (n / 255)⌋ in float32 is n for most n and n − 1 for some; ComfyUI loses the same ones.
+    assert torch.allclose(loaded.IMAGE, images, atol=1.001 / 255)
+    assert torch.equal(loaded.MASK, torch.zeros(1, 64, 64))
+
+
+def test_the_combo_lists_the_pictures_of_the_input_folder(folders: Folders) -> None:
+    for name in ("b.png", "a.jpg", "notes.txt"):
+        (folders.input / name).touch()
+    combo = node_type(image_files.load_image, {Folders: folders}).input("image")
+    assert combo is not None
+    assert combo.current_choices() == ("a.jpg", "b.png")
+
+
+@pytest.mark.parametrize("name", ["gone.png", "../a.png", "/etc/passwd", "a\0.png", "gone.png [output]", ""])
+def test_an_invalid_name_is_refused_in_comfyuis_words(name: str, folders: Folders) -> None:
+    (folders.base / "a.png").touch()
+    assert image_files.image_exists(name, folders) == f"Invalid image file: {name}"
+    with pytest.raises(PathError):
+        image_files.load_image(image=name, folders=folders)
+
+
+def test_a_file_with_an_annotation_is_found(folders: Folders) -> None:
+    (folders.output / "a.png").touch()
+    assert image_files.image_exists("a.png [output]", folders) is True
+
+
+def test_the_fingerprint_is_the_files_content(folders: Folders) -> None:
+    (folders.input / "a.png").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    assert image_files.image_fingerprint("a.png", folders) == expected
+    (folders.input / "a.png").write_bytes(b"abd")
+    assert image_files.image_fingerprint("a.png", folders) != expected
+    unknown = image_files.image_fingerprint(None, folders)
+    assert isinstance(unknown, float)
+    assert math.isnan(unknown)
+
+
+def test_a_file_that_is_no_picture_is_named(folders: Folders) -> None:
+    (folders.input / "a.png").write_text("hello")
+    with pytest.raises(ImageError, match=r"a\.png: not a picture"):
+        image_files.load_image(image="a.png", folders=folders)
+
+
+def test_a_link_out_of_the_input_folder_is_not_followed(folders: Folders, tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
+    (folders.input / "a.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(PathError, match="leads out"):
+        image_files.load_image(image="a.png", folders=folders)
