@@ -1,0 +1,117 @@
+"""What needs what in a prompt: which nodes the outputs need, where no order can be found, and what a fault spoils."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+import networkx as nx
+
+from engine.graph.problem import Problem, short
+from engine.graph.prompt import Prompt
+from engine.graph.registry import Registry
+
+MAX_TRACED_OUTPUTS = 100  # failed outputs that are traced to their causes
+MAX_NAMED_NODES = 20
+
+Sources = dict[str, list[str]]
+"""For each node that is needed, the nodes it takes values from."""
+
+
+def needed(prompt: Prompt, registry: Registry, outputs: Iterable[str]) -> Sources:
+    """The outputs and everything they take values from, through declared inputs and to nodes that are there."""
+    names: dict[str, frozenset[str]] = {}
+    sources: Sources = {}
+    stack = list(outputs)
+    while stack:
+        node_id = stack.pop()
+        if node_id in sources:
+            continue
+        node = prompt[node_id]
+        if node.class_type not in names:
+            node_type = registry.get(node.class_type)
+            names[node.class_type] = frozenset(each.name for each in node_type.inputs) if node_type else frozenset()
+        declared = names[node.class_type]
+        found = {link.node: None for name, link in node.links() if name in declared and link.node in prompt}
+        sources[node_id] = list(found)
+        stack.extend(found)
+    return sources
+
+
+def unordered(sources: Sources) -> set[str]:
+    """The nodes that no order can be found for: those in cycles, and those that need them."""
+    consumers = _consumers(sources)
+    missing = {node_id: len(above) for node_id, above in sources.items()}
+    ready = [node_id for node_id, count in missing.items() if not count]
+    while ready:
+        node_id = ready.pop()
+        del missing[node_id]
+        for consumer in consumers.get(node_id, ()):
+            missing[consumer] -= 1
+            if not missing[consumer]:
+                ready.append(consumer)
+    return set(missing)
+
+
+def cycles(prompt: Prompt, sources: Sources, within: Collection[str]) -> list[Problem]:
+    """One problem for each knot of nodes that wait for each other, naming one circle in it."""
+    graph = nx.DiGraph()
+    graph.add_edges_from((above, node_id) for node_id in within for above in sources[node_id] if above in within)
+    problems = []
+    for knot in nx.strongly_connected_components(graph):
+        if len(knot) > 1 or all(graph.has_edge(node_id, node_id) for node_id in knot):
+            circle = nx.find_cycle(graph.subgraph(knot))
+            problems.append(_cycle(prompt, [str(edge[0]) for edge in circle]))
+    return problems
+
+
+def downstream(sources: Sources, bad: Iterable[str]) -> set[str]:
+    """The bad nodes and everything that needs one of them."""
+    consumers = _consumers(sources)
+    found: set[str] = set()
+    stack = list(bad)
+    while stack:
+        node_id = stack.pop()
+        if node_id not in found:
+            found.add(node_id)
+            stack.extend(consumers.get(node_id, ()))
+    return found
+
+
+def causes(sources: Sources, failed: Sequence[str], bad: Collection[str]) -> dict[str, list[str]]:
+    """For each bad node the failed outputs that need it."""
+    result: dict[str, list[str]] = {}
+    for output in failed[:MAX_TRACED_OUTPUTS]:
+        seen = {output}
+        stack = [output]
+        while stack:
+            node_id = stack.pop()
+            if node_id in bad:
+                result.setdefault(node_id, []).append(output)
+            new = [above for above in sources[node_id] if above not in seen]
+            seen.update(new)
+            stack.extend(new)
+    return result
+
+
+def _consumers(sources: Sources) -> dict[str, list[str]]:
+    consumers: dict[str, list[str]] = {}
+    for node_id, above in sources.items():
+        for each in above:
+            consumers.setdefault(each, []).append(node_id)
+    return consumers
+
+
+def _cycle(prompt: Prompt, circle: list[str]) -> Problem:
+    first = circle[0]
+    names = [f"{short(node_id)} ({short(prompt[node_id].class_type)})" for node_id in circle]
+    if len(names) > MAX_NAMED_NODES:
+        half = MAX_NAMED_NODES // 2
+        names[half:-half] = [f"… {len(names) - 2 * half} more …"]
+    return Problem(
+        node=first,
+        class_type=prompt[first].class_type,
+        input=None,
+        kind="dependency_cycle",
+        message="Dependency cycle detected",
+        details=" -> ".join([*names, short(first)]),
+        remedy="Remove one of the links between these nodes; a node cannot wait for its own result.",
+        extra_info={"node_id": first, "cycle_nodes": circle[:100]},
+    )

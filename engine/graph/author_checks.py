@@ -1,0 +1,116 @@
+"""The checks that authors write for their own nodes (ComfyUI's VALIDATE_INPUTS), asked before anything runs."""
+
+import traceback
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from engine.errors import LatentwireError
+from engine.graph.awaiting import Awaiting
+from engine.graph.nodetype import NodeType
+from engine.graph.problem import Problem, short
+from engine.graph.prompt import BrokenLink, Link, Node, Prompt
+from engine.graph.registry import Registry
+
+
+class AuthorChecks:
+    """Calls the authors' functions for the nodes of one prompt."""
+
+    def __init__(self, prompt: Prompt, registry: Registry) -> None:
+        self._prompt = prompt
+        self._registry = registry
+        self._json: dict[str, Any] | None = None
+
+    def problems(self, node_type: NodeType, node: Node, flawed: Collection[str]) -> Iterable[Problem]:
+        """What the author's function has against the node; it is not asked about inputs known to be wrong."""
+        hook = node_type.validate
+        names = node_type.validate_inputs
+        if hook is None or (flawed if names is None else any(name in names for name in flawed)):
+            return []
+        arguments = self._arguments(node_type, node)
+        given = arguments if names is None else {name: arguments[name] for name in names if name in arguments}
+        try:
+            answer = _resolved(hook(**given))
+        except LatentwireError as error:
+            answer = str(error)
+        except Exception as error:  # noqa: BLE001 - an author's code
+            return [_raised(node, error)]
+        if answer is True:
+            return []
+        about = [name for name in given if name != "input_types"] or [""]
+        return [_refused(node, name, answer) for name in about]
+
+    def _arguments(self, node_type: NodeType, node: Node) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for each in node_type.inputs:
+            if each.name in node.inputs:
+                values[each.name] = _constant(node.inputs[each.name], each.is_raw_link)
+        values.update((name, self._hidden(kind, node)) for name, kind in node_type.hidden.items())
+        if node_type.input_is_list:
+            values = {name: [value] for name, value in values.items()}
+        if node_type.validate_inputs is not None and "input_types" in node_type.validate_inputs:
+            values["input_types"] = self._link_types(node_type, node)
+        return values
+
+    def _hidden(self, kind: str, node: Node) -> Any:
+        if kind == "UNIQUE_ID":
+            return node.id
+        if kind == "PROMPT":
+            if self._json is None:
+                self._json = self._prompt.to_json()
+            return self._json
+        return None
+
+    def _link_types(self, node_type: NodeType, node: Node) -> dict[str, str]:
+        types: dict[str, str] = {}
+        for name, link in node.links():
+            source = self._prompt.nodes.get(link.node)
+            source_type = None if source is None else self._registry.get(source.class_type)
+            if source_type is not None and node_type.input(name) and 0 <= link.slot < len(source_type.outputs):
+                types[name] = source_type.outputs[link.slot].type
+        return types
+
+
+def _constant(value: Any, is_raw_link: bool) -> Any:
+    if isinstance(value, Link):
+        return [value.node, value.slot] if is_raw_link else None
+    return None if isinstance(value, BrokenLink) else value
+
+
+def _resolved(answer: Any) -> Any:
+    if not hasattr(type(answer), "__await__"):
+        return answer
+    awaiting = Awaiting()
+    try:
+        return awaiting.resolve(answer)
+    finally:
+        awaiting.close()
+
+
+def _refused(node: Node, name: str, answer: Any) -> Problem:
+    text = f" - {short(str(answer))}" if answer is not False and answer is not None else ""
+    return Problem(
+        node=node.id,
+        class_type=node.class_type,
+        input=name or None,
+        kind="custom_validation_failed",
+        message="Custom validation failed for node",
+        details=f"{name}{text}",
+        remedy="Choose another value; the node itself refuses this one.",
+        extra_info={"input_name": name},
+    )
+
+
+def _raised(node: Node, error: Exception) -> Problem:
+    return Problem(
+        node=node.id,
+        class_type=node.class_type,
+        input=None,
+        kind="exception_during_validation",
+        message="Exception when validating node",
+        details=short(str(error)),
+        remedy="This is a fault in the node's own check; tell its author.",
+        extra_info={
+            "exception_type": type(error).__name__,
+            "traceback": traceback.format_tb(error.__traceback__),
+        },
+    )

@@ -1,0 +1,134 @@
+"""A value a person typed into a node: turned into the type of its input, then held against range and list."""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine.graph.describe import input_config
+from engine.graph.nodetype import Input
+from engine.graph.problem import Flaw, about, short
+
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**64 - 1  # seeds are unsigned
+MANY_CHOICES = 20  # ComfyUI: longer lists are counted instead of shown
+MAX_NEAR_CHOICES = 5000  # difflib looks at every one; it takes about 20 ms for so many file names (2026)
+MAX_COMPARED_CHARACTERS = 100
+
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+_WANTED = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
+
+
+def convert(each: Input, value: Any) -> tuple[Any, Flaw | None]:
+    """The value as the input's type; types without a rule keep what came.
+
+    Returns: the value, and what is wrong with it.
+    """
+    # ComfyUI: int(), float(), str(), bool() as Python has them, so "7" is 7, 3.7 is 3, and every text but "" is true.
+    converter = _CONVERTERS.get(each.type)
+    if converter is None:
+        return value, None
+    try:
+        if value is None:
+            raise TypeError("null is no value")
+        converted: Any = value if type(value) is converter else converter(value)
+        if each.type == "FLOAT" and not math.isfinite(converted):
+            raise ValueError("it is not a finite number")
+        if each.type == "INT" and not MIN_INTEGER <= converted <= MAX_INTEGER and not _has_range(each):
+            raise OverflowError("it does not fit into 64 bits")
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        return value, _unconvertible(each, value, error)
+    if each.type == "STRING" and "\0" in converted:
+        return value, _holds_nul(each, value)
+    return converted, None
+
+
+def out_of_range(each: Input, value: Any) -> Flaw | None:
+    """What is wrong with a number that is outside its input's min and max."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    low, high = each.options.get("min"), each.options.get("max")
+    if isinstance(low, int | float) and value < low:
+        return Flaw(
+            "value_smaller_than_min",
+            f"Value {short(value)} smaller than min of {low}",
+            each.name,
+            f"Give {_range(low, high)}.",
+            about(each, input_config(each), value),
+        )
+    if isinstance(high, int | float) and value > high:
+        return Flaw(
+            "value_bigger_than_max",
+            f"Value {short(value)} bigger than max of {high}",
+            each.name,
+            f"Give {_range(low, high)}.",
+            about(each, input_config(each), value),
+        )
+    return None
+
+
+def not_in_list(each: Input, value: Any, choices: Sequence[Any]) -> Flaw | None:
+    """What is wrong with a value that is not among a combo's choices."""
+    if each.options.get("multi_select") or each.options.get("multiselect") or each.options.get("remote"):
+        return None
+    if value in choices:
+        return None
+    is_long = len(choices) > MANY_CHOICES
+    shown = f"(list of length {len(choices)})" if is_long else repr(list(choices))
+    config = None if is_long else [list(choices), dict(each.options)]
+    return Flaw(
+        "value_not_in_list",
+        "Value not in list",
+        f"{each.name}: '{short(value)}' not in {shown}",
+        _choose(value, choices),
+        about(each, config, value),
+    )
+
+
+def holds_nul(each: Input, value: Any) -> Flaw | None:
+    """What is wrong with a text, of whatever type its input is, that would end early where C reads it."""
+    return _holds_nul(each, value) if isinstance(value, str) and "\0" in value else None
+
+
+def _holds_nul(each: Input, value: Any) -> Flaw:
+    return Flaw(
+        "invalid_input_type",
+        "A text with a NUL character in it",
+        f"{each.name}, {short(value)}, NUL is no character of a text or a file name",
+        "Remove that character.",
+        about(each, input_config(each), value, exception_message="embedded null character"),
+    )
+
+
+def _unconvertible(each: Input, value: Any, error: Exception) -> Flaw:
+    low, high = each.options.get("min"), each.options.get("max")
+    wanted = _range(low, high) if isinstance(low, int | float) or isinstance(high, int | float) else _WANTED[each.type]
+    return Flaw(
+        "invalid_input_type",
+        f"Failed to convert an input value to a {each.type} value",
+        f"{each.name}, {short(value)}, {short(str(error))}",
+        f"Give {wanted}.",
+        about(each, input_config(each), value, exception_message=short(str(error))),
+    )
+
+
+def _has_range(each: Input) -> bool:
+    """Whether range checks will say it better."""
+    return isinstance(each.options.get("min"), int | float) and isinstance(each.options.get("max"), int | float)
+
+
+def _range(low: object, high: object) -> str:
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return f"a number from {low} to {high}"
+    return f"a number of at least {low}" if isinstance(low, int | float) else f"a number of at most {high}"
+
+
+def _choose(value: Any, choices: Sequence[Any]) -> str:
+    if not choices:
+        return "There is nothing to choose from; put a file into the folder this list is read from."
+    texts = [str(each) for each in choices[:MAX_NEAR_CHOICES]]
+    near = difflib.get_close_matches(value[:MAX_COMPARED_CHARACTERS], texts, n=3) if isinstance(value, str) else []
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    shown = ", ".join(short(each) for each in texts[:MANY_CHOICES])
+    return f"Choose one of {shown}{' …' if len(texts) > MANY_CHOICES else ''}."
