@@ -24,11 +24,12 @@ class Cached:
 
 @dataclass(frozen=True, slots=True)
 class Executing:
-    """A node begins. `display_node` is the node of the original prompt it stands for (expansion)."""
+    """A node begins. `display_node` is the node of the original prompt it stands for, `parent` the node that added it."""
 
     node: str
     display_node: str
     class_type: str = ""
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class Run:
     """A node's view of the run. Ask for it with a parameter `run: Run`; the engine fills it in.
 
     `prompt` is the whole original graph in API JSON and `extra` what came along with it ({"workflow": …}); both are
-    what SaveImage writes into its pictures.
+    what SaveImage writes into its pictures. `call` counts the calls of a node that is mapped over lists.
     """
 
     node_id: str
@@ -26,6 +26,7 @@ class Run:
     is_cancelled: Callable[[], bool] = never
     prompt: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    call: int = 0
 
     def progress(self, value: float, maximum: float) -> None:
         """Tells how far the node is, and stops it when the run was cancelled.
