@@ -90,7 +90,10 @@ def twin_controlnet(net: nn.Module, config: UNetConfig) -> nn.Module:
         twin = ControlNetModel(**_unet_arguments(config))
     weights = convert_controlnet_checkpoint(dict(net.state_dict()), dict(twin.config))
     # diffusers' converter knows the names of label_emb in UNets only.
-    for ours, theirs in {"label_emb.0.0": "class_embedding.linear_1", "label_emb.0.2": "class_embedding.linear_2"}.items():
+    for ours, theirs in {
+        "label_emb.0.0": "class_embedding.linear_1",
+        "label_emb.0.2": "class_embedding.linear_2",
+    }.items():
         found = {name: tensor for name, tensor in net.state_dict().items() if name.startswith(ours)}
         weights.update({name.replace(ours, theirs): tensor for name, tensor in found.items()})
     twin.load_state_dict(weights, assign=True)

@@ -118,4 +118,6 @@ def test_several_controls_add_up_place_by_place():
 
 def test_strength_scales_every_place():
     one = torch.ones(1)
-    assert ControlResiduals((one, None), one, (one,)).scaled(0.5) == ControlResiduals((one / 2, None), one / 2, (one / 2,))
+    assert ControlResiduals((one, None), one, (one,)).scaled(0.5) == ControlResiduals(
+        (one / 2, None), one / 2, (one / 2,)
+    )
