@@ -36,10 +36,11 @@ class LoadedImage(NamedTuple):
     MASK: Mask
 
 
-def image_exists(image: str, folders: Folders) -> bool | str:
-    """Whether the input folder holds the file, or why the node cannot run."""
+def image_exists(image: str | None, folders: Folders) -> bool | str:
+    """Whether the input folder holds the file, or why the node cannot run; None comes over a wire, later."""
     try:
-        folders.input_file(image)
+        if image is not None:
+            folders.input_file(image)
     except PathError:
         return f"Invalid image file: {image}"
     return True

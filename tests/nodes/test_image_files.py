@@ -158,6 +158,10 @@ def test_a_file_with_an_annotation_is_found(folders: Folders) -> None:
     assert image_files.image_exists("a.png [output]", folders) is True
 
 
+def test_a_name_that_comes_over_a_wire_is_not_judged_before_it_is_known(folders: Folders) -> None:
+    assert image_files.image_exists(None, folders) is True
+
+
 def test_the_fingerprint_is_the_files_content(folders: Folders) -> None:
     (folders.input / "a.png").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
