@@ -51,14 +51,18 @@ def brownian(like: Tensor, sigmas: Tensor, seed: int, on_device: bool = False) -
     Shapes: sigmas [S + 1], the levels of the run. Built on the CPU unless `on_device`.
     Source: Kidger et al. 2021, arXiv 2105.13493 (torchsde).
     """
-    start = torch.zeros_like(like) if on_device else torch.zeros_like(like, device="cpu")
-    low, high = sigmas[sigmas > 0].min(), sigmas.max()
-    tree = torchsde.BrownianTree(low.to(start.device), start, high.to(start.device), entropy=seed % SEEDS)
+    start = torch.zeros_like(like, device=None if on_device else "cpu")
+    # torchsde rounds the ends to its tolerance of 1e-6 and complains of times beyond them.
+    low, high = round(float(sigmas[sigmas > 0].min()), 6), round(float(sigmas.max()), 6)
+    if low == high:
+        # One level above 0: there is no path between levels, and nobody draws.
+        return fresh(like, seed)
+    tree = torchsde.BrownianTree(low, start, high, entropy=seed % SEEDS)
 
     def draw(sigma: Tensor, following: Tensor) -> Tensor:
-        a, b = sigma.to(start.device), following.to(start.device)
-        increment = tree(torch.minimum(a, b), torch.maximum(a, b)) * (b - a).sign()
-        return (increment / (b - a).abs().sqrt()).to(like.device)
+        first, last = sorted(min(max(float(level), low), high) for level in (sigma, following))
+        increment = tree(first, last).to(like.device)
+        return increment * (following - sigma).sign() / (following - sigma).abs().sqrt()
 
     return draw
 

@@ -14,10 +14,12 @@ from engine.sampling.betas import BetaSchedule
 class SigmaTable:
     """Noise levels by training step.
 
-    `sigmas` [N] rises. Time is the index into it or, for flow models (those with a `shift`), `sigma · multiplier`.
+    `sigmas` [N] rises; `logs` are their logarithms, taken before rounding to float32 where they come from float64,
+    because pictures from a Brownian path depend on the last bit. Time is the index into it or, for flow models (those with a `shift`), `sigma · multiplier`.
     """
 
     sigmas: Tensor
+    logs: Tensor
     shift: float | None = None
     multiplier: float = 1000.0
 
@@ -29,7 +31,15 @@ class SigmaTable:
     def from_betas(cls, schedule: BetaSchedule | None = None) -> "SigmaTable":
         """The table of a model trained with discrete steps; without a schedule, Stable Diffusion's."""
         alpha_bars = (schedule or BetaSchedule()).alpha_bars()
-        return cls(((1.0 - alpha_bars) / alpha_bars).sqrt().float())
+        return cls.from_sigmas(((1.0 - alpha_bars) / alpha_bars).sqrt())
+
+    @classmethod
+    def from_sigmas(cls, sigmas: Tensor) -> "SigmaTable":
+        """A table of given noise levels, whose time is the place in it.
+
+        Shapes: sigmas [N], rising.
+        """
+        return cls(sigmas.float(), sigmas.log().float())
 
     @classmethod
     def from_flow(cls, shift: float = 1.0, multiplier: float = 1000.0, steps: int = 1000) -> "SigmaTable":
@@ -38,7 +48,8 @@ class SigmaTable:
         Source: Esser et al. 2024, arXiv 2403.03206, section 5.3.2.
         """
         times = torch.arange(1, steps + 1, dtype=torch.float64) / steps
-        return cls(_shifted(times, shift).float(), shift, multiplier)
+        sigmas = _shifted(times, shift)
+        return cls(sigmas.float(), sigmas.log().float(), shift, multiplier)
 
     @property
     def flow(self) -> bool:
@@ -65,7 +76,7 @@ class SigmaTable:
         """
         if self.flow:
             return sigma * self.multiplier
-        logs = self.sigmas.log().to(sigma.device)
+        logs = self.logs.to(sigma.device)
         distances = (sigma.float().reshape(-1, 1).log() - logs).abs()
         return distances.argmin(dim=1).reshape(sigma.shape).float()
 
@@ -74,7 +85,7 @@ class SigmaTable:
         if self.shift is not None:
             # ComfyUI: the shift is applied here although `timestep` did not take it off; `normal` relies on it.
             return _shifted(timestep / self.multiplier, self.shift)
-        logs = self.sigmas.log().to(timestep.device)
+        logs = self.logs.to(timestep.device)
         place = timestep.float().clamp(0, len(logs) - 1)
         low, high = place.floor().long(), place.ceil().long()
         fraction = place.frac()

@@ -113,18 +113,19 @@ def first_order(looks: _Looks, target: Tensor) -> Tensor:
 def second_order(looks: _Looks, target: Tensor, r1: float = 1 / 2) -> Tensor:
     """DPM-Solver-2. Source: Lu et al. 2022, algorithm 1, with any middle point."""
     h = target - looks.time
-    bend = (looks.between(r1, h) - looks.eps) / (2 * r1)
-    return first_order(looks, target) - _sigma(target) * h.expm1() * bend
+    turn = looks.between(r1, h) - looks.eps
+    return first_order(looks, target) - _sigma(target) / (2 * r1) * h.expm1() * turn
 
 
 def third_order(looks: _Looks, target: Tensor, r1: float = 1 / 3, r2: float = 2 / 3) -> Tensor:
     """DPM-Solver-3. Source: Lu et al. 2022, algorithm 2."""
     h = target - looks.time
     place = looks.time + r2 * h
-    bend = (looks.between(r1, h) - looks.eps) * (r2 / r1) * ((r2 * h).expm1() / (r2 * h) - 1)
-    trial = looks.x - _sigma(place) * ((r2 * h).expm1() * looks.eps + bend)
-    curve = (looks.noise_at(trial, place) - looks.eps) / r2 * (h.expm1() / h - 1)
-    return first_order(looks, target) - _sigma(target) * curve
+    turn = looks.between(r1, h) - looks.eps
+    trial = looks.x - _sigma(place) * (r2 * h).expm1() * looks.eps
+    trial = trial - _sigma(place) * (r2 / r1) * ((r2 * h).expm1() / (r2 * h) - 1) * turn
+    turn = looks.noise_at(trial, place) - looks.eps
+    return first_order(looks, target) - _sigma(target) / r2 * (h.expm1() / h - 1) * turn
 
 
 @dataclass

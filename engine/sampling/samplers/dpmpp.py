@@ -93,12 +93,15 @@ def dpmpp_2s_ancestral_cfg_pp(
         denoised, unconditional = denoise.both(x, sigmas[i])
         yield Step(i, sigmas[i], x, denoised)
         down, scale, up = ancestral(path, sigmas[i], sigmas[i + 1], eta)
-        moved = x + path.alpha(sigmas[i]) * (denoised - unconditional)
-        target = denoised
+        alpha = path.alpha(sigmas[i])
+        target, unguided = denoised, unconditional
         if down > 0:
             middle = half_way(path, sigmas[i], down)
-            target = denoise(exponential_step(path, moved, denoised, sigmas[i], middle), middle)
-        x = exponential_step(path, moved, target, sigmas[i], down)
+            moved = x + alpha * (denoised - unconditional)
+            trial = exponential_step(path, moved, denoised, sigmas[i], middle)
+            # ComfyUI: the whole step is moved by the first guided answer and the second unconditional one.
+            target, unguided = denoise.both(trial, middle)
+        x = exponential_step(path, x + alpha * (denoised - unguided), target, sigmas[i], down)
         if sigmas[i + 1] > 0 and eta > 0:
             x = scale * x + noise(sigmas[i], sigmas[i + 1]) * s_noise * up
     return x

@@ -131,13 +131,28 @@ def ipndm_v(denoise: Denoiser, x: Tensor, sigmas: Tensor, *, max_order: int = 4)
 def uneven_weights(steps: Sequence[float]) -> list[float]:
     """Adams–Bashforth weights for uneven steps, newest first, one for each step.
 
-    Source: diff-sampler (Apache-2.0), whose third and fourth order leave out brackets of the textbook's; kept, because
-    pictures depend on it.
+    Source: Chen et al. 2023, arXiv 2310.11594 (diff-sampler). Two of its terms are not the textbook's (marked);
+    pictures depend on them, so they are kept.
     """
-    levels = [0.0]
-    for step in steps[1:]:
-        levels.append(levels[-1] - step)
-    return [_integral(levels, j, 0.0, steps[0]) / steps[0] for j in range(len(levels))]
+    h, h1, h2, h3 = (*steps, 0.0, 0.0, 0.0)[:4]
+    weights = [1.0, 0.0, 0.0, 0.0]
+    if len(steps) > 1:
+        weights = _plus(weights, h / h1 / 2, [1.0, -1.0])
+    if len(steps) > 2:
+        # The textbook has (1 − h / …) / 2 times the rest; here the rest is subtracted within the brackets.
+        second = (1 - h / (3 * (h + h1)) * (h * (h + h1)) / (h1 * (h1 + h2))) / 2
+        weights = _plus(weights, second, [1.0, -1 - h1 / h2, h1 / h2])
+    if len(steps) > 3:
+        third = (1 - h / (3 * (h + h1))) / 2 + (1 - h / (2 * (h + h1))) * h / (6 * (h + h1 + h2))
+        third *= h * (h + h1) * (h + h1 + h2) / (h1 * (h1 + h2) * (h1 + h2 + h3))
+        ratio = h1 * (h1 + h2) / (h2 * (h2 + h3))
+        # The textbook's last weight has h₂ / h₃ in place of h₁ / h₂.
+        weights = _plus(weights, third, [1.0, -1 - h1 / h2 - ratio, h1 / h2 + ratio * (1 + h2 / h3), -ratio * h1 / h2])
+    return weights[: len(steps)]
+
+
+def _plus(weights: list[float], factor: float, difference: list[float]) -> list[float]:
+    return [w + factor * d for w, d in zip(weights, [*difference, 0.0, 0.0, 0.0])]
 
 
 def deis(denoise: Denoiser, x: Tensor, sigmas: Tensor, *, max_order: int = 3) -> Walk:

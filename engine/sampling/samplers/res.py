@@ -38,7 +38,7 @@ def res_multistep(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Walk:
 def res_multistep_ancestral_cfg_pp(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: NoiseSource, *, eta: float = 1.0, s_noise: float = 1.0
 ) -> Walk:
-    """The same on a latent moved by what guidance changed, so that the unconditional noise is kept.
+    """The same on the unconditional picture, from a latent moved by what guidance changed.
 
     Source: Zhang et al. 2023, arXiv 2308.02157; Chung et al. 2024, arXiv 2406.08070 (CFG++).
     """
@@ -52,7 +52,8 @@ def res_multistep_ancestral_cfg_pp(
         if i > 0 and down > 0:
             bend = _bend(denoise, sigmas[i - 1 : i + 1], previous_down, down)
             moved = x + path.alpha(sigmas[i]) * (denoised - unconditional)
-            x = exponential_step(path, moved, denoised + bend * (denoised - previous), sigmas[i], down)
+            target = unconditional + bend * (unconditional - previous)
+            x = exponential_step(path, moved, target, sigmas[i], down)
         else:
             x = path.mixed(denoised, direction(x, sigmas[i], path.alpha(sigmas[i]) * unconditional), down)
         if sigmas[i + 1] > 0 and eta > 0:
