@@ -52,14 +52,19 @@ def unordered(sources: Sources) -> set[str]:
 
 def cycles(prompt: Prompt, sources: Sources, within: Collection[str]) -> list[Problem]:
     """One problem for each knot of nodes that wait for each other, naming one circle in it."""
+    if not within:
+        return []
+    # In the prompt's order throughout, so that the same prompt gets the same message.
+    order = {node_id: index for index, node_id in enumerate(prompt)}
     graph = nx.DiGraph()
-    graph.add_edges_from((above, node_id) for node_id in within for above in sources[node_id] if above in within)
-    problems = []
+    for node_id in sorted(within, key=order.__getitem__):
+        graph.add_edges_from((above, node_id) for above in sources[node_id] if above in within)
+    circles = []
     for knot in nx.strongly_connected_components(graph):
-        if len(knot) > 1 or all(graph.has_edge(node_id, node_id) for node_id in knot):
-            circle = nx.find_cycle(graph.subgraph(knot))
-            problems.append(_cycle(prompt, [str(edge[0]) for edge in circle]))
-    return problems
+        first = min(knot, key=order.__getitem__)
+        if len(knot) > 1 or graph.has_edge(first, first):
+            circles.append([str(edge[0]) for edge in nx.find_cycle(graph.subgraph(knot), first)])
+    return [_cycle(prompt, circle) for circle in sorted(circles, key=lambda circle: order[circle[0]])]
 
 
 def downstream(sources: Sources, bad: Iterable[str]) -> set[str]:

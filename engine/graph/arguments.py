@@ -79,7 +79,7 @@ def read_arguments(
         if parameter.kind is not parameter.KEYWORD_ONLY:
             raise NodeTypeError(f"{name}: arguments are keyword-only, in widget order; put `*,` before them")
         if name not in hints:
-            raise NodeTypeError(f'{name}: has no annotation; say what it is, like `{name}: int` or `Annotated[…, Wire("IMAGE")]`')
+            raise NodeTypeError(f'{name}: has no annotation; write one, like `int` or `Annotated[…, Wire("IMAGE")]`')
         shape = _unwrapped(hints[name], input_is_list)
         hidden_name = _hidden_name(shape)
         if hidden_name is not None:

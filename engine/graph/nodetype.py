@@ -64,8 +64,8 @@ class Output:
 class NodeType:
     """A kind of node: description, and the author's functions behind it.
 
-    `function(**inputs)` does the work (with `create`, `function(instance, **inputs)`; the executor keeps one instance per
-    node id across prompts). It may be a coroutine function. It returns a value, a tuple with one value per output,
+    `function(**inputs)` does the work (with `create`, `function(instance, **inputs)`; the executor keeps one instance
+    per node id across prompts). It may be a coroutine function. It returns a value, a tuple with one value per output,
     a Result, or None for a node without outputs. The other functions take whichever inputs `*_inputs` names, with links
     as None:
 
@@ -110,7 +110,8 @@ class Result:
 
     values: one per output, or links into `expand`. ui: what clients are shown, lists by key ("images", "text").
     expand: a sub-graph {id: {class_type, inputs}} that takes the node's place; `values` may then hold [id, slot] links
-    to its nodes.
+    to its nodes. An id becomes `<node>.<call>.0.<id>`, unless it begins with `<node>.<call>.` already; give such ids
+    where the graph is also wired to nodes outside, which may have the same short ids.
     """
 
     values: tuple[Any, ...] = ()

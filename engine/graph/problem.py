@@ -51,7 +51,9 @@ class Problem:
             where += f", input {short(self.input)}"
         # Most of ComfyUI's details begin with the input's name, which has been said by then.
         details = self.details.removeprefix(f"{self.input}").lstrip(":,- ") if self.input else self.details
-        said = self.message if not details or details in self.message else f"{self.message}: {details}"
+        # A message that is a sentence has said it all; ComfyUI adds the node's number, which stands in front here.
+        is_said = not details or details in self.message or self.message.endswith(".")
+        said = self.message.rstrip(".") if is_said else f"{self.message}: {details}"
         return f"{where + ': ' if where else ''}{said}. {self.remedy}"
 
     def to_json(self) -> dict[str, Any]:
