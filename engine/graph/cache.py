@@ -5,76 +5,26 @@ the floor below if it fits there. A value is found again on the device it was ma
 moves and how it is written is told by a Storage; nothing here knows what a tensor is.
 """
 
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from engine.graph.disk import Disk
 from engine.graph.lists import Outputs
+from engine.graph.storage import PlainStorage, Storage
 
 OVERHEAD = 1000  # bytes: what an entry of two small outputs costs by itself (sys.getsizeof, 2026-10, Python 3.11)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many bytes of a value lie on the GPU and how many in RAM."""
+    """How many bytes of an entry lie on the GPU and how many in RAM."""
 
     gpu: int = 0
     ram: int = 0
-
-
-class Storage(Protocol):
-    """What the cache must be told about values. `home` is plain data that says where a value's parts came from."""
-
-    def size(self, value: Any) -> Size:
-        """The bytes a value holds, memory that is shared within it counted once."""
-
-    def to_ram(self, value: Any) -> tuple[Any, Any]:
-        """The value with nothing on the GPU, and its home."""
-
-    def to_home(self, value: Any, home: Any) -> Any:
-        """The value back where it came from; where that has no room, as it is."""
-
-    def save(self, value: Any, path: Path) -> bool:
-        """Writes a value, or answers False when it holds something that cannot be written."""
-
-    def load(self, path: Path) -> Any:
-        """Reads a value back. Raises: OSError, ValueError."""
-
-    def fingerprint(self, value: Any) -> bytes | None:
-        """Bytes that are equal for equal contents; None for a value that cannot be read."""
-
-
-class PlainStorage:
-    """A Storage for graphs of plain Python values: all in RAM, nothing on disk."""
-
-    def size(self, value: Any) -> Size:
-        """The bytes of the value and of what is in its lists, tuples and dictionaries."""
-        return Size(ram=_plain_size(value))
-
-    def to_ram(self, value: Any) -> tuple[Any, Any]:
-        """The value: it is in RAM."""
-        return value, None
-
-    def to_home(self, value: Any, home: Any) -> Any:
-        """The value: it never left."""
-        return value
-
-    def save(self, value: Any, path: Path) -> bool:
-        """False: values of any kind have no file format of ours."""
-        return False
-
-    def load(self, path: Path) -> Any:
-        """Raises: ValueError, for nothing was written."""
-        raise ValueError(f"{path} was not written by this storage")
-
-    def fingerprint(self, value: Any) -> bytes | None:
-        """None: signatures read plain values by themselves."""
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +165,8 @@ class Cache:
                 self._disk.clear()
 
     def _measure(self, entry: Entry) -> Size:
-        size = self.storage.size((entry.outputs, entry.ui, entry.inner))
-        return Size(size.gpu, size.ram + OVERHEAD)
+        gpu, ram = self.storage.size((entry.outputs, entry.ui, entry.inner))
+        return Size(gpu, ram + OVERHEAD)
 
     def _place(self, signature: str, kept: _Kept) -> None:
         """Puts an entry on the highest floor that can hold it, after making room there; or on none."""
@@ -305,23 +255,3 @@ class Cache:
             kept = floor.kept.pop(signature, None)
             if kept is not None:
                 self._forget(signature, kept)
-
-
-def _plain_size(value: Any, seen: set[int] | None = None) -> int:
-    """Bytes by sys.getsizeof, through lists, tuples and dictionaries; shared and looped ones counted once."""
-    total = 0
-    seen = set() if seen is None else seen
-    stack = [value]
-    while stack:
-        each = stack.pop()
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        total += sys.getsizeof(each)
-        kind = type(each)
-        if kind is dict:
-            stack.extend(each.keys())
-            stack.extend(each.values())
-        elif kind is list or kind is tuple or kind is set:
-            stack.extend(each)
-    return total

@@ -1,61 +1,31 @@
 """One prompt being executed, from its signatures to its last event. Made by Executor, used once.
 
 The journey of a node: it is signed, found in the cache or planned, taken when its sources are done, asked which lazy
-inputs it needs, called once or for each item of its lists, and its outputs are held until nobody needs them. A node that
-answers with a graph waits for that graph and then takes its outputs for its own.
+inputs it needs, called once or for each item of its lists, and its outputs are held until nobody needs them. A node
+that answers with a graph waits for that graph and then takes its outputs for its own.
 """
 
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Cancelled, PromptError
-from engine.graph.awaiting import Awaiting
-from engine.graph.cache import Cache, Entry
-from engine.graph.events import Cached, Emit, Finished, Started
+from engine.graph.cache import Entry
+from engine.graph.events import Cached, Finished, Started
 from engine.graph.expanding import Expanding
-from engine.graph.expansion import DynamicPrompt
-from engine.graph.failure import Advise
 from engine.graph.holding import Holding
-from engine.graph.invoke import Instances, Invoker
 from engine.graph.lists import Call, Lists, Outputs, as_result, calls, merge, merge_ui
 from engine.graph.mutation import Contents, contents, refuse_mutation
 from engine.graph.nodetype import Blocked
 from engine.graph.outcome import Outcome
 from engine.graph.plan import Plan
-from engine.graph.prompt import Prompt
 from engine.graph.report import Failure, Report, Ui
-from engine.graph.run import never
-from engine.graph.signature import Signatures
-from engine.graph.step import BadNode, NodeTypes, Step, Steps, in_order
+from engine.graph.step import BadNode, Step
+from engine.graph.survey import Survey
 
 PATIENCE = 0.05  # seconds between two looks at "cancelled?" while only coroutines are under way
-
-
-@dataclass(frozen=True, slots=True)
-class Equipment:
-    """What every run of an executor shares."""
-
-    types: NodeTypes
-    cache: Cache
-    instances: Instances
-    advise: Advise
-    salt: str = ""
-    catch_mutation: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be run, and for whom. targets: None means every output node of the prompt."""
-
-    prompt: Prompt
-    emit: Emit
-    targets: Sequence[str] | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    is_cancelled: Callable[[], bool] = never
-    unvalidated: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +41,22 @@ class _UnderWay:
 class Execution:
     """Runs one prompt once."""
 
-    def __init__(self, equipment: Equipment, order: Order) -> None:
-        self._equipment = equipment
-        self._order = order
-        self._cache = equipment.cache
-        self._digest = equipment.cache.storage.fingerprint
-        self._awaiting = Awaiting()
-        self._graph = DynamicPrompt(order.prompt)
-        self.steps = Steps(self._graph.node, equipment.types)
-        self._invoker = Invoker(
-            self._graph,
-            self.steps,
-            order.emit,
-            equipment.instances,
-            self._digest,
-            self._awaiting.resolve,
-            order.is_cancelled,
-            order.extra,
-        )
-        self.signatures = Signatures(self._invoker.fingerprint, self._digest, equipment.salt)
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+        self._equipment, self._request = survey.equipment, survey.request
+        self._cache = survey.equipment.cache
+        self._digest = survey.equipment.cache.storage.fingerprint
+        self._steps, self._signatures = survey.steps, survey.signatures
+        self._invoker, self._awaiting = survey.invoker, survey.awaiting
         self._plan = Plan(
-            lambda node: self.steps[node].waits,
-            is_output=lambda node: self.steps[node].traits.type.is_output,
-            is_async=lambda node: self.steps[node].traits.is_async,
+            lambda node: self._steps[node].waits,
+            is_output=lambda node: self._steps[node].traits.type.is_output,
+            is_async=lambda node: self._steps[node].traits.is_async,
             is_available=self._recall,
         )
         self._held = Holding()
-        self._expanding = Expanding(self._graph, self.steps, self.signatures, self._held)
-        self._report = Report(order.emit, self._graph, equipment.advise)
-        self.signed: list[str] = []
+        self._expanding = Expanding(survey.graph, self._steps, self._signatures, self._held)
+        self._report = Report(survey.request.emit, survey.graph, survey.equipment.advise)
         self._recalled: list[tuple[Step, Entry]] = []
         self._makers: dict[str, str] = {}
         self._under_way: dict[str, _UnderWay] = {}
@@ -109,14 +66,14 @@ class Execution:
         """Executes the prompt and tells about it in events, Finished always the last."""
         began = time.perf_counter()
         status, failure = "cancelled", None
-        targets = self.targets()
+        targets = self._survey.targets()
         try:
             self._prepare(targets)
             self._work()
             status = "succeeded"
         except Failure as stop:
             status, failure = "failed", stop
-            self._order.emit(stop.event)
+            self._request.emit(stop.event)
         except Cancelled:
             self._report.interrupted(self._current)
         except BaseException:  # Ctrl-C, or a client that cannot take its events
@@ -124,7 +81,7 @@ class Execution:
             raise
         finally:
             self._awaiting.close()
-            self._order.emit(Finished(status, time.perf_counter() - began))
+            self._request.emit(Finished(status, time.perf_counter() - began))
         return Outcome(
             status,
             self._report.ui,
@@ -135,34 +92,17 @@ class Execution:
             time.perf_counter() - began,
         )
 
-    def sign(self) -> None:
-        """Signs the targets and all they may need; `signed` are their ids, sources first. Raises: PromptError."""
-        self.signed = in_order(self.targets(), lambda node: self.steps[node].sources)
-        for node in self.signed:
-            self.signatures.add(self.steps[node])
-
-    def targets(self) -> list[str]:
-        """The nodes that are asked for. Raises: PromptError, when the prompt does not have them."""
-        prompt = self._order.prompt
-        if self._order.targets is None:
-            kinds = ((node.id, self.steps.knows(node.class_type)) for node in prompt.nodes.values())
-            return [node for node, kind in kinds if kind is not None and kind.is_output]
-        unknown = [each for each in self._order.targets if each not in prompt]
-        if unknown:
-            raise PromptError(f"asked to run {', '.join(map(repr, unknown))}, but the prompt has no such node")
-        return [*self._order.targets]
-
     def _prepare(self, targets: Sequence[str]) -> None:
         try:
-            self.sign()
+            self._survey.sign()
         except BadNode as error:
-            self._order.emit(Started())
+            self._request.emit(Started())
             raise self._report.failure(None, {}, error) from None
-        self._order.emit(Started(tuple(self.signed)))
+        self._request.emit(Started(tuple(self._survey.signed)))
         for node in targets:
             self._held.keep(node)
         self._expect(self._plan.want(targets))
-        self._order.emit(Cached(tuple(self._spared(self.signed))))
+        self._request.emit(Cached(tuple(self._spared(self._survey.signed))))
         self._tell_recalled()
 
     def _spared(self, order: Sequence[str]) -> list[str]:
@@ -171,11 +111,11 @@ class Execution:
         for node in reversed(order):  # those who need a node come before it
             if node in may_run or self._plan.is_planned(node):
                 may_run.add(node)
-                may_run.update(each for each in self.steps[node].sources if each not in self._held)
+                may_run.update(each for each in self._steps[node].sources if each not in self._held)
         return [node for node in order if node not in may_run]
 
     def _work(self) -> None:
-        plan, awaiting, is_cancelled = self._plan, self._awaiting, self._order.is_cancelled
+        plan, awaiting, is_cancelled = self._plan, self._awaiting, self._request.is_cancelled
         while not plan.is_finished:
             if is_cancelled():
                 raise Cancelled
@@ -183,7 +123,7 @@ class Execution:
                 self._land(0.0)
             node = plan.next()
             if node is not None:
-                self._visit(self.steps[node])
+                self._visit(self._steps[node])
             elif awaiting:
                 self._land(PATIENCE)
             else:
@@ -199,14 +139,14 @@ class Execution:
             elif not self._reuse(step):
                 self._gather(step, inputs)
                 self._begin(step, inputs)
-        except (Exception, SystemExit) as error:  # a node's code is anybody's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a node's code is anybody's code
             raise self._report.failure(step, inputs, error) from None
         self._current = None
 
     def _reuse(self, step: Step) -> bool:
         """Whether the node's outputs have been made meanwhile: by its twin, or before what is above it was known."""
-        is_new = self.signatures.is_outdated(step)
-        signature = self.signatures.sign_again(step) if is_new else self.signatures[step.node.id]
+        is_new = self._signatures.is_outdated(step)
+        signature = self._signatures.sign_again(step) if is_new else self._signatures[step.node.id]
         if signature is None or not (is_new or signature in self._makers):
             return False
         entry = self._cache.get(signature)
@@ -235,7 +175,7 @@ class Execution:
                 self._tell_recalled()
                 return
             inputs.update({name: [None] for name in step.links if name not in inputs})
-        if step.id in self._order.unvalidated:
+        if step.id in self._request.unvalidated:
             refusal = self._invoker.refusal(step)
             if refusal is not None:
                 raise PromptError(refusal)
@@ -270,7 +210,7 @@ class Execution:
             self._current = call.step
             try:
                 self._answer(call, answers())
-            except (Exception, SystemExit, CancelledError) as error:
+            except (Exception, SystemExit, CancelledError) as error:  # noqa: BLE001 -- as in _visit
                 raise self._report.failure(call.step, call.inputs, error) from None
             self._current = None
 
@@ -289,9 +229,8 @@ class Execution:
             self._tell_recalled()
             return
         is_blocked = any(type(each) is Blocked for each in answers)
-        self._complete(
-            step, merge([each.values for each in results], node_type.outputs), ui, call.began, not is_blocked
-        )
+        outputs = merge([each.values for each in results], node_type.outputs)
+        self._complete(step, outputs, ui, call.began, not is_blocked)
 
     def _take_over(self, step: Step) -> None:
         """The graph in a node's place is done: its outputs become the node's own."""
@@ -303,7 +242,7 @@ class Execution:
         """A node has run: its outputs go to the cache, to those who wait for them, and the client is told."""
         node, node_type = step.node.id, step.traits.type
         seconds = time.perf_counter() - began
-        signature = self.signatures[node]
+        signature = self._signatures[node]
         if signature is not None and is_lasting:
             self._makers.setdefault(signature, node)
             entry = Entry(outputs, ui, self._report.inner.get(node, ()))
@@ -325,17 +264,17 @@ class Execution:
         """Whether a node's outputs are there, or in the cache; asked whenever the plan reaches it."""
         if node in self._held:
             return True
-        signature = self.signatures.get(node)
+        signature = self._signatures.get(node)
         entry = self._cache.get(signature) if signature is not None else None
         if entry is None:
             return False
         self._held.put(node, entry.outputs)
-        self._recalled.append((self.steps[node], entry))
+        self._recalled.append((self._steps[node], entry))
         return True
 
     def _expect(self, planned: Iterable[str]) -> None:
         for node in planned:
-            self._held.expect(self.steps[node].sources)
+            self._held.expect(self._steps[node].sources)
 
     def _tell_recalled(self) -> None:
         for step, entry in self._recalled:
@@ -345,4 +284,4 @@ class Execution:
     def _deadlock(self) -> Failure:
         waiting = self._plan.unfinished()
         message = f"these nodes wait for each other: {', '.join(waiting[:12])}; one of them is wired to what it becomes"
-        return self._report.failure(self.steps[waiting[0]], {}, PromptError(message))
+        return self._report.failure(self._steps[waiting[0]], {}, PromptError(message))

@@ -6,14 +6,16 @@ from typing import Any
 
 from engine.graph.cache import Cache
 from engine.graph.events import Emit, Event
-from engine.graph.execution import Equipment, Execution, Order
+from engine.graph.execution import Execution
 from engine.graph.explain import Explanation, Record, differences, records
 from engine.graph.failure import Advise, advise
 from engine.graph.invoke import Instances
 from engine.graph.outcome import Outcome
 from engine.graph.prompt import Prompt
+from engine.graph.request import Equipment, Request
 from engine.graph.run import never
 from engine.graph.step import NodeTypes
+from engine.graph.survey import Survey
 
 __all__ = ["Executor", "Outcome", "PlannedNode"]
 
@@ -70,7 +72,7 @@ class Executor:
         Returns: how it went; a node's error is in it, not raised.
         Raises: PromptError, when a target is not in the prompt.
         """
-        order = Order(
+        request = Request(
             prompt=prompt,
             emit=emit or _nobody,
             targets=targets,
@@ -79,9 +81,9 @@ class Executor:
             unvalidated=unvalidated,
         )
         self._equipment.instances.keep_only(prompt.nodes)
-        execution = Execution(self._equipment, order)
-        outcome = execution.run()
-        self._last = records(execution.signed, execution.steps, execution.signatures)
+        survey = Survey(self._equipment, request)
+        outcome = Execution(survey).run()
+        self._last = records(survey)
         return outcome
 
     def explain(self, prompt: Prompt, node: str) -> Explanation:
@@ -89,9 +91,9 @@ class Executor:
 
         Raises: PromptError, when the node or something above it cannot be run.
         """
-        execution = self._look(prompt, [node])
-        now = records(execution.signed, execution.steps, execution.signatures)
-        signature = execution.signatures[node]
+        survey = self._look(prompt, [node])
+        now = records(survey)
+        signature = survey.signatures[node]
         is_cached = signature is not None and signature in self.cache
         changed = () if is_cached or node not in self._last else differences(node, self._last, now)
         return Explanation(node, is_cached, node in self._last, changed)
@@ -101,10 +103,10 @@ class Executor:
 
         Raises: PromptError, when a target or something above it cannot be run.
         """
-        execution = self._look(prompt, targets)
+        survey = self._look(prompt, targets)
         report = []
-        for node in execution.signed:
-            step, signature = execution.steps[node], execution.signatures[node]
+        for node in survey.signed:
+            step, signature = survey.steps[node], survey.signatures[node]
             report.append(
                 PlannedNode(
                     node,
@@ -118,10 +120,13 @@ class Executor:
             )
         return report
 
-    def _look(self, prompt: Prompt, targets: Sequence[str] | None) -> Execution:
-        execution = Execution(self._equipment, Order(prompt=prompt, emit=_nobody, targets=targets))
-        execution.sign()
-        return execution
+    def _look(self, prompt: Prompt, targets: Sequence[str] | None) -> Survey:
+        survey = Survey(self._equipment, Request(prompt=prompt, emit=_nobody, targets=targets))
+        try:
+            survey.sign()
+        finally:
+            survey.close()
+        return survey
 
 
 def _nobody(event: Event) -> None:

@@ -152,7 +152,8 @@ def _read(node_id: str, description: Any, expansion: Expansion, parent: str) -> 
     inputs = description.get("inputs", {}) if isinstance(description, Mapping) else None
     if not isinstance(class_type, str) or not isinstance(inputs, Mapping):
         raise PromptError(
-            f"node {parent} expands into something that is no node: expected {{class_type, inputs}}, got {description!r:.200}"
+            f"node {parent} expands into something that is no node: expected {{class_type, inputs}}, "
+            f"got {description!r:.200}"
         )
     return Node(node_id, class_type, {name: _read_input(value, expansion) for name, value in inputs.items()})
 
@@ -164,6 +165,6 @@ def _write(value: Any) -> Any:
 
 
 def _read_input(value: Any, expansion: Expansion) -> Any:
-    if isinstance(value, Mapping) and value.keys() == {"__value__"}:
+    if isinstance(value, Mapping) and "__value__" in value:
         return value["__value__"]
     return expansion.rename(value)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from engine.graph.failure import reduce
 from engine.graph.prompt import Link, Node
-from engine.graph.signature import Signature, Signatures
-from engine.graph.step import Steps
+from engine.graph.signature import Signature
+from engine.graph.survey import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,10 @@ class Explanation:
 Records = Mapping[str, Record]
 
 
-def records(order: list[str], steps: Steps, signatures: Signatures) -> dict[str, Record]:
+def records(survey: Survey) -> dict[str, Record]:
     """What to remember of a run's nodes."""
-    return {node: Record(steps[node].node, signatures[node], signatures.fingerprints[node]) for node in order}
+    steps, signatures = survey.steps, survey.signatures
+    return {node: Record(steps[node].node, signatures[node], signatures.fingerprints[node]) for node in survey.signed}
 
 
 def differences(node: str, before: Records, now: Records) -> tuple[Difference, ...]:

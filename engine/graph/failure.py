@@ -69,7 +69,7 @@ def reduce(value: Any) -> Any:
         return f"{type(value).__name__} {list(shape)} {dtype}"
     try:
         text = value if type(value) is str else str(value)
-    except Exception:  # an author's __str__
+    except Exception:  # noqa: BLE001 -- an author's __str__
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
 
@@ -77,7 +77,7 @@ def reduce(value: Any) -> Any:
 def _text(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:  # an author's __str__
+    except Exception:  # noqa: BLE001 -- an author's __str__
         text = ""
     return text or type(error).__name__
 

@@ -88,7 +88,7 @@ class Invoker:
             return b""
         try:
             value = self.resolve(hook(**self._constants(step, step.type.fingerprint_inputs)))
-        except Exception:  # ComfyUI: an exception counts as NaN
+        except Exception:  # noqa: BLE001 -- ComfyUI: an exception counts as NaN
             return None
         return encode_fingerprint(value, self.digest)
 

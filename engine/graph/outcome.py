@@ -13,9 +13,9 @@ from engine.graph.lists import Outputs
 class Outcome:
     """The end of a run.
 
-    status: "succeeded", "failed" or "cancelled". ui: what nodes showed, cached ones too, by node id. values: the outputs
-    of the targets, one list per output. executed: the nodes that ran, in order. failure says what went wrong; error is
-    the exception behind it, without the frames that would keep tensors alive.
+    status: "succeeded", "failed" or "cancelled". ui: what nodes showed, cached ones too, by node id. values: the
+    outputs of the targets, one list per output. executed: the nodes that ran, in order. failure says what went wrong;
+    error is the exception behind it, without the frames that would keep tensors alive.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""One node of a prompt joined with its node type: what is a constant, what comes over a wire, what only if asked for."""
+"""One node of a prompt joined with its node type: what is constant, what comes over a wire, what only if asked for."""
 
 import inspect
 from collections.abc import Callable, Collection, Container, Iterable
