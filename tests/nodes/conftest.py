@@ -18,6 +18,7 @@ from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
 from engine.text.encoder import TextConfig, TextEncoder
+from tests.nodes.bench import Bench
 
 CONTEXT = 64
 UNET = UNetConfig(
@@ -134,3 +135,8 @@ def _lora(unet: Mapping[str, Tensor]) -> dict[str, Tensor]:
         made[f"{place}.lora_down.weight"] = torch.randn(4, columns, generator=generator)
         made[f"{place}.alpha"] = torch.tensor(4.0)
     return made
+
+
+@pytest.fixture
+def bench(models: Path, tmp_path: Path) -> Bench:
+    return Bench(models, tmp_path / "base")
