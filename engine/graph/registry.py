@@ -61,7 +61,7 @@ class Registry:
         if found is None:
             near = self.near(node_id)
             hint = f"; did you mean {' or '.join(near)}?" if near else "; is a plugin missing?"
-            raise UnknownNodeType(f"There is no node type {node_id!r}{hint}")
+            raise UnknownNodeType(f"there is no node type {node_id!r}{hint}")
         return found
 
     def __contains__(self, node_id: object) -> bool:
