@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,11 @@ def apart(a: Tensor, b: Tensor) -> float:
     return ((a - b).abs().max() / b.std()).item()
 
 
+def norms(net: nn.Module) -> Counter[tuple[int, ...]]:
+    """Every group norm's channels, groups and epsilon: too small a matter to show in the numbers that nets return."""
+    return Counter((m.num_channels, m.num_groups, m.eps) for m in net.modules() if isinstance(m, nn.GroupNorm))
+
+
 def _unet_arguments(config: UNetConfig) -> dict[str, Any]:
     widths = tuple(config.width(level) for level in range(len(config.res_blocks)))
     depths = _level_depths(config)
@@ -135,7 +141,7 @@ def _unet_arguments(config: UNetConfig) -> dict[str, Any]:
         "attention_head_dim": tuple(config.heads_at(width) for width in widths),
         "cross_attention_dim": config.context_width,
         "use_linear_projection": config.linear_projections,
-        "transformer_layers_per_block": tuple(max(depth, 1) for depth in depths[:-1]) + (config.middle_depth or 1,),
+        "transformer_layers_per_block": (*(max(depth, 1) for depth in depths[:-1]), config.middle_depth or 1),
         "class_embed_type": None if config.class_width is None else "projection",
         "projection_class_embeddings_input_dim": config.class_width,
     }

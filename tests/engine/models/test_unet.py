@@ -6,7 +6,7 @@ from engine.errors import Cancelled, CheckpointError, SamplingError
 from engine.models.control import ControlResiduals
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
-from tests.engine.models.nets import UNETS, apart, layout, randomised, shapes, twin_unet
+from tests.engine.models.nets import UNETS, apart, layout, norms, randomised, shapes, twin_unet
 
 SD1 = UNETS["sd1"]
 
@@ -30,6 +30,12 @@ def agreement(config: UNetConfig, size: tuple[int, int] = (8, 8)) -> float:
 @pytest.mark.parametrize("name", UNETS)
 def test_every_family_agrees_with_diffusers(name):
     assert agreement(UNETS[name]) < 1e-4
+
+
+@pytest.mark.parametrize("name", UNETS)
+def test_norms_are_those_of_diffusers(name):
+    net = UNet(UNETS[name])
+    assert norms(net) == norms(twin_unet(net, UNETS[name]))
 
 
 def test_latents_of_odd_size_agree_with_diffusers():
@@ -89,7 +95,7 @@ def test_every_weight_and_the_text_learn():
 def test_a_net_that_needs_a_vector_says_so():
     x, timesteps, context, _ = inputs(UNETS["sdxl"])
     net = UNet(UNETS["sdxl"])
-    with pytest.raises(SamplingError, match="expects a vector of width 56 .* none came"):
+    with pytest.raises(SamplingError, match=r"expects a vector of width 56 .* none came"):
         net(x, timesteps, context)
     with pytest.raises(SamplingError, match="one of width 3 came"):
         net(x, timesteps, context, torch.zeros(2, 3))

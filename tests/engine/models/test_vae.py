@@ -3,7 +3,7 @@ import torch
 
 from engine.errors import CheckpointError
 from engine.models.vae import AutoencoderKL, VAEConfig
-from tests.engine.models.nets import VAES, apart, layout, randomised, shapes, twin_vae
+from tests.engine.models.nets import VAES, apart, layout, norms, randomised, shapes, twin_vae
 
 
 def agreements(config: VAEConfig, pixels: tuple[int, int]) -> list[float]:
@@ -24,6 +24,12 @@ def agreements(config: VAEConfig, pixels: tuple[int, int]) -> list[float]:
 @pytest.mark.parametrize("name", VAES)
 def test_every_family_agrees_with_diffusers(name):
     assert max(agreements(VAES[name], (32, 48))) < 1e-4
+
+
+@pytest.mark.parametrize("name", VAES)
+def test_norms_are_those_of_diffusers(name):
+    net = AutoencoderKL(VAES[name])
+    assert norms(net) == norms(twin_vae(net, VAES[name]))
 
 
 @pytest.mark.slow
