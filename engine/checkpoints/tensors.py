@@ -25,6 +25,9 @@ Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 
 _LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
+_DAMAGE = (SafetensorError, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError, TypeError)
+"""What torch and pickle raise when they meet damaged bytes."""
+
 _AGAIN = "the download was probably cut short or replaced; fetch the file again"
 
 
