@@ -7,11 +7,13 @@ from PIL import Image
 from torch import Tensor
 
 from engine.checkpoints.load import Loader
-from engine.devices.device import Devices
+from engine.devices.device import choose
 from engine.folders import Folders
 from engine.graph.builder import Builder, Handle
 from engine.graph.define import node_type
 from engine.graph.executor import Executor, Outcome
+from engine.graph.nodetype import Input, NodeType, Output
+from engine.graph.prompt import Link
 from engine.graph.registry import Registry
 from engine.settings import Settings
 from nodes import all_nodes
@@ -23,7 +25,7 @@ STEPS = 3
 class Bench:
     """Folders with tiny models, the registry of all nodes, and an executor that catches nodes changing their inputs."""
 
-    def __init__(self, models: Path, base: Path) -> None:
+    def __init__(self, models: Path, base: Path, *, catch_mutation: bool = True) -> None:
         self.settings = Settings(cpu=True)
         self.folders = Folders(base, embedded=models)
         for folder in (self.folders.input, self.folders.output, self.folders.temp):
@@ -31,10 +33,24 @@ class Bench:
         services = {
             Settings: self.settings,
             Folders: self.folders,
-            Loader: Loader(Devices(self.settings)),
+            Loader: Loader(choose(self.settings)),
         }
         self.registry = Registry(node_type(function, services) for function in all_nodes())
-        self.executor = Executor(self.registry, catch_mutation=True)
+        self._constants: list[Any] = []
+        self.registry.add(
+            NodeType(
+                "Constant",
+                lambda index: self._constants[index],
+                inputs=(Input("index", "INT"),),
+                outputs=(Output("*", "*"),),
+            )
+        )
+        self.executor = Executor(self.registry, catch_mutation=catch_mutation)
+
+    def constant(self, graph: Builder, value: Any) -> Link:
+        """A value on a wire, from nowhere."""
+        self._constants.append(value)
+        return graph.node("Constant", index=len(self._constants) - 1).out()
 
     def run(self, graph: Builder, *targets: Handle, **options: Any) -> Outcome:
         return self.executor.execute(graph.prompt(), targets=[each.id for each in targets] or None, **options)
