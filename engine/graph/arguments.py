@@ -16,6 +16,8 @@ from engine.graph.nodetype import Blocked, Input, Output, Result
 from engine.graph.run import Run
 
 Services = Mapping[type, object]
+SECTIONS = frozenset({"Shapes", "Units", "Returns", "Raises", "Source"})
+"""What a docstring says to programmers, by the words it begins with."""
 _PRIMITIVES: tuple[tuple[type, str], ...] = ((int, "INT"), (float, "FLOAT"), (str, "STRING"), (bool, "BOOLEAN"))
 
 
@@ -47,7 +49,7 @@ def read_docstring(text: str | None, names: Iterable[str]) -> Docstring:
         if colon and head in known:
             current = tooltips.setdefault(head, [])
             line = rest
-        elif not line.strip():
+        elif not line.strip() or (colon and head in SECTIONS):
             current = None
         if current is not None and line.strip():
             current.append(line.strip())
@@ -198,7 +200,9 @@ def _type_and_choices(shape: _Shape, services: Services) -> tuple[str, nodetype.
         return wire.type, None
     if typing.get_origin(shape.base) is Literal:
         return "COMBO", typing.get_args(shape.base)
-    for kind, type_name in _PRIMITIVES:
+    for kind, type_name in SECTIONS = frozenset({"Shapes", "Units", "Returns", "Raises", "Source"})
+"""What a docstring says to programmers, by the words it begins with."""
+_PRIMITIVES:
         if shape.base is kind:
             return type_name, None
     have = ", ".join(each.__name__ for each in services) or "none"
