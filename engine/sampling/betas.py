@@ -87,7 +87,7 @@ def without_terminal_signal(alpha_bars: Tensor) -> Tensor:
     roots = alpha_bars.sqrt()
     first, last = roots[0].clone(), roots[-1].clone()
     shifted = ((roots - last) * first / (first - last)) ** 2
-    # ComfyUI: exactly 0 would make the last σ infinite; this value gives the σ of about 4,519 that models were used with.
+    # ComfyUI: exactly 0 would make the last σ infinite; this gives the σ of about 4,519 that models were used with.
     shifted[-1] = 4.8973451890853435e-08
     return shifted
 

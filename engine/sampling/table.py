@@ -15,7 +15,8 @@ class SigmaTable:
     """Noise levels by training step.
 
     `sigmas` [N] rises; `logs` are their logarithms, taken before rounding to float32 where they come from float64,
-    because pictures from a Brownian path depend on the last bit. Time is the index into it or, for flow models (those with a `shift`), `sigma · multiplier`.
+    because pictures from a Brownian path depend on the last bit. Time is the index into the table or, for flow models
+    (those with a `shift`), `sigma · multiplier`.
     """
 
     sigmas: Tensor

@@ -45,6 +45,9 @@ class StepControl:
     accept_safety: float = 0.81
 
 
+USUAL_CONTROL = StepControl()
+
+
 def dpm_adaptive(
     denoise: Denoiser,
     x: Tensor,
@@ -52,7 +55,7 @@ def dpm_adaptive(
     noise: NoiseSource,
     *,
     order: int = 3,
-    control: StepControl = StepControl(),
+    control: StepControl = USUAL_CONTROL,
     eta: float = 0.0,
     s_noise: float = 1.0,
 ) -> Walk:
@@ -171,5 +174,3 @@ def _down(denoise: Denoiser, time: Tensor, following: Tensor, last: Tensor, eta:
     down, _, _ = ancestral(denoise.path, _sigma(time), _sigma(following), eta)
     target = torch.minimum(last, -down.log())
     return target, (_sigma(following) ** 2 - _sigma(target) ** 2).clamp(min=0).sqrt()
-
-

@@ -1,4 +1,4 @@
-"""DPM-Solver++ along the probability flow: exponential steps in the clean picture (Lu et al. 2022, arXiv 2211.01095)."""
+"""DPM-Solver++ along the probability flow: exponential steps in the clean picture (arXiv 2211.01095)."""
 
 from torch import Tensor
 

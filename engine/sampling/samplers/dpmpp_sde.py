@@ -1,4 +1,4 @@
-"""DPM-Solver++ with noise: the diffusion SDE, walked with a Brownian path (Lu et al. 2022, arXiv 2211.01095, section 5).
+"""DPM-Solver++ with noise: the diffusion SDE, walked with a Brownian path (arXiv 2211.01095, section 5).
 
 `eta` is how much of the SDE's noise there is: 1 all of it, 0 none (the probability flow).
 """

@@ -29,8 +29,11 @@ class Churn:
         return x + noise(sigma, higher) * self.noise * (higher**2 - sigma**2).sqrt(), higher
 
 
+NO_CHURN = Churn()
+
+
 def euler(
-    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = Churn(), noise: NoiseSource | None = None
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = NO_CHURN, noise: NoiseSource | None = None
 ) -> Walk:
     """Straight steps along the probability flow; DDIM is the same in this form.
 

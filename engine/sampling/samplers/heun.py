@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from engine.sampling.denoiser import Denoiser, NoiseSource, Step, Walk, ancestral, direction
-from engine.sampling.samplers.euler import Churn
+from engine.sampling.samplers.euler import NO_CHURN, Churn
 
 
 def heun(
-    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = Churn(), noise: NoiseSource | None = None
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = NO_CHURN, noise: NoiseSource | None = None
 ) -> Walk:
     """A trial step, and then the mean of the slopes at both its ends.
 
@@ -28,7 +28,7 @@ def heun(
 
 
 def heunpp2(
-    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = Churn(), noise: NoiseSource | None = None
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = NO_CHURN, noise: NoiseSource | None = None
 ) -> Walk:
     """Heun's step with slopes of up to two levels ahead, weighed by how noisy those still are.
 
@@ -46,13 +46,13 @@ def heunpp2(
             level = following
         weights = [following / (len(slopes) * sigmas[0]) for following in ahead]
         weights = [1 - sum(weights, sigma.new_zeros(())), *weights]
-        slope = torch.stack([w * s for w, s in zip(weights, slopes)]).sum(0)
+        slope = torch.stack([w * s for w, s in zip(weights, slopes, strict=True)]).sum(0)
         x = x + slope * (sigmas[i + 1] - sigma)
     return x
 
 
 def dpm_2(
-    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = Churn(), noise: NoiseSource | None = None
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, *, churn: Churn = NO_CHURN, noise: NoiseSource | None = None
 ) -> Walk:
     """A trial step half-way in log σ, and then the slope found there.
 

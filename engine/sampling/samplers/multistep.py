@@ -152,7 +152,7 @@ def uneven_weights(steps: Sequence[float]) -> list[float]:
 
 
 def _plus(weights: list[float], factor: float, difference: list[float]) -> list[float]:
-    return [w + factor * d for w, d in zip(weights, [*difference, 0.0, 0.0, 0.0])]
+    return [w + factor * d for w, d in zip(weights, [*difference, 0.0, 0.0], strict=False)]
 
 
 def deis(denoise: Denoiser, x: Tensor, sigmas: Tensor, *, max_order: int = 3) -> Walk:
@@ -204,6 +204,6 @@ def _lagrange(known: Sequence[float], j: int, place: float) -> float:
 
 
 def _along(x: Tensor, slopes: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    for slope, weight in zip(slopes, weights):
+    for slope, weight in zip(slopes, weights, strict=True):
         x = x + weight * slope
     return x

@@ -88,7 +88,7 @@ class _Taken:
 
     def moved(self, state: Tensor, seen: list[Tensor], weights: list[float]) -> Tensor:
         result = self.kept * state + self.noise
-        for weight, denoised in zip(weights, seen):
+        for weight, denoised in zip(weights, seen[: len(weights)], strict=True):
             result = result + weight * denoised
         return result
 

@@ -110,7 +110,10 @@ class _Way:
         """The state there if the clean picture did not change, without noise."""
         sigma, h = self.sigmas[place], self.shares[place] * self.h
         total = h * (1 + self.eta)
-        return sigma / self.sigma * (-self.eta * h).exp() * x + self.path.alpha(sigma) * total.neg().expm1().neg() * denoised
+        return (
+            sigma / self.sigma * (-self.eta * h).exp() * x
+            + self.path.alpha(sigma) * total.neg().expm1().neg() * denoised
+        )
 
     def bend(self, place: int) -> Tensor:
         """The weight of a change of the clean picture over the way there: the integral of a straight line."""
@@ -124,7 +127,7 @@ class _Way:
         result: list[Tensor] = []
         sigma, share = self.sigma, 0.0
         carried: Tensor | float = 0.0
-        for place, following in zip(self.shares, self.sigmas):
+        for place, following in zip(self.shares, self.sigmas, strict=True):
             decay = (share - place) * self.h * self.eta
             carried = carried * decay.exp() + (2 * decay).expm1().neg().sqrt() * source(sigma, following)
             result.append(carried * following * s_noise)

@@ -76,7 +76,7 @@ class _Unified:
 
     def _moved(self, x: Tensor, changes: list[Tensor], weights: list[float]) -> Tensor:
         x = exponential_step(self.path, x, self.newest, self.sigma, self.following)
-        for change, weight in zip(changes, weights):
+        for change, weight in zip(changes, weights, strict=True):
             x = x - self.path.alpha(self.following) * self.scale * weight * change
         return x
 

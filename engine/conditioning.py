@@ -1,0 +1,72 @@
+"""What guides a picture: text as vectors, where on the picture it holds, when, and how strongly.
+
+Plain data. Nodes make it, engine/sampling reads it; neither tensors nor values here are ever changed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle of the picture.
+
+    Units: latent cells (8 pixels), or shares of the picture's height and width when `is_share`.
+    """
+
+    height: float
+    width: float
+    y: float
+    x: float
+    is_share: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ControlHint:
+    """A picture of edges, depth, a pose … and the network that makes the denoiser follow it.
+
+    `net(x, hint, timesteps, context, y)` gives engine.models.control.ControlResiduals, in the device and dtype of x.
+    Hints are compared by identity, so that conditions sharing one can be asked about together.
+
+    Shapes: image [B, 3, H, W], 0 … 1, of any size.
+    Units: start and end are shares of the run, 0 its first step and 1 its last.
+    """
+
+    net: Callable[..., Any]
+    image: Tensor
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One thing the picture should (or should not) show.
+
+    With an `area` the denoiser only sees that part; a `mask` weighs its answer by place. `area_from_mask` takes the
+    area from the mask's bounds. Conditions overlap: their answers are averaged by strength. `control_on_negative`
+    lends the hints to the other side of the guidance. `vector` is what class-conditional networks read besides the
+    text; `concat_latent` and `concat_mask` are the further channels of inpainting and editing networks.
+
+    Shapes: tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask [M, H, W] of any size;
+    concat_latent [B, C, h, w], as the autoencoder made it.
+    Units: start and end percent are shares of the run, 0 … 1.
+    """
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+    strength: float = 1.0
+    area: Area | None = None
+    mask: Tensor | None = None
+    mask_strength: float = 1.0
+    area_from_mask: bool = False
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+    control: tuple[ControlHint, ...] = ()
+    control_on_negative: bool = False
+    vector: Tensor | None = None
+    concat_latent: Tensor | None = None
+    concat_mask: Tensor | None = None

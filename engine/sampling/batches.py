@@ -1,0 +1,71 @@
+"""Many questions to a network as few: rows of equal shape together, as many as memory holds."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.devices import memory
+from engine.errors import OutOfMemory
+
+# A text repeated is the same text to attention, but beyond this it costs more than a batch of its own (ComfyUI).
+LONGEST_REPEAT = 4
+
+
+@dataclass
+class Chunks:
+    """Runs rows through a function, `limit` at a time; less and less when memory runs out."""
+
+    limit: int
+
+    def run(self, ask: Callable[[slice], Tensor], rows: int, device: torch.device) -> Tensor:
+        """The answers for all rows, in their order.
+
+        Raises: OutOfMemory, when not even a single row fits.
+        """
+        answers: list[Tensor] = []
+        done = 0
+        while done < rows:
+            part = slice(done, min(done + self.limit, rows))
+            try:
+                answers.append(ask(part))
+                done = part.stop
+                continue
+            except Exception as error:
+                # Anything else is the network's own error, and not for us to answer.
+                if not memory.is_out_of_memory(error):
+                    raise
+                self._shrink(part.stop - part.start, error)
+            # Outside the handler: the error's traceback holds the tensors that did not fit.
+            memory.release_unused(device)
+        return answers[0] if len(answers) == 1 else torch.cat(answers)
+
+    def _shrink(self, tried: int, error: Exception) -> None:
+        if tried <= 1:
+            raise OutOfMemory(
+                "there is not enough memory to denoise even one latent at a time; "
+                "make the picture smaller, close other programs, or use --cpu"
+            ) from error
+        self.limit = tried // 2
+
+
+def row_limit(bytes_per_row: int, device: torch.device) -> int:
+    """How many rows fit into memory at once, at least one."""
+    return max(1, int(memory.free(device) * 0.8) // max(bytes_per_row, 1))
+
+
+def can_repeat(lengths: Iterable[int]) -> bool:
+    """Whether texts of these many tokens may be repeated to a common length."""
+    known = list(lengths)
+    return math.lcm(*known) // min(known) <= LONGEST_REPEAT
+
+
+def stacked_tokens(tokens: Sequence[Tensor]) -> Tensor:
+    """Texts one below the other, the shorter ones repeated: attention weighs a text twice told like one told once.
+
+    Shapes: tokens [B, T, D] each, T differing. Returns: [sum of B, lcm of T, D].
+    """
+    length = math.lcm(*(each.shape[1] for each in tokens))
+    return torch.cat([each.repeat(1, length // each.shape[1], 1) for each in tokens])

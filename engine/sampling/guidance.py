@@ -1,0 +1,264 @@
+"""Classifier-free guidance: what the model sees with the text, pushed away from what it sees without.
+
+All conditions of both signs are asked about together where their shapes allow (Ho and Salimans 2022, arXiv 2207.12598).
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.models.control import ControlResiduals
+from engine.sampling.batches import Chunks, can_repeat, stacked_tokens
+from engine.sampling.fitting import Fitted, fitted_picture, repeated_to_batch
+from engine.sampling.prediction import Prediction
+
+POSITIVE, NEGATIVE = 0, 1
+
+Network = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the model sees at one moment, for those who want to combine it their own way.
+
+    Shapes: x, positive and negative [B, C, h, w], the last two clean latents; negative is zeros where nobody asked.
+    """
+
+    x: Tensor
+    sigma: Tensor
+    positive: Tensor
+    negative: Tensor
+    cfg: float
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Where others may step into guidance. The defaults change nothing.
+
+    `combine` replaces the guidance formula; `before` may change the answers and `after` the guided latent. `around`
+    gets the function that asks the network, its arguments, and for each row the sign it is of (0 positive).
+    `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is; `check` is called during
+    long work and raises to stop.
+    """
+
+    combine: Callable[[Answers], Tensor] | None = None
+    before: Sequence[Callable[[Answers], Answers]] = ()
+    after: Sequence[Callable[[Answers, Tensor], Tensor]] = ()
+    around: Callable[[Network, Mapping[str, Any], Sequence[int]], Tensor] | None = None
+    redraw_mask: Callable[[Tensor, Tensor], Tensor] | None = None
+    patches: Mapping[str, Any] = field(default_factory=dict)
+    check: Callable[[], None] | None = None
+    always_both: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A condition at this noise level: the cut-out it is about, and what its answer counts there."""
+
+    sign: int
+    fitted: Fitted
+    x: Tensor
+    weight: Tensor
+    tokens: Tensor
+    concat: Tensor | None
+    hints: tuple[Any, ...]
+
+    def goes_with(self, others: Sequence["Question"], may_repeat: bool) -> bool:
+        """Whether it can be asked in one batch with these."""
+        first = others[0]
+        lengths = {each.tokens.shape[1] for each in (*others, self)}
+        return (
+            self.x.shape == first.x.shape
+            and self.hints == first.hints
+            and self.tokens.shape[2] == first.tokens.shape[2]
+            and (len(lengths) == 1 or (may_repeat and can_repeat(lengths)))
+            and _shape(self.concat) == _shape(first.concat)
+            and _shape(self.fitted.condition.vector) == _shape(first.fitted.condition.vector)
+        )
+
+
+class Guide:
+    """A network under guidance: from a noisy latent to the clean one the conditions ask for.
+
+    `sides` are the fitted conditions, positive and negative; `concat(fitted)` gives the further channels of the
+    whole latent, for networks that have them. `dtype` is what the network computes in.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        prediction: Prediction,
+        sides: tuple[Sequence[Fitted], Sequence[Fitted]],
+        cfg: float,
+        *,
+        concat: Callable[[Fitted], Tensor | None] = lambda fitted: None,
+        chunks: Chunks | None = None,
+        hooks: Hooks = Hooks(),
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.network, self.prediction, self.sides, self.cfg = network, prediction, sides, cfg
+        self.concat, self.hooks, self.dtype = concat, hooks, dtype
+        self.chunks = chunks or Chunks(2**31)
+        self._pictures: dict[tuple[int, int, int], Tensor] = {}
+
+    def both(self, x: Tensor, sigma: Tensor, needs_negative: bool = False) -> tuple[Tensor, Tensor]:
+        """The guided clean latent, and the unconditional one (zeros where it is not needed).
+
+        Shapes: x [B, C, h, w]; sigma a scalar.
+        """
+        skips = math.isclose(self.cfg, 1.0) and not (needs_negative or self.hooks.always_both)
+        sides = self.sides[:1] if skips else self.sides
+        positive, negative = self._answers(x, sigma, sides)
+        answers = Answers(x, sigma, positive, negative, self.cfg)
+        for before in self.hooks.before:
+            answers = before(answers)
+        if self.hooks.combine is not None:
+            guided = self.hooks.combine(answers)
+        elif skips:
+            guided = answers.positive
+        else:
+            guided = answers.negative + self.cfg * (answers.positive - answers.negative)
+        for after in self.hooks.after:
+            guided = after(answers, guided)
+        return guided, answers.negative
+
+    def _answers(self, x: Tensor, sigma: Tensor, sides: Sequence[Sequence[Fitted]]) -> tuple[Tensor, Tensor]:
+        sums = [torch.zeros_like(x), torch.zeros_like(x)]
+        weights = [torch.zeros_like(x[:, :1]), torch.zeros_like(x[:, :1])]
+        for group in self._groups(x, sigma, sides):
+            answers = self._asked(group, sigma).chunk(len(group))
+            for question, answer in zip(group, answers, strict=True):
+                box = question.fitted.box
+                target, weight = sums[question.sign], weights[question.sign]
+                _part(target, box).add_(answer * question.weight)
+                _part(weight, box).add_(question.weight)
+        # The tiny number keeps cells that nobody speaks for at 0, not at 0 / 0.
+        positive, negative = (total / (weight + 1e-37) for total, weight in zip(sums, weights, strict=True))
+        return positive, negative
+
+    def _groups(self, x: Tensor, sigma: Tensor, sides: Sequence[Sequence[Fitted]]) -> list[list[Question]]:
+        level = float(sigma)
+        # Diffusion transformers place their tokens, so a repeated text is another text to them.
+        may_repeat = not self.prediction.table.flow
+        groups: list[list[Question]] = []
+        for sign, side in enumerate(sides):
+            for fitted in side:
+                if not fitted.span.holds(level):
+                    continue
+                question = self._question(sign, fitted, x, level)
+                group = next((group for group in groups if question.goes_with(group, may_repeat)), None)
+                if group is None:
+                    groups.append([question])
+                else:
+                    group.append(question)
+        return groups
+
+    def _question(self, sign: int, fitted: Fitted, x: Tensor, level: float) -> Question:
+        concat = self.concat(fitted)
+        return Question(
+            sign,
+            fitted,
+            _part(x, fitted.box),
+            fitted.weight(x),
+            repeated_to_batch(fitted.condition.tokens.to(x.device, self.dtype), len(x)),
+            None if concat is None else _part(concat, fitted.box),
+            tuple(hint for hint, span in fitted.hints if span.holds(level)),
+        )
+
+    def _asked(self, group: Sequence[Question], sigma: Tensor) -> Tensor:
+        """The clean latents of a group of questions, one below the other."""
+        x = torch.cat([question.x for question in group])
+        scaled = self.prediction.scaled_input(x, sigma).to(self.dtype)
+        concat = [question.concat for question in group if question.concat is not None]
+        vectors = [
+            repeated_to_batch(question.fitted.condition.vector.to(x.device, self.dtype), len(question.x))
+            for question in group
+            if question.fitted.condition.vector is not None
+        ]
+        rows = _Rows(
+            scaled,
+            torch.cat(concat).to(self.dtype) if concat else None,
+            self.prediction.timestep(sigma).expand(len(x)),
+            stacked_tokens([question.tokens for question in group]),
+            torch.cat(vectors) if vectors else None,
+            tuple((hint, self._hint_rows(hint, question_rows(group), scaled)) for hint in group[0].hints),
+            [question.sign for question in group for _ in question.x],
+        )
+        answer = self.chunks.run(lambda part: self._ask_network(rows, part), len(x), x.device)
+        return self.prediction.denoised(answer, x, sigma)
+
+    def _ask_network(self, rows: "_Rows", part: slice) -> Tensor:
+        if self.hooks.check is not None:
+            self.hooks.check()
+        vector = None if rows.vector is None else rows.vector[part]
+        given: dict[str, Any] = {
+            "x": rows.shown(part),
+            "timesteps": rows.timesteps[part],
+            "context": rows.context[part],
+            "y": vector,
+            "control": self._control(rows, part, vector),
+        }
+        if self.hooks.patches:
+            given["patches"] = {**self.hooks.patches, "cond_or_uncond": rows.signs[part]}
+        if self.hooks.around is not None:
+            return self.hooks.around(self._call, given, rows.signs[part]).float()
+        return self._call(**given).float()
+
+    def _call(self, *, x: Tensor, timesteps: Tensor, context: Tensor, **others: Any) -> Tensor:
+        if self.hooks.check is not None:
+            others["cancelled"] = self.hooks.check
+        return self.network(x, timesteps, context, **others)
+
+    def _control(self, rows: "_Rows", part: slice, vector: Tensor | None) -> ControlResiduals | None:
+        total: ControlResiduals | None = None
+        for hint, pictures in rows.hints:
+            found = hint.net(rows.x[part], pictures[part], rows.timesteps[part], rows.context[part], vector)
+            scaled = found.scaled(hint.strength)
+            total = scaled if total is None else total.added(scaled)
+        return total
+
+    def _hint_rows(self, hint: Any, rows: tuple[int, int], like: Tensor) -> Tensor:
+        """The hint's pictures, one for each row, at eight times the latent's size."""
+        height, width = like.shape[-2:]
+        key = (id(hint), height, width)
+        if key not in self._pictures:
+            size = (8 * height, 8 * width)
+            self._pictures[key] = fitted_picture(hint.image.float(), size, "nearest-exact").to(like)
+        questions, batch = rows
+        return repeated_to_batch(self._pictures[key], batch).repeat(questions, 1, 1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Everything a group is asked, row by row."""
+
+    x: Tensor
+    concat: Tensor | None
+    timesteps: Tensor
+    context: Tensor
+    vector: Tensor | None
+    hints: tuple[tuple[Any, Tensor], ...]
+    signs: Sequence[int]
+
+    def shown(self, part: slice) -> Tensor:
+        """What the network sees: the noisy latent, and the further channels where it has them."""
+        if self.concat is None:
+            return self.x[part]
+        return torch.cat([self.x[part], self.concat[part]], dim=1)
+
+
+def question_rows(group: Sequence[Question]) -> tuple[int, int]:
+    """How many questions a group has, and how many latents each is about."""
+    return len(group), len(group[0].x)
+
+
+def _part(x: Tensor, box: Any) -> Tensor:
+    return x if box is None else box.cut(x)
+
+
+def _shape(x: Tensor | None) -> tuple[int, ...] | None:
+    return None if x is None else tuple(x.shape[1:])

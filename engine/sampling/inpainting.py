@@ -1,0 +1,90 @@
+"""Redrawing part of a picture: masks for any network, and the further channels of networks made for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.models.latent_format import LatentFormat
+from engine.sampling.fitting import Fitted, fitted_picture, spread_over_batch
+from engine.sampling.prediction import Prediction
+
+# The scaled latent of a grey picture, which inpainting networks were trained to take as "nothing given".
+GREY = (0.8223, -0.6876, 0.6364, 0.1380)
+
+Both = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class Redraw:
+    """A denoiser that only redraws where a mask says so; elsewhere the picture stays.
+
+    Shapes: mask [B, 1, h, w], 1 = redraw; latent (scaled) and noise [B, C, h, w].
+    """
+
+    both: Both
+    prediction: Prediction
+    mask: Tensor
+    latent: Tensor
+    noise: Tensor
+    mask_at: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """The guided and the unconditional answer, the first with the kept part put back."""
+        mask = self.mask if self.mask_at is None else self.mask_at(sigma, self.mask)
+        kept = self.prediction.noised(self.latent, self.noise, sigma)
+        guided, unconditional = self.both(x * mask + kept * (1.0 - mask), sigma)
+        return guided * mask + self.latent * (1.0 - mask), unconditional
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherChannels:
+    """What networks with more input channels than the latent has are shown besides it.
+
+    One more than twice the latent's: an inpainting network, shown the mask and the picture around it. Twice: an
+    editing network, shown the picture to edit.
+
+    Shapes: latent [B, C, h, w], scaled; mask [B, 1, h, w].
+    """
+
+    count: int
+    latent_format: LatentFormat
+    latent: Tensor
+    mask: Tensor | None = None
+
+    def __call__(self, fitted: Fitted) -> Tensor | None:
+        """The channels for one condition, about the whole picture. Returns: [B, count, h, w]."""
+        if self.count == 0:
+            return None
+        if self.count == self.latent.shape[1]:
+            return self._picture(fitted, scaled=False)
+        return self._inpainting(fitted)
+
+    def _inpainting(self, fitted: Fitted) -> Tensor:
+        mask = fitted.condition.concat_mask
+        if mask is not None:
+            shaped = mask.float().reshape(-1, 1, *mask.shape[-2:]).to(self.latent)
+            found = fitted_picture(shaped, self._size, "bilinear")
+        elif self.mask is not None:
+            found = self.mask[:, :1]
+        else:
+            grey = torch.tensor(GREY).to(self.latent).view(1, -1, 1, 1).expand_as(self.latent)
+            return torch.cat([torch.ones_like(self.latent[:, :1]), grey], dim=1)
+        given = fitted.condition.concat_latent is not None
+        picture = self._picture(fitted, scaled=True) if given else self.latent
+        return torch.cat([spread_over_batch(found, len(self.latent)).round(), picture], dim=1)
+
+    def _picture(self, fitted: Fitted, scaled: bool) -> Tensor:
+        given = fitted.condition.concat_latent
+        if given is None:
+            return torch.zeros_like(self.latent)
+        given = self.latent_format.to_model(given.to(self.latent)) if scaled else given.to(self.latent)
+        if given.shape[-2:] != self._size:
+            given = fitted_picture(given, self._size, "bilinear")
+        return spread_over_batch(given, len(self.latent))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        height, width = self.latent.shape[-2:]
+        return height, width

@@ -1,0 +1,216 @@
+"""From noise to latent: everything a KSampler does, without the node.
+
+`sample` is the one door. Behind it: scale the latent, noise it, fit the conditions, put the network under guidance,
+walk the sampler, scale back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.conditioning import Condition
+from engine.errors import SamplingError
+from engine.models.latent_format import LatentFormat
+from engine.sampling import noise as noises
+from engine.sampling.batches import Chunks, row_limit
+from engine.sampling.denoiser import Denoiser, Step, run
+from engine.sampling.fitting import fit, fitted_mask, repeated_to_batch
+from engine.sampling.guidance import Guide, Hooks, Network
+from engine.sampling.inpainting import FurtherChannels, Redraw
+from engine.sampling.prediction import Prediction
+from engine.sampling.samplers import SAMPLERS, sampler
+
+__all__ = ["SAMPLERS", "Hooks", "OnStep", "SamplingJob", "sample"]
+
+# Called with the number of the step, how many there are, and the clean latent as far as it is known [B, C, h, w].
+OnStep = Callable[[int, int, Tensor], None]
+
+# Floats alive at once in a UNet, per latent cell and model channel: a feed-forward layer's 8 + 4 + 4, the skip
+# connections' 10 and the block's own tensors (counted on Stable Diffusion 1's first level).
+ACTIVATIONS = 32
+USUAL_WIDTH = 320
+
+
+@dataclass(frozen=True, eq=False)
+class SamplingJob:
+    """What to draw.
+
+    `options` are the sampler's own (eta, s_noise …).
+
+    Shapes: latent and noise [B, C, h, w], the latent as the autoencoder made it; sigmas [S + 1]; noise_mask
+    [M, 1, H, W] of any size, 1 = redraw.
+    """
+
+    positive: Sequence[Condition]
+    negative: Sequence[Condition]
+    cfg: float
+    latent: Tensor
+    noise: Tensor
+    sampler: str
+    sigmas: Tensor
+    seed: int
+    noise_mask: Tensor | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    hooks: Hooks = field(default_factory=Hooks)
+
+
+def sample(
+    network: Network,
+    prediction: Prediction,
+    latent_format: LatentFormat,
+    *,
+    on_step: OnStep | None = None,
+    **job: Any,
+) -> Tensor:
+    """Draws a latent: takes the noise out of it, towards what the conditions ask for.
+
+    `network` is any function (x, timesteps, context, y=None, control=None) → answer. The other keywords are those of
+    SamplingJob. What `on_step` raises ends the run.
+
+    Returns: the latent as the autoencoder wants it, [B, C, h, w] float32 on the CPU; the latent it was given when there
+    are fewer than two noise levels.
+    Raises: SamplingError, for an unknown sampler or shapes that do not fit; OutOfMemory.
+    """
+    return Drawing(network, prediction, latent_format, SamplingJob(**job)).run(on_step)
+
+
+class Drawing:
+    """One job under way."""
+
+    def __init__(self, network: Network, prediction: Prediction, latent_format: LatentFormat, job: SamplingJob) -> None:
+        self.network, self.prediction, self.latent_format, self.job = network, prediction, latent_format, job
+        self.sampler = sampler(job.sampler)
+        self.device, self.dtype = _place(network)
+
+    def run(self, on_step: OnStep | None = None) -> Tensor:
+        """Walks all the way. Returns and raises: as `sample`."""
+        job = self.job
+        if len(job.sigmas) < 2:
+            return job.latent
+        check(job, self.network, self.latent_format)
+        with torch.no_grad():
+            sigmas = job.sigmas.float().to(self.device)
+            noise = job.noise.float().to(self.device)
+            latent = self._scaled(job.latent.float().to(self.device))
+            denoiser = Denoiser(self._denoiser(latent, noise), self.prediction.path)
+            walk = self.sampler.walk(
+                denoiser,
+                self.prediction.start(latent, noise, sigmas[0]),
+                sigmas,
+                seed=job.seed,
+                table=self.prediction.table,
+                options=job.options,
+            )
+            end = run(walk, None if on_step is None else _counted(on_step, len(sigmas) - 1))
+            result = self.latent_format.to_latent(self.prediction.end(end, sigmas[-1]))
+        return result.float().cpu()
+
+    def _scaled(self, latent: Tensor) -> Tensor:
+        # ComfyUI: an empty latent is no picture, and stays zero even where the family shifts pictures.
+        return self.latent_format.to_model(latent) if latent.count_nonzero() > 0 else latent
+
+    def _denoiser(self, latent: Tensor, noise: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        mask = self._mask(latent)
+        guide = self._guide(latent, mask)
+        needs_negative = self.sampler.needs_unconditional
+
+        def both(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+            return guide.both(x, sigma, needs_negative)
+
+        if mask is None:
+            return both
+        if self.sampler.fresh_kept_region:
+            noise = noises.initial(self.job.noise.float(), self.job.seed + 1).to(self.device)
+        return Redraw(both, self.prediction, mask, latent, noise, self.job.hooks.redraw_mask)
+
+    def _mask(self, latent: Tensor) -> Tensor | None:
+        if self.job.noise_mask is None:
+            return None
+        height, width = latent.shape[-2:]
+        return repeated_to_batch(fitted_mask(self.job.noise_mask.to(self.device), (height, width)), len(latent))
+
+    def _guide(self, latent: Tensor, mask: Tensor | None) -> Guide:
+        job = self.job
+        height, width = latent.shape[-2:]
+        channels = _input_channels(self.network)
+        further = 0 if channels is None else channels - latent.shape[1]
+        width_of_net = getattr(getattr(self.network, "config", None), "model_channels", USUAL_WIDTH)
+        row = height * width * width_of_net * ACTIVATIONS * self.dtype.itemsize
+        return Guide(
+            self.network,
+            self.prediction,
+            fit(job.positive, job.negative, (height, width), self.prediction.table),
+            job.cfg,
+            concat=FurtherChannels(further, self.latent_format, latent, mask),
+            chunks=Chunks(row_limit(row, self.device)),
+            hooks=job.hooks,
+            dtype=self.dtype,
+        )
+
+
+def check(job: SamplingJob, network: Network, latent_format: LatentFormat) -> None:
+    """Raises SamplingError where the parts of a job do not fit each other or the model."""
+    latent, noise = job.latent, job.noise
+    if latent.ndim != 4 or 0 in latent.shape:
+        raise SamplingError(f"expected a latent [batch, channels, height, width], got the shape {list(latent.shape)}")
+    if noise.shape != latent.shape:
+        raise SamplingError(
+            f"the noise has the shape {list(noise.shape)}, the latent {list(latent.shape)}; they must agree"
+        )
+    if latent.shape[1] != latent_format.channels:
+        raise SamplingError(
+            f"the latent has {latent.shape[1]} channels, this model works on {latent_format.channels}; "
+            "it was made for another model family"
+        )
+    if job.sigmas.ndim != 1 or not bool(torch.isfinite(job.sigmas).all()) or bool((job.sigmas < 0).any()):
+        raise SamplingError("noise levels are a list of finite numbers, 0 or more; these are not")
+    if not job.positive:
+        raise SamplingError("positive: expected at least one conditioning, got none")
+    _check_further_channels(network, latent.shape[1])
+    _check_texts(job, network)
+
+
+def _check_further_channels(network: Network, channels: int) -> None:
+    wanted = _input_channels(network)
+    if wanted is not None and wanted - channels not in (0, channels, channels + 1):
+        raise SamplingError(
+            f"this network takes {wanted} channels; expected {channels}, {2 * channels} (editing) "
+            f"or {2 * channels + 1} (inpainting) for latents of {channels}"
+        )
+
+
+def _check_texts(job: SamplingJob, network: Network) -> None:
+    width = getattr(getattr(network, "config", None), "context_width", None)
+    for name, side in (("positive", job.positive), ("negative", job.negative)):
+        for condition in side:
+            tokens = condition.tokens
+            if tokens.ndim != 3 or 0 in tokens.shape:
+                raise SamplingError(f"{name}: expected text [1, tokens, features], got the shape {list(tokens.shape)}")
+            if width is not None and tokens.shape[2] != width:
+                raise SamplingError(
+                    f"{name}: the text has {tokens.shape[2]} features, this model reads {width}; "
+                    "encode it with the text encoder of the same model family"
+                )
+
+
+def _counted(on_step: OnStep, steps: int) -> Callable[[Step], None]:
+    def tell(step: Step) -> None:
+        # A sampler that chooses its own steps may take more than were planned.
+        on_step(step.index, max(steps, step.index + 1), step.denoised)
+
+    return tell
+
+
+def _place(network: Network) -> tuple[torch.device, torch.dtype]:
+    """Where a network is and what it computes in; float32 on the CPU for a plain function."""
+    parameters = network.parameters() if isinstance(network, nn.Module) else iter(())
+    first = next((each for each in parameters if each.is_floating_point()), torch.zeros(()))
+    return first.device, first.dtype
+
+
+def _input_channels(network: Network) -> int | None:
+    channels = getattr(getattr(network, "config", None), "in_channels", None)
+    return channels if isinstance(channels, int) else None
