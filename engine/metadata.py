@@ -6,7 +6,6 @@ decoded, so a damaged or huge one costs nothing. Writing uses Pillow.
 
 import io
 import json
-import math
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -81,18 +80,15 @@ def exif(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None = Non
 
 def _texts(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     texts = {**({} if prompt is None else {"prompt": prompt}), **(extra or {})}
-    return ((key, json.dumps(_strict(value), allow_nan=False)) for key, value in texts.items())
+    return ((key, _strict_json(value)) for key, value in texts.items())
 
 
-def _strict(value: Any) -> Any:
-    """The value without NaN and infinities, which strict readers of JSON choke on."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _strict(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(each) for each in value]
-    return value
+def _strict_json(value: Any) -> str:
+    """The value as JSON without NaN and infinities, which strict readers choke on: they become null."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None))
 
 
 def _read(file: BinaryIO) -> dict[str, str]:

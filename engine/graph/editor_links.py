@@ -4,7 +4,7 @@ A `Scope` is a graph at the place where it stands: the root, or one instance of 
 wire behind an input to a node that runs, to a literal, or to nothing. Rules: workflow_formats.md, sections 5 and 6.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -185,7 +185,7 @@ class Tracer:
         instance, outer, inputs = scope.node, scope.outer, scope.graph.inputs
         if instance is None or outer is None or index >= len(inputs):
             return None
-        slot = _slot_of(instance, inputs[index], index)
+        slot = _slot_of(instance, inputs, index)
         if slot is not None and slot.link is not None and slot.link in outer.graph.wires:
             return _At(outer, instance, slot, slot.type)
         return self._typed_in(scope, index)
@@ -260,9 +260,10 @@ def _suits(slot: Slot, given: str, wanted: str) -> bool:
     return are_compatible(slot.type, given) and are_compatible(slot.type, wanted)
 
 
-def _slot_of(instance: EditorNode, name: str, index: int) -> Slot | None:
-    """The instance's slot for an input of its sub-graph: by name, because people reorder them, then by place."""
-    named = instance.input(name)
-    if named is not None:
+def _slot_of(instance: EditorNode, inputs: Sequence[str], index: int) -> Slot | None:
+    """The instance's slot for an input of its sub-graph: by name, because people reorder them, else by place."""
+    named = instance.input(inputs[index])
+    if named is not None or index >= len(instance.inputs):
         return named
-    return instance.inputs[index] if index < len(instance.inputs) else None
+    placed = instance.inputs[index]
+    return None if placed.name in inputs else placed
