@@ -63,7 +63,7 @@ def cycles(prompt: Prompt, sources: Sources, within: Collection[str]) -> list[Pr
     for knot in nx.strongly_connected_components(graph):
         first = min(knot, key=order.__getitem__)
         if len(knot) > 1 or graph.has_edge(first, first):
-            circles.append([str(edge[0]) for edge in nx.find_cycle(graph.subgraph(knot), first)])
+            circles.append(_circle(graph.subgraph(knot), first))
     return [_cycle(prompt, circle) for circle in sorted(circles, key=lambda circle: order[circle[0]])]
 
 
@@ -94,6 +94,18 @@ def causes(sources: Sources, failed: Sequence[str], bad: Collection[str]) -> dic
             seen.update(new)
             stack.extend(new)
     return result
+
+
+def _circle(knot: nx.DiGraph, first: str) -> list[str]:
+    """The shortest way round through `first`."""
+    came_from = {first: "", **dict(nx.bfs_predecessors(knot, first))}
+    ends = set(knot.predecessors(first))
+    node_id = next(each for each in came_from if each in ends)  # in the order of their distance
+    path = []
+    while node_id:
+        path.append(node_id)
+        node_id = came_from[node_id]
+    return path[::-1]
 
 
 def _consumers(sources: Sources) -> dict[str, list[str]]:

@@ -200,9 +200,7 @@ def _type_and_choices(shape: _Shape, services: Services) -> tuple[str, nodetype.
         return wire.type, None
     if typing.get_origin(shape.base) is Literal:
         return "COMBO", typing.get_args(shape.base)
-    for kind, type_name in SECTIONS = frozenset({"Shapes", "Units", "Returns", "Raises", "Source"})
-"""What a docstring says to programmers, by the words it begins with."""
-_PRIMITIVES:
+    for kind, type_name in _PRIMITIVES:
         if shape.base is kind:
             return type_name, None
     have = ", ".join(each.__name__ for each in services) or "none"

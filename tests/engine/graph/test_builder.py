@@ -10,12 +10,12 @@ from engine.graph.prompt import Link, Prompt
 def test_nodes_are_wired_by_handle_and_by_slot() -> None:
     graph = Builder()
     checkpoint = graph.node("Load", ckpt_name="a.safetensors")
-    text = graph.node("Encode", title="what to draw", text="cat", clip=checkpoint.out(1))
+    text = graph.node("Encode", title="prompt", text="cat", clip=checkpoint.out(1))
     graph.node("Sample", model=checkpoint, positive=text)
     assert graph.prompt() == Prompt.from_json(
         {
             "1": {"class_type": "Load", "inputs": {"ckpt_name": "a.safetensors"}},
-            "2": {"class_type": "Encode", "inputs": {"text": "cat", "clip": ["1", 1]}, "_meta": {"title": "what to draw"}},
+            "2": {"class_type": "Encode", "inputs": {"text": "cat", "clip": ["1", 1]}, "_meta": {"title": "prompt"}},
             "3": {"class_type": "Sample", "inputs": {"model": ["1", 0], "positive": ["2", 0]}},
         }
     )

@@ -23,7 +23,7 @@ def test_node_types_are_found_by_id_in_the_order_they_came() -> None:
 
 def test_an_id_is_taken_only_once() -> None:
     registry = Registry([KSAMPLER])
-    with pytest.raises(NodeTypeError, match="'KSampler': one from nodes, one from custom_nodes.mine"):
+    with pytest.raises(NodeTypeError, match=r"'KSampler': one from nodes, one from custom_nodes\.mine"):
         registry.add(NodeType("KSampler", python_module="custom_nodes.mine"))
     assert registry["KSampler"] is KSAMPLER
 
