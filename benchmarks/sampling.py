@@ -1,10 +1,11 @@
 """How long one guided step of our UNet takes, beside diffusers' UNet with the same weights.
 
-    python -m benchmarks.sampling [--pixels 256] [--repeats 7] [--threads N] [--dtype float32] [--device cpu]
+    python -m benchmarks.sampling [--shape sd15|miniature] [--pixels 256] [--repeats 7] [--threads N]
 
-Both nets have the shapes of Stable Diffusion 1.5 and the same random weights; both get the conditional and the
-unconditional pass as one batch of two. They take turns, so that whatever else the machine does slows both alike. On a
-busy machine `cpu_ratio` with one thread is the number to trust: it counts only the time spent in the step.
+Both nets have the shapes of Stable Diffusion 1.5 (or of the embedded miniature) and hold the very same random weights;
+both get the conditional and the unconditional pass as one batch of two. They take turns, so that whatever else the
+machine does slows both alike. On a busy machine `cpu_ratio` with one thread is the number to trust: it counts
+only the time spent in the step.
 """
 
 import argparse
@@ -23,6 +24,18 @@ from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 
 PREFIX = "model.diffusion_model."
+SHAPES = {
+    "sd15": UNetConfig(),
+    "miniature": UNetConfig(
+        model_channels=64,
+        channel_multipliers=(1, 2, 2),
+        res_blocks=(2, 2, 2),
+        input_depths=(1,) * 6,
+        output_depths=(1,) * 9,
+        context_width=192,
+        heads=4,
+    ),
+}
 
 
 def main() -> None:
@@ -32,7 +45,7 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     dtype, device = getattr(torch, options.dtype), torch.device(options.device)
-    ours, theirs = (net.to(device, dtype).eval() for net in build_pair())
+    ours, theirs = build_pair(SHAPES[options.shape], device, dtype)
     cells = options.pixels // 8
     x = torch.randn(2, 4, cells, cells).to(device, dtype)
     context = torch.randn(2, 77, ours.config.context_width).to(device, dtype)
@@ -50,6 +63,7 @@ def main() -> None:
     ours_s, theirs_s = (statistics.median(turn.wall for turn in turns) for turns in times)
     ours_cpu, theirs_cpu = (statistics.median(turn.cpu for turn in turns) for turns in times)
     result = {
+        "shape": options.shape,
         "pixels": options.pixels,
         "dtype": options.dtype,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads",
@@ -70,14 +84,22 @@ class Turn:
     cpu: float
 
 
-def build_pair() -> tuple[UNet, nn.Module]:
-    """Our UNet and diffusers', Stable Diffusion 1.5 in shape, with the same random weights."""
-    config = UNetConfig()
-    ours = UNet(config)
-    theirs = UNet2DConditionModel(cross_attention_dim=config.context_width)
+def build_pair(config: UNetConfig, device: torch.device, dtype: torch.dtype) -> tuple[UNet, nn.Module]:
+    """Our UNet and diffusers' of the same shape, holding the same tensors (not copies)."""
+    ours = UNet(config).to(device, dtype).eval()
+    widths = tuple(config.width(level) for level in range(len(config.res_blocks)))
+    depths = config.input_depths[:: config.res_blocks[0]]
+    with torch.device("meta"):
+        theirs = UNet2DConditionModel(
+            block_out_channels=widths,
+            down_block_types=tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths),
+            up_block_types=tuple("CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)),
+            attention_head_dim=config.heads,  # diffusers' name for their number
+            cross_attention_dim=config.context_width,
+        )
     checkpoint = {PREFIX + name: tensor for name, tensor in ours.state_dict().items()}
-    theirs.load_state_dict(convert_ldm_unet_checkpoint(checkpoint, dict(theirs.config)))
-    return ours, theirs
+    theirs.load_state_dict(convert_ldm_unet_checkpoint(checkpoint, dict(theirs.config)), assign=True)
+    return ours, theirs.eval()
 
 
 def interleaved(steps: list[Callable[[], Tensor]], repeats: int) -> list[list[Turn]]:
@@ -105,6 +127,7 @@ def _timed(step: Callable[[], Tensor]) -> Turn:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--shape", default="sd15", choices=list(SHAPES))
     parser.add_argument("--pixels", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0, help="0 = as many as torch takes by itself")

@@ -18,12 +18,11 @@ class Patches:
     """One evaluation's view of the author hooks; it moves along with the evaluation.
 
     `options` is the mapping that hooks are shown. Its "patches" are lists of functions by name, its "patches_replace"
-    functions by name and place; the rest is information for them.
+    functions by name and place; the rest is information for them. `shape` is the latent's [B, C, h, w].
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.options: dict[str, Any] = dict(options)
-        self.options["transformer_index"] = 0
+    def __init__(self, options: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+        self.options: dict[str, Any] = {"original_shape": list(shape), **options, "transformer_index": 0}
         self._lists: Mapping[str, list[Callable[..., Any]]] = options.get("patches", {})
         self._replacements: Mapping[str, Mapping[tuple[Any, ...], Callable[..., Tensor]]] = options.get(
             "patches_replace", {}
@@ -33,13 +32,13 @@ class Patches:
         """The evaluation has come to this block ("input", "middle" or "output")."""
         self.options["block"] = (name, index)
 
-    def enter_transformer(self, block_index: int, shape: tuple[int, ...]) -> None:
-        """The evaluation has come to this block of a transformer, on activations of this shape [B, C, H, W]."""
+    def enter_layer(self, block_index: int, shape: tuple[int, ...]) -> None:
+        """The evaluation has come to this layer of a transformer, on activations of this shape [B, C, H, W]."""
         self.options["block_index"] = block_index
         self.options["activations_shape"] = list(shape)
 
     def leave_transformer(self) -> None:
-        """One more transformer block is done."""
+        """One more transformer, with all its layers, is done."""
         self.options["transformer_index"] += 1
 
     def embedding(self, embedding: Tensor, model_channels: int) -> Tensor:
@@ -76,7 +75,8 @@ class Patches:
         """Attention itself, or what a plugin put in its place here ("attn1", "attn2")."""
         replacements = self._replacements.get(name, {})
         place = self.options.get("block", ())
-        exact = (*place, self.options["transformer_index"])
+        # ComfyUI: the third part of a key, which its setters call transformer_index, is the layer inside a transformer.
+        exact = (*place, self.options["block_index"])
         replace = replacements.get(exact, replacements.get(place))
         if replace is not None:
             return replace(q, k, v, self._extra(q, heads))

@@ -28,8 +28,10 @@ class SpatialTransformer(nn.Module):
         tokens = self.proj_in(_to_tokens(h)) if self.linear else _to_tokens(self.proj_in(h))
         for index, block in enumerate(self.transformer_blocks):
             if patches is not None:
-                patches.enter_transformer(index, tuple(x.shape))
+                patches.enter_layer(index, tuple(x.shape))
             tokens = block(tokens, context, patches)
+        if patches is not None:
+            patches.leave_transformer()
         if self.linear:
             return x + _to_picture(self.proj_out(tokens), x)
         return x + self.proj_out(_to_picture(tokens, x))
@@ -64,7 +66,6 @@ class TransformerBlock(nn.Module):
         n = self.norm2(x)
         n = self.attn2(*patches.attention_inputs("attn2_patch", n, context, context, self.heads), patches, "attn2")
         x = x + patches.tokens("attn2_output_patch", n, self.heads)
-        patches.leave_transformer()
         return x + self.ff(self.norm3(x))
 
 

@@ -52,7 +52,7 @@ class UNet(nn.Module):
         context [B, T, D]; y [B, class_width] for nets with class_width.
         Returns: [B, out_channels, h, w].
         """
-        hooks = Patches(patches) if patches else None
+        hooks = Patches(patches, tuple(x.shape)) if patches else None
         check = cancelled or _go_on
         control = control or ControlResiduals()
         embedding = embed_time(self, self.config, timesteps, y, x.dtype, hooks)  # [B, E]

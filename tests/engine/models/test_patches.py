@@ -76,19 +76,38 @@ def test_depth_inside_one_transformer_is_the_block_index():
     context, y = torch.zeros(1, 3, config.context_width), torch.zeros(1, config.class_width)
     UNet(config)(X[:1], TIMES[:1], context, y, patches={"patches": {"attn2_output_patch": [patch]}})
     first_five = [(options["block"], options["block_index"], options["transformer_index"]) for options in seen[:5]]
-    places = [(("input", 4), 0), (("input", 4), 1), (("input", 5), 0), (("input", 5), 1), (("input", 7), 0)]
-    assert first_five == [(*place, index) for index, place in enumerate(places)]
+    assert first_five == [
+        (("input", 4), 0, 0),
+        (("input", 4), 1, 0),
+        (("input", 5), 0, 1),
+        (("input", 5), 1, 1),
+        (("input", 7), 0, 2),
+    ]
+    assert seen[0]["original_shape"] == [1, 4, 8, 8]
+    assert seen[0]["activations_shape"] == [1, 64, 4, 4]
 
 
 def test_attention_is_replaced_at_one_place_only(net):
     with torch.inference_mode():
         silenced = randomised(UNet(SD1))
         silenced.output_blocks[4][1].transformer_blocks[0].attn2.to_out[0].weight.zero_()
-    for key in [("output", 4), ("output", 4, 8)]:
+    for key in [("output", 4), ("output", 4, 0)]:
         replace = {"attn2": {key: lambda q, k, v, extra: torch.zeros_like(q)}}
         torch.testing.assert_close(run(net, patches_replace=replace), run(silenced))
-    elsewhere = {"attn2": {("output", 4, 9): lambda q, k, v, extra: torch.zeros_like(q)}}
+    elsewhere = {"attn2": {("output", 4, 1): lambda q, k, v, extra: torch.zeros_like(q)}}
     assert torch.equal(run(net, patches_replace=elsewhere), run(net))
+
+
+def test_a_longer_key_picks_one_layer_of_a_deep_transformer():
+    config = UNETS["sdxl"]
+    net = randomised(UNet(config))
+    given = {"x": X[:1], "timesteps": TIMES[:1], "y": torch.ones(1, config.class_width)}
+    given["context"] = torch.ones(1, 3, config.context_width)
+    replace = {"attn1": {("input", 7, 1): lambda q, k, v, extra: torch.zeros_like(q)}}
+    with torch.inference_mode():
+        replaced = net(**given, patches={"patches_replace": replace})
+        net.input_blocks[7][1].transformer_blocks[1].attn1.to_out[0].weight.zero_()
+        torch.testing.assert_close(replaced, net(**given))
 
 
 def test_a_replacement_with_the_same_attention_changes_nothing(net):
