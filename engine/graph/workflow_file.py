@@ -6,11 +6,13 @@ Whatever else comes is refused with a PromptError that says what was expected an
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from engine.errors import PathError, PromptError
 from engine.graph.editor_format import NodeTypes, convert, is_editor_format
 from engine.graph.editor_links import Lookup
+from engine.graph.editor_texts import settle_texts
 from engine.graph.prompt import MAX_NESTING, Prompt, parse_json
 from engine.metadata import is_picture, read_workflow
 
@@ -30,29 +32,44 @@ class Workflow:
     notes: list[str]
 
 
-def read(source: Path | bytes | str | Mapping[str, Any], types: NodeTypes | Lookup, *, prune: bool = False) -> Workflow:
+def read(
+    source: Path | bytes | str | Mapping[str, Any],
+    types: NodeTypes | Lookup,
+    *,
+    prune: bool = False,
+    random: Random | None = None,
+) -> Workflow:
     """Reads a workflow from a file, a file's bytes, JSON text, or JSON already parsed.
 
     A text that begins with a brace is JSON, any other the path of a file. types: what the editor's format is read with,
-    a Registry for one. prune: keep only what output nodes need.
+    a Registry for one. prune: keep only what output nodes need. random: settle choices and dates in the texts of an
+    editor's file as the editor does when it sends them (editor_texts); without it they stay as they are.
     Raises: PromptError, and nothing else, whatever comes.
     """
+    options = _Options(types if callable(types) else types.get, prune, random)
     if isinstance(source, Mapping):
-        return _from_json(source, types, prune)
+        return _from_json(source, options)
     if isinstance(source, str):
         text = source.lstrip("\ufeff \t\r\n")
         if not text or text[0] in "{[":
-            return _from_json(_parse(text.encode("utf-8", "surrogatepass")), types, prune)
+            return _from_json(_parse(text.encode("utf-8", "surrogatepass")), options)
         source = Path(source)
     head, data = _open(source)
     if is_picture(head):
-        return _from_picture(source, types, prune)
+        return _from_picture(source, options)
     try:
-        return _from_json(_parse(data), types, prune)
+        return _from_json(_parse(data), options)
     except PromptError as error:
         if isinstance(source, bytes):
             raise
         raise PromptError(f"{source}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    lookup: Lookup
+    prune: bool
+    random: Random | None
 
 
 def _open(source: Path | bytes) -> tuple[bytes, bytes]:
@@ -84,7 +101,7 @@ def _parse(data: bytes) -> Any:
         raise PromptError(f"{_EXPECTED}. {error}") from error
 
 
-def _from_picture(source: Path | bytes, types: NodeTypes | Lookup, prune: bool) -> Workflow:
+def _from_picture(source: Path | bytes, options: _Options) -> Workflow:
     """What made the picture: its prompt as it ran, with the editor's graph beside it; else that graph, converted."""
     name = "this picture" if isinstance(source, bytes) else str(source)
     try:
@@ -104,7 +121,7 @@ def _from_picture(source: Path | bytes, types: NodeTypes | Lookup, prune: bool) 
     for key in ("prompt", "workflow"):
         if key in found:
             try:
-                read_so_far = _from_json(found[key], types, prune)
+                read_so_far = _from_json(found[key], options)
             except PromptError as error:
                 failures.append(f"its {key} cannot be used: {error}")
                 continue
@@ -112,14 +129,16 @@ def _from_picture(source: Path | bytes, types: NodeTypes | Lookup, prune: bool) 
     raise PromptError(f"{name}: {'; '.join(failures)}")
 
 
-def _from_json(source: Any, types: NodeTypes | Lookup, prune: bool) -> Workflow:
+def _from_json(source: Any, options: _Options) -> Workflow:
     _check_nesting(source)
     graph, editor = _unwrap(source)
     notes: list[str] = []
     if is_editor_format(graph):
         editor = graph
-        converted = convert(graph, types, prune=prune)
+        converted = convert(graph, options.lookup, prune=options.prune)
         graph, notes = converted.prompt, [*converted.notes]
+        if options.random is not None:
+            graph = settle_texts(graph, options.lookup, options.random)
         if not graph:
             raise PromptError("nothing in this workflow runs: every node is muted, bypassed or only drawn")
     _check_shape(graph)

@@ -2,9 +2,11 @@
 
 import io
 import json
+import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import example, given
@@ -99,6 +101,13 @@ def test_unknown_types_are_noted_and_pruned_away_when_no_output_needs_them() -> 
     assert "3" in found.prompt
     assert "node 3: unknown type 'Alien'" in found.notes[0]
     assert read(workflow, TYPES, prune=True).prompt == PROMPT
+
+
+def test_texts_of_an_editors_file_are_settled_when_asked() -> None:
+    types = Registry([NodeType("Save", inputs=(Input("filename_prefix", "STRING"),), is_output=True)])
+    drawn = {"nodes": [{"id": 1, "type": "Save", "widgets_values": ["%date:yyyy%"]}], "links": []}
+    assert read(drawn, types).prompt["1"]["inputs"]["filename_prefix"] == "%date:yyyy%"
+    assert read(drawn, types, random=Random(0)).prompt["1"]["inputs"]["filename_prefix"] == time.strftime("%Y")
 
 
 BAD = {
