@@ -91,7 +91,7 @@ class Keeper:
     """Keeps parts on their devices while there is room; the one unused for longest leaves first.
 
     `reserve` bytes are left free. `make_room` is asked before a part has to leave, so that cached results can go
-    first. Without `keeps` every part leaves as soon as nobody uses it.
+    first. Without `keeps` every part leaves as soon as no part is in use.
     """
 
     def __init__(
@@ -159,26 +159,13 @@ class Keeper:
         self._here = [reference for reference in self._here if reference() not in (None, part)]
         self._here.append(weakref.ref(part))
         self.free_room(device, working + (0 if part.is_here else part.size))
-        if part.is_here:
+        if part.is_here or _try_to_bring(part) is None:
             return
-        try:
-            part.arrive()
-        except (RuntimeError, MemoryError) as error:
-            part.leave()
-            if not memory.is_out_of_memory(error):
-                raise
-            self._bring_into_empty(part)
-
-    def _bring_into_empty(self, part: Part) -> None:
-        device = part.place.device
+        # Outside the handler, whose traceback would keep what did come alive.
         self.free_room(device, memory.UNKNOWN)
         memory.release_unused(device)
-        try:
-            part.arrive()
-        except (RuntimeError, MemoryError) as error:
-            part.leave()
-            if not memory.is_out_of_memory(error):
-                raise
+        error = _try_to_bring(part)
+        if error is not None:
             raise OutOfMemory(
                 f"{part.name} needs {memory.readable(part.size)} on {device}, but only "
                 f"{memory.readable(self._free(device))} are free; close other programs or start with --cpu"
@@ -194,8 +181,8 @@ class Keeper:
     def _give_back(self, part: Part, before: Patches) -> None:
         if part.users > 0 and part.is_here:
             part.wear(before)  # a use within a use: the outer one goes on as it was
-        elif not self.keeps:
-            self._send_away(part)
+        elif not self.keeps and all(each.users == 0 for each in self.here()):
+            self.send_all_away()
 
     def _send_away(self, part: Part) -> None:
         log.debug("%s leaves %s", part.name, part.place.device)
@@ -204,3 +191,15 @@ class Keeper:
 
     def _lacks(self, device: torch.device, size: int) -> bool:
         return self._free(device) < size + self.reserve
+
+
+def _try_to_bring(part: Part) -> Exception | None:
+    """Brings a part to its device, or says why there was no room."""
+    try:
+        part.arrive()
+    except (RuntimeError, MemoryError) as error:
+        part.leave()
+        if not memory.is_out_of_memory(error):
+            raise
+        return error.with_traceback(None)
+    return None

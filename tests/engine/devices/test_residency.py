@@ -149,6 +149,17 @@ def test_without_keeping_a_part_leaves_at_once():
     assert not net.is_here
 
 
+def test_without_keeping_a_part_stays_while_another_is_at_work():
+    net, control, keeper = part(), part("control"), Keeper(keeps=False)
+    with keeper.using(net):
+        for _ in range(2):
+            with keeper.using(control):
+                pass
+            assert control.is_here
+    assert not control.is_here
+    assert not net.is_here
+
+
 def test_a_part_nobody_holds_any_more_is_forgotten():
     net, keeper = part(), Keeper()
     with keeper.using(net):
