@@ -98,11 +98,11 @@ def causes(sources: Sources, failed: Sequence[str], bad: Collection[str]) -> dic
 
 def _circle(knot: nx.DiGraph, first: str) -> list[str]:
     """The shortest way round through `first`."""
-    came_from = {first: "", **dict(nx.bfs_predecessors(knot, first))}
+    came_from: dict[str, str | None] = {first: None, **dict(nx.bfs_predecessors(knot, first))}
     ends = set(knot.predecessors(first))
-    node_id = next(each for each in came_from if each in ends)  # in the order of their distance
+    node_id: str | None = next(each for each in came_from if each in ends)  # in the order of their distance
     path = []
-    while node_id:
+    while node_id is not None:
         path.append(node_id)
         node_id = came_from[node_id]
     return path[::-1]

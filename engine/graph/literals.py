@@ -67,8 +67,8 @@ def out_of_range(each: Input, value: Any) -> Flaw | None:
     return None
 
 
-def not_in_list(each: Input, value: Any, choices: Sequence[Any]) -> Flaw | None:
-    """What is wrong with a value that is not among a combo's choices."""
+def not_in_list(each: Input, value: Any, choices: Sequence[Any], *, suggest: bool = True) -> Flaw | None:
+    """What is wrong with a value that is not among a combo's choices; `suggest`: look for near misses, which is slow."""
     if each.options.get("multi_select") or each.options.get("multiselect") or each.options.get("remote"):
         return None
     if value in choices:
@@ -80,7 +80,7 @@ def not_in_list(each: Input, value: Any, choices: Sequence[Any]) -> Flaw | None:
         "value_not_in_list",
         "Value not in list",
         f"{each.name}: '{short(value)}' not in {shown}",
-        _choose(value, choices),
+        _choose(value, choices, suggest and isinstance(value, str)),
         about(each, config, value),
     )
 
@@ -123,12 +123,22 @@ def _range(low: object, high: object) -> str:
     return f"a number of at least {low}" if isinstance(low, int | float) else f"a number of at most {high}"
 
 
-def _choose(value: Any, choices: Sequence[Any]) -> str:
+def _choose(value: Any, choices: Sequence[Any], suggest: bool) -> str:
     if not choices:
         return "There is nothing to choose from; put a file into the folder this list is read from."
-    texts = [str(each) for each in choices[:MAX_NEAR_CHOICES]]
-    near = difflib.get_close_matches(value[:MAX_COMPARED_CHARACTERS], texts, n=3) if isinstance(value, str) else []
-    if near:
-        return f"Did you mean {' or '.join(near)}?"
-    shown = ", ".join(short(each) for each in texts[:MANY_CHOICES])
-    return f"Choose one of {shown}{' …' if len(texts) > MANY_CHOICES else ''}."
+    if suggest:
+        near = _near(value, [str(each) for each in choices[:MAX_NEAR_CHOICES]])
+        if near:
+            return f"Did you mean {' or '.join(near)}?"
+    shown = ", ".join(short(each) for each in choices[:MANY_CHOICES])
+    return f"Choose one of {shown}{' …' if len(choices) > MANY_CHOICES else ''}."
+
+
+def _near(value: str, texts: Sequence[str]) -> list[str]:
+    """The same file in another folder, which is what a workflow from another machine asks for; else what is alike."""
+    same = [each for each in texts if _file_name(each) == _file_name(value)]
+    return same[:3] or difflib.get_close_matches(value[:MAX_COMPARED_CHARACTERS], texts, n=3)
+
+
+def _file_name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]

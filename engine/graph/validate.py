@@ -18,7 +18,7 @@ from engine.graph.sockets import accepts
 
 __all__ = ["Problem", "Validation", "validate"]
 
-MAX_SUGGESTIONS = 20  # near misses are searched for so many unknown classes; each search looks at every node type
+MAX_SUGGESTIONS = 20  # near misses are searched for so many unknown classes and files; a search reads the whole list
 
 
 def validate(prompt: Prompt, registry: Registry, targets: Iterable[str] | None = None) -> Validation:
@@ -108,6 +108,18 @@ class _Known:
     compares_types: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """The choices of a combo during one validation, and the texts among them for looking up."""
+
+    values: Sequence[Any]
+    texts: frozenset[str]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> "_Choices":
+        return cls(values, frozenset(each for each in values if isinstance(each, str)))
+
+
 class _Checks:
     """Looks at the inputs of every needed node."""
 
@@ -116,7 +128,8 @@ class _Checks:
         self._prompt = prompt
         self._registry = registry
         self._known: dict[str, _Known] = {}
-        self._choices: dict[tuple[str, str], Sequence[Any]] = {}
+        self._choices: dict[tuple[str, str], _Choices] = {}
+        self._suggested = 0
         self._author = AuthorChecks(prompt, registry)
 
     def run(self, needed: Collection[str]) -> dict[str, Node]:
@@ -195,10 +208,14 @@ class _Checks:
         key = known.type.id, each.name
         if key not in self._choices:
             try:
-                self._choices[key] = each.current_choices()
+                self._choices[key] = _Choices.of(each.current_choices())
             except Exception as error:  # noqa: BLE001 - a plugin's function lists the choices
                 return _unlisted(each, value, error)
-        return literals.not_in_list(each, value, self._choices[key])
+        choices = self._choices[key]
+        if isinstance(value, str) and value in choices.texts:
+            return None
+        self._suggested += 1
+        return literals.not_in_list(each, value, choices.values, suggest=self._suggested <= MAX_SUGGESTIONS)
 
 
 def _missing(each: Input) -> Flaw:

@@ -126,6 +126,13 @@ def test_nothing_but_a_listed_file_is_accepted(value: Any) -> None:
     assert "\0" not in flaw.details
 
 
+def test_the_same_file_in_another_folder_is_suggested_first() -> None:
+    names = ("sd15.ckpt", "v1\\sd15.safetensors", "sd15.safetensor")
+    flaw = not_in_list(SAMPLER, "SD1.5/sd15.safetensors", names)
+    assert flaw is not None
+    assert flaw.remedy == "Did you mean v1\\sd15.safetensors?"
+
+
 def test_an_empty_list_says_where_choices_come_from() -> None:
     flaw = not_in_list(SAMPLER, "a", ())
     assert flaw is not None

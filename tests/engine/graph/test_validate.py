@@ -350,12 +350,26 @@ def test_a_hundred_thousand_broken_nodes_are_answered_in_seconds() -> None:
     assert time.process_time() - begun < 20.0
 
 
+def test_many_misspelled_files_do_not_search_a_long_list_each_time() -> None:
+    names = tuple(f"folder/model {index:05}.safetensors" for index in range(5000))
+    loader = NodeType("Loader", inputs=(Input("name", "COMBO", choices=names),), is_output=True)
+    builder = Builder()
+    for index in range(2000):
+        builder.node("Loader", name=f"models {index:05}.safetensor")
+    begun = time.process_time()
+    validation = validate(builder.prompt(), Registry([loader]))
+    assert time.process_time() - begun < 10.0
+    assert len(validation.problems) == 2000
+    assert validation.problems[0].remedy.startswith("Did you mean folder/model")
+    assert validation.problems[-1].remedy.startswith("Choose one of folder/model 00000.safetensors, ")
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just(10**30),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["__value__", "x"]), inner, max_size=1),
     max_leaves=3,
 )
-IDS = st.sampled_from(["1", "2", "3", "4"])
+IDS = st.sampled_from(["1", "2", "3", ""])
 LINKS = st.tuples(IDS, st.integers(-1, 2)).map(list)
 NODES = st.builds(
     lambda kind, inputs: {"class_type": kind, "inputs": inputs},
