@@ -68,7 +68,7 @@ def out_of_range(each: Input, value: Any) -> Flaw | None:
 
 
 def not_in_list(each: Input, value: Any, choices: Sequence[Any], *, suggest: bool = True) -> Flaw | None:
-    """What is wrong with a value that is not among a combo's choices; `suggest`: look for near misses, which is slow."""
+    """What is wrong with a value that is not among a combo's choices; `suggest`: look for near ones, which is slow."""
     if each.options.get("multi_select") or each.options.get("multiselect") or each.options.get("remote"):
         return None
     if value in choices:
