@@ -93,6 +93,7 @@ class Tracer:
         self._file = file
         self._lookup = lookup
         self._inside: dict[tuple[str, str], Scope] = {}
+        self._answers: dict[tuple[str, str, str | None, str], Source] = {}
         self.root = Scope(file.root)
 
     def is_virtual(self, node: EditorNode) -> bool:
@@ -129,13 +130,17 @@ class Tracer:
     def trace(self, scope: Scope, node: EditorNode, slot: Slot) -> Source:
         """What feeds an input slot of a node: a node that runs, a literal, or None (nothing, or a dead end)."""
         at: _At | Source = _At(scope, node, slot, slot.type)
-        seen = set[tuple[str, str, str | None]]()
+        way: list[tuple[str, str, str | None, str]] = []
         while isinstance(at, _At):
-            place = (at.scope.prefix, at.node.id, at.slot.link)
-            if place in seen:
-                return None
-            seen.add(place)
+            place = (at.scope.prefix, at.node.id, at.slot.link, at.wanted)
+            if place in self._answers:
+                at = self._answers[place]
+                break
+            self._answers[place] = None  # what is met again on the same way is a ring, and leads nowhere
+            way.append(place)
             at = self._step(at)
+        # Everything on the way has the same answer, so long rows of reroutes are walked once.
+        self._answers.update(dict.fromkeys(way, at))
         return at
 
     def _step(self, at: _At) -> _At | Source:
