@@ -4,7 +4,6 @@ from typing import Annotated, NamedTuple
 
 from engine.checkpoints.load import Loader
 from engine.conditioning import ControlHint
-
 from engine.folders import Folders
 from engine.graph.define import Files, node
 from nodes.convert import need_image, with_control

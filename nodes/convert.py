@@ -7,13 +7,14 @@ maybe-keys. Names in messages are those of the node's inputs.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.conditioning import Area, Condition, ControlHint
 from torch import Tensor
 
 from engine import values
+from engine.conditioning import Area, Condition, ControlHint
 from engine.errors import CheckpointError, ImageError, SamplingError
 from engine.images import as_masks
 
+PIXEL_CHANNELS = 3  # In pixel space a latent is the picture itself.
 HUGE_BATCH_INDEX = 2**16  # Noise is drawn for every place up to the largest; a graph with more is a mistake.
 
 
@@ -90,6 +91,36 @@ def need_clip(clip: values.Clip | None) -> values.Clip:
     return clip
 
 
+def need_vae(vae: values.Vae | None) -> values.Vae:
+    """The autoencoder on a wire. Raises: CheckpointError, when the checkpoint had none."""
+    if vae is None:
+        raise CheckpointError("vae: the checkpoint has no VAE inside; load one with VAELoader.")
+    return vae
+
+
+def encodable(image: object, vae: values.Vae, name: str) -> Tensor:
+    """The pictures on a wire without their alpha, at least one cell of this autoencoder large. Raises: ImageError."""
+    pictures = need_image(image, name)
+    if min(pictures.shape[1:3]) < vae.ratio or pictures.shape[3] < 3:
+        raise ImageError(
+            f"{name}: expected colour pictures of at least {vae.ratio}×{vae.ratio} pixels, got {_what(image)}."
+        )
+    return pictures[..., :3]
+
+
+def decodable(latent: object, vae: values.Vae, name: str) -> Tensor:
+    """The numbers of a latent that this autoencoder can read. Raises: SamplingError."""
+    samples = samples_of(latent, name)
+    config = getattr(vae.part.module, "config", None)
+    wanted = PIXEL_CHANNELS if config is None else config.latent_channels
+    if samples.shape[1] != wanted:
+        raise SamplingError(
+            f"{name}: the latent has {samples.shape[1]} channels, this VAE reads {wanted}; "
+            "take the VAE of the model that drew it."
+        )
+    return samples
+
+
 def encoded(tokens: Tensor, pooled: Tensor | None) -> list[list[Any]]:
     """What a text encoder made, as CONDITIONING."""
     return [[tokens, {"pooled_output": pooled}]]
@@ -133,20 +164,30 @@ def _condition(entry: object, name: str) -> Condition:
         area_from_mask=bool(options.get("set_area_to_bounds", False)),
         start_percent=float(options.get("start_percent", 0.0)),
         end_percent=float(options.get("end_percent", 1.0)),
-        control=tuple(options.get("control") or ()),
+        control=_control(options.get("control"), name),
         control_on_negative=bool(options.get("control_apply_to_uncond", False)),
+        concat_latent=options.get("concat_latent_image"),
+        concat_mask=options.get("concat_mask"),
     )
 
 
-def _area(area: object, name: str) -> Area | None:
-    match area:
+def _area(area: Any, name: str) -> Area | None:
+    if area is None:
+        return None
+    sides = area[1:] if area and area[0] == "percentage" else area
+    if len(sides) != 4 or not all(isinstance(each, int | float) for each in sides):
+        raise SamplingError(f"{name}: expected an area (height, width, y, x) in latent cells, got {area!r:.200}.")
+    height, width, y, x = sides
+    return Area(height, width, y, x, is_share=sides is not area)
+
+
+def _control(control: object, name: str) -> tuple[ControlHint, ...]:
+    match control:
         case None:
-            return None
-        case ("percentage", height, width, y, x):
-            return Area(height, width, y, x, is_share=True)
-        case (int(height), int(width), int(y), int(x)):
-            return Area(height, width, y, x)
-    raise SamplingError(f"{name}: expected an area (height, width, y, x) in latent cells, got {area!r:.200}.")
+            return ()
+        case tuple() if all(isinstance(each, ControlHint) for each in control):
+            return control
+    raise SamplingError(f"{name}: expected hints made by a ControlNetApply node, got {_what(control)}.")
 
 
 def _mask(mask: object, name: str) -> Tensor | None:

@@ -3,7 +3,6 @@
 from typing import Annotated, NamedTuple
 
 from engine.checkpoints.load import Loader
-
 from engine.folders import Folders
 from engine.graph.define import Files, node
 from nodes.types import Clip, Model, Vae

@@ -2,9 +2,8 @@
 
 from typing import Annotated, NamedTuple
 
-from engine.checkpoints.load import Loader
-
 from engine.checkpoints import lora
+from engine.checkpoints.load import Loader
 from engine.folders import Folders
 from engine.graph.define import Files, node
 from nodes.types import Clip, LoraStrength, Model

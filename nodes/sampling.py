@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from engine.sampling.sample import sample
 from torch import Tensor
 
 from engine import values
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
 from engine.sampling import noise
+from engine.sampling.sample import Hooks, sample
 from engine.sampling.schedules import Part, sigmas
 from engine.settings import Settings
 from nodes.convert import batch_index_of, conditions, fitted_channels, noise_mask_of, samples_of, with_samples
@@ -114,6 +114,7 @@ def draw(
             sigmas=walk.sigmas,
             noise_mask=noise_mask_of(latent),
             seed=walk.seed,
+            hooks=Hooks(check=run.stop_if_cancelled),
             on_step=Watcher(run, settings, model.latent_format.preview),
         )
     return with_samples(latent, drawn)

@@ -7,12 +7,12 @@ plugins read inside them (node_behaviour 0.1).
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from engine.sampling.sample import SAMPLERS
 from torch import Tensor
 
 from engine import values
 from engine.graph.define import Choices, Hidden, Widget, Wire
 from engine.images import LATENT_METHODS, METHODS
+from engine.sampling.sample import SAMPLERS
 from engine.sampling.schedules import SCHEDULERS
 
 MAX_SIDE = 16384

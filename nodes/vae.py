@@ -7,36 +7,41 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from engine.graph.define import Widget, node
-from engine.images import crop_to_multiple, resize_mask
-from nodes.convert import need_image, need_mask, samples_of
+from engine.graph.run import Run
+from engine.images import crop_to_multiple, repeat_to_batch, resize_mask
+from engine.values import Watch
+from nodes.convert import decodable, encodable, need_mask, need_vae
 from nodes.types import Image, Latent, Mask, Vae
 
 Grow = Annotated[int, Widget(min=0, max=64, step=1)]
 
 
 @node("VAEDecode", category="latent", display_name="VAE Decode")
-def vae_decode(*, samples: Latent, vae: Vae) -> Image:
+def vae_decode(*, samples: Latent, vae: Vae, run: Run) -> Image:
     """Turn latents into pictures."""
-    return vae.decode(samples_of(samples, "samples"))
+    return vae.decode(decodable(samples, need_vae(vae), "samples"), Watch(run.stop_if_cancelled, run.progress))
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode")
-def vae_encode(*, pixels: Image, vae: Vae) -> Latent:
+def vae_encode(*, pixels: Image, vae: Vae, run: Run) -> Latent:
     """Turn pictures into latents; what does not fill a whole cell at the border is cut off."""
-    return {"samples": vae.encode(need_image(pixels, "pixels")[..., :3])}
+    image = encodable(pixels, need_vae(vae), "pixels")
+    return {"samples": vae.encode(image, Watch(run.stop_if_cancelled, run.progress))}
 
 
 @node("VAEEncodeForInpaint", category="latent/inpaint", display_name="VAE Encode (for Inpainting)")
-def vae_encode_for_inpaint(*, pixels: Image, vae: Vae, mask: Mask, grow_mask_by: Grow = 6) -> Latent:
+def vae_encode_for_inpaint(*, pixels: Image, vae: Vae, mask: Mask, grow_mask_by: Grow = 6, run: Run) -> Latent:
     """Turn pictures into latents whose masked part will be drawn from nothing.
 
     grow_mask_by: by how many pixels the redrawn part is larger than the mask, so that no seam is left.
     """
-    height, width = need_image(pixels, "pixels").shape[1:3]
+    image = encodable(pixels, need_vae(vae), "pixels").movedim(-1, 1)
+    height, width = image.shape[2:]
     masks = crop_to_multiple(resize_mask(need_mask(mask, "mask"), width, height), vae.ratio)
-    pixels = crop_to_multiple(pixels[..., :3].movedim(-1, 1), vae.ratio)
-    grey = (pixels - 0.5) * (1.0 - masks.round()) + 0.5
-    return {"samples": vae.encode(grey.movedim(1, -1)), "noise_mask": grown(masks, grow_mask_by).round()}
+    image = crop_to_multiple(image, vae.ratio)
+    grey = (image - 0.5) * (1.0 - repeat_to_batch(masks, len(image)).round()) + 0.5
+    samples = vae.encode(grey.movedim(1, -1), Watch(run.stop_if_cancelled, run.progress))
+    return {"samples": samples, "noise_mask": grown(masks, grow_mask_by).round()}
 
 
 def grown(masks: Tensor, side: int) -> Tensor:

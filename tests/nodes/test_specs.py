@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.checkpoints.load import Loader
 
+from engine.checkpoints.load import Loader
 from engine.folders import Folders
 from engine.graph.define import definition, node_type
 from engine.graph.describe import describe
