@@ -27,13 +27,18 @@ class Size:
     ram: int = 0
 
 
+Ui = Mapping[str, Sequence[Any]]
+Inner = tuple[tuple[str, Ui], ...]
+"""What the nodes that a node expanded into showed, each with the tail that its id has after the node's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a node left behind: its outputs, what it showed, and what nodes that it expanded into showed (id tails)."""
+    """What a node left behind: its outputs, what it showed, and what was shown by nodes in its place."""
 
     outputs: Outputs
-    ui: Mapping[str, Sequence[Any]] | None = None
-    inner: tuple[tuple[str, Mapping[str, Sequence[Any]]], ...] = ()
+    ui: Ui | None = None
+    inner: Inner = ()
 
 
 @dataclass(frozen=True, slots=True)

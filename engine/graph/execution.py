@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Cancelled, PromptError
-from engine.graph.cache import Entry
+from engine.graph.cache import Entry, Ui
 from engine.graph.events import Cached, Finished, Started
 from engine.graph.expanding import Expanding
 from engine.graph.holding import Holding
@@ -21,7 +21,7 @@ from engine.graph.mutation import Contents, contents, refuse_mutation
 from engine.graph.nodetype import Blocked
 from engine.graph.outcome import Outcome
 from engine.graph.plan import Plan
-from engine.graph.report import Failure, Report, Ui
+from engine.graph.report import Failure, Report
 from engine.graph.step import BadNode, Step
 from engine.graph.survey import Survey
 
@@ -102,8 +102,10 @@ class Execution:
         for node in targets:
             self._held.keep(node)
         self._expect(self._plan.want(targets))
-        self._request.emit(Cached(tuple(self._spared(self._survey.signed))))
+        spared = self._spared(self._survey.signed)
+        self._request.emit(Cached(tuple(spared)))
         self._tell_recalled()
+        self._tell_inner(spared)
 
     def _spared(self, order: Sequence[str]) -> list[str]:
         """The nodes that will not run: found in the cache, or only needed by those. Lazy inputs are still open."""
@@ -245,6 +247,7 @@ class Execution:
         signature = self._signatures[node]
         if signature is not None and is_lasting:
             self._makers.setdefault(signature, node)
+            self._equipment.inner.remember(signature, self._report.inner.get(node, ()))
             entry = Entry(outputs, ui, self._report.inner.get(node, ()))
             # What was shown is about files that may be gone when another process finds it.
             to_disk = ui is None and not node_type.is_output and not entry.inner
@@ -280,6 +283,14 @@ class Execution:
         for step, entry in self._recalled:
             self._report.cached(step, entry)
         self._recalled.clear()
+
+    def _tell_inner(self, spared: Iterable[str]) -> None:
+        """What nodes above the recalled ones showed from within: nobody has asked the cache for those."""
+        inner = self._equipment.inner
+        for node in spared if inner else ():
+            shown = inner.get(self._signatures[node])
+            if shown and node not in self._held:
+                self._report.cached_inside(self._steps[node], shown)
 
     def _deadlock(self) -> Failure:
         waiting = self._plan.unfinished()

@@ -12,7 +12,7 @@ from engine.graph.failure import Advise, advise
 from engine.graph.invoke import Instances
 from engine.graph.outcome import Outcome
 from engine.graph.prompt import Prompt
-from engine.graph.request import Equipment, Request
+from engine.graph.request import Equipment, InnerShown, Request
 from engine.graph.run import never
 from engine.graph.step import NodeTypes
 from engine.graph.survey import Survey
@@ -52,7 +52,7 @@ class Executor:
         catch_mutation: bool = False,
     ) -> None:
         self.cache = cache if cache is not None else Cache()
-        self._equipment = Equipment(types, self.cache, Instances(), advise, salt, catch_mutation)
+        self._equipment = Equipment(types, self.cache, Instances(), InnerShown(), advise, salt, catch_mutation)
         self._last: Mapping[str, Record] = {}
 
     def execute(

@@ -4,14 +4,12 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.graph.cache import Entry
+from engine.graph.cache import Entry, Inner, Ui
 from engine.graph.events import Emit, Executed, Executing, Failed, Interrupted
 from engine.graph.expansion import DynamicPrompt
 from engine.graph.failure import Advise, failed
 from engine.graph.nodetype import Blocked
 from engine.graph.step import BadNode, Step
-
-Ui = Mapping[str, Sequence[Any]]
 
 
 class Failure(Exception):
@@ -32,7 +30,7 @@ class Report:
         self._advise = advise
         self.executed: list[str] = []
         self.ui: dict[str, Ui] = {}
-        self.inner: dict[str, tuple[tuple[str, Ui], ...]] = {}
+        self.inner: dict[str, Inner] = {}
 
     def executing(self, step: Step) -> None:
         """A node is about to be called."""
@@ -49,15 +47,19 @@ class Report:
 
     def cached(self, step: Step, entry: Entry) -> None:
         """A node need not run: what it showed then, and what the nodes in its place showed, is shown again."""
-        node, display = step.node.id, self._graph.display(step.node.id)
+        node = step.node.id
         if entry.ui is not None:
             self.ui[node] = entry.ui
         if step.traits.type.is_output or entry.ui is not None:
-            self.emit(Executed(node, display, entry.ui, cached=True))
-        self.inner[node] = entry.inner
-        for tail, ui in entry.inner:
-            self.ui[node + tail] = ui
-            self.emit(Executed(node + tail, display, ui, cached=True))
+            self.emit(Executed(node, self._graph.display(node), entry.ui, cached=True))
+        self.cached_inside(step, entry.inner)
+
+    def cached_inside(self, step: Step, inner: Inner) -> None:
+        """What the nodes in this node's place showed when they ran is shown again."""
+        self.inner[step.id] = inner
+        for tail, ui in inner:
+            self.ui[step.id + tail] = ui
+            self.emit(Executed(step.id + tail, self._graph.display(step.id), ui, cached=True))
 
     def shown_inside(self, step: Step, children: Sequence[str]) -> None:
         """Remembers what the nodes in this node's place showed, by the tails of their ids."""
@@ -88,12 +90,20 @@ class Report:
         if isinstance(error, BadNode):
             node = (error.node_id, error.class_type)
         event = failed(node, error, inputs=inputs, executed=self.executed, tip=self._advise(error))
-        # The frames hold the node's tensors; whoever keeps the exception must not keep those.
-        traceback.clear_frames(error.__traceback__)
-        error.__traceback__ = None
+        _forget_frames(error)
         return Failure(event, error)
 
     def interrupted(self, step: Step | None) -> None:
         """The run ends because somebody asked."""
         node, class_type = (step.id, step.node.class_type) if step is not None else (None, "")
         self.emit(Interrupted(node, class_type, tuple(self.executed)))
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Frees what the frames of an exception hold, tensors above all, for whoever keeps the exception."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -1,6 +1,7 @@
 """A small world of node types over whole numbers, enough to show everything a node may do."""
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from engine.graph.executor import Executor, Outcome
@@ -33,8 +34,8 @@ def wire(node: str, slot: int = 0) -> list[object]:
 
 
 def api(**nodes: tuple[str, dict]) -> Prompt:
-    """A prompt from {id: (class, inputs)}; ids may be given as n1 for "1"."""
-    json = {key.removeprefix("n"): {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()}
+    """A prompt from {id: (class, inputs)}; n1 stands for the id "1"."""
+    json = {re.sub(r"^n(?=\d)", "", key): node(kind, **given) for key, (kind, given) in nodes.items()}
     return Prompt.from_json(json)
 
 
@@ -59,6 +60,10 @@ def count_down(n: int = 0) -> Result:
     inner = {"rest": {"class_type": "CountDown", "inputs": {"n": n - 1}}}
     inner["sum"] = {"class_type": "Add", "inputs": {"a": n, "b": ["rest", 0]}}
     return Result((["sum", 0],), expand=inner)
+
+
+def show_inside(v: int = 0) -> Result:
+    return Result((["1", 0],), expand={"1": node("Add", a=v, b=1), "2": node("Show", v=["1", 0])})
 
 
 def double(v: int = 0) -> Result:
@@ -101,6 +106,7 @@ def types(world: World) -> dict[str, NodeType]:
             of("Now", lambda v=0: (world.now + v) % MODULUS, inputs("v"), INT, fingerprint=lambda: math.nan),
             of("ReadInside", lambda v=0: Result((["1", 0],), expand={"1": node("File", v=v)}), inputs("v"), INT),
             of("NowInside", lambda v=0: Result((["1", 0],), expand={"1": node("Now", v=v)}), inputs("v"), INT),
+            of("ShowInside", show_inside, inputs("v"), INT),
             of("Show", show, inputs("v"), is_output=True),
         )
     }
