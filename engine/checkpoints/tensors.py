@@ -37,13 +37,13 @@ class TensorFile:
 
     path: Path
     shapes: Shapes
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    _read: Callable[[Iterable[str]], dict[str, Tensor]] = field(default=lambda names: {}, repr=False)
+    metadata: Mapping[str, str]
+    load: Callable[[Iterable[str]], dict[str, Tensor]] = field(repr=False)
 
     def read(self, prefix: str = "") -> dict[str, Tensor]:
         """The tensors whose names begin like this, under the rest of their names, as the file stores them."""
         names = [name for name in self.shapes if name.startswith(prefix)]
-        return {name[len(prefix) :]: tensor for name, tensor in self._read(names).items()}
+        return {name[len(prefix) :]: tensor for name, tensor in self.load(names).items()}
 
     def below(self, prefix: str) -> dict[str, Shape]:
         """The shapes of the tensors whose names begin like this, under the rest of their names."""

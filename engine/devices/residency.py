@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +25,17 @@ MakeRoom = Callable[[torch.device, int], None]
 """Asked first when room is needed: frees up to so many bytes on a device, if it can."""
 
 
-class Part:
+Network = TypeVar("Network", bound=nn.Module, covariant=True)
+
+
+class Part(Generic[Network]):
     """A network and its weights at rest.
 
     The module is built on the meta device and has real weights only while it is on its device. `weights` are never
     changed.
     """
 
-    def __init__(self, name: str, module: nn.Module, weights: Mapping[str, Tensor], place: Place) -> None:
+    def __init__(self, name: str, module: Network, weights: Mapping[str, Tensor], place: Place) -> None:
         self.name = name
         self.module = module.eval().requires_grad_(False)
         self.weights = dict(weights)
@@ -107,10 +111,10 @@ class Keeper:
         self.make_room = make_room
         self._free = free
         self._lock = threading.RLock()
-        self._here: list[weakref.ref[Part]] = []  # least recently used first
+        self._here: list[weakref.ref[Part[Any]]] = []  # least recently used first
 
     @contextmanager
-    def using(self, part: Part, patches: Patches = NONE, working: int = 0) -> Iterator[nn.Module]:
+    def using(self, part: Part[Network], patches: Patches = NONE, working: int = 0) -> Iterator[Network]:
         """The part's module on its device, with these patches on, for as long as the block lasts.
 
         `working` is how many bytes the work itself will take there. One thread at a time uses a part; the others wait.
@@ -131,7 +135,7 @@ class Keeper:
                     part.users -= 1
                     self._give_back(part, before)
 
-    def here(self) -> list[Part]:
+    def here(self) -> list[Part[Any]]:
         """The parts on any device, least recently used first."""
         parts = [reference() for reference in self._here]
         return [part for part in parts if part is not None and part.is_here]
@@ -154,7 +158,7 @@ class Keeper:
                 if part.users == 0:
                     self._send_away(part)
 
-    def _bring(self, part: Part, working: int) -> None:
+    def _bring(self, part: Part[Any], working: int) -> None:
         device = part.place.device
         self._here = [reference for reference in self._here if reference() not in (None, part)]
         self._here.append(weakref.ref(part))
@@ -171,20 +175,20 @@ class Keeper:
                 f"{memory.readable(self._free(device))} are free; close other programs or start with --cpu"
             ) from error
 
-    def _dress(self, part: Part, patches: Patches) -> None:
+    def _dress(self, part: Part[Any], patches: Patches) -> None:
         try:
             part.wear(patches)
         except BaseException:
             part.leave()  # half dressed; whoever comes next starts from the file
             raise
 
-    def _give_back(self, part: Part, before: Patches) -> None:
+    def _give_back(self, part: Part[Any], before: Patches) -> None:
         if part.users > 0 and part.is_here:
             part.wear(before)  # a use within a use: the outer one goes on as it was
         elif not self.keeps and all(each.users == 0 for each in self.here()):
             self.send_all_away()
 
-    def _send_away(self, part: Part) -> None:
+    def _send_away(self, part: Part[Any]) -> None:
         log.debug("%s leaves %s", part.name, part.place.device)
         part.leave()
         memory.release_unused(part.place.device)
@@ -193,7 +197,7 @@ class Keeper:
         return self._free(device) < size + self.reserve
 
 
-def _try_to_bring(part: Part) -> Exception | None:
+def _try_to_bring(part: Part[Any]) -> Exception | None:
     """Brings a part to its device, or says why there was no room."""
     try:
         part.arrive()

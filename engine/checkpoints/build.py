@@ -1,0 +1,131 @@
+"""One network from the tensors of a file: built on the meta device, its weights left where they are."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from engine.checkpoints import keys
+from engine.checkpoints.hints import TOKEN_IDS, Hints
+from engine.checkpoints.tensors import Shape, Shapes, TensorFile
+from engine.devices.device import Devices, PartKind
+from engine.devices.residency import Network, Part
+from engine.errors import CheckpointError
+from engine.models.controlnet import ControlNet, ControlNetConfig
+from engine.models.unet import UNet
+from engine.models.unet_config import UNetConfig
+from engine.models.vae import AutoencoderKL, VAEConfig
+from engine.text.encoder import TextConfig, TextEncoder
+
+Config = TypeVar("Config")
+
+VOCABULARY = 49408
+"""CLIP's tokens, which a shortened table is filled up to."""
+
+_TOKENS = "embeddings.token_embedding.weight"
+
+
+class Builder:
+    """Builds the networks of one file for the devices they will run on."""
+
+    def __init__(self, file: TensorFile, devices: Devices) -> None:
+        self.file = file
+        self.devices = devices
+        self.hints = Hints.of(file.metadata, file.path.name)
+
+    def unet(self, prefix: str) -> Part[UNet]:
+        """The denoiser below a prefix. Raises: CheckpointError."""
+        tensors = self.file.read(prefix)
+        config = self._config(tensors, lambda shapes: UNetConfig.from_shapes(shapes, self.hints.unet_heads))
+        return self._part("the denoiser", "network", lambda: UNet(config), tensors)
+
+    def text(self, prefix: str) -> Part[TextEncoder] | None:
+        """The CLIP text encoder below a prefix, or None when there is none. Raises: CheckpointError."""
+        tensors = {keys.clip_name(name): tensor for name, tensor in self.file.read(prefix).items()}
+        if _TOKENS not in tensors:
+            return None
+        if TOKEN_IDS in self.file.shapes:
+            tensors[_TOKENS] = self._full_table(tensors[_TOKENS])
+        heads, activation = self.hints.clip_heads, self.hints.clip_activation
+        config = self._config(tensors, lambda shapes: TextConfig.from_shapes(shapes, heads, activation))
+        return self._part("the text encoder", "text", lambda: TextEncoder(config), tensors)
+
+    def vae(self, prefix: str) -> Part[AutoencoderKL] | None:
+        """The autoencoder below a prefix, in the original layout or diffusers', or None. Raises: CheckpointError."""
+        tensors = self.file.read(prefix)
+        if "decoder.up_blocks.0.resnets.0.norm1.weight" in tensors:
+            tensors = keys.translated(tensors, keys.diffusers_vae_names(shapes_of(tensors)))
+        if "decoder.conv_in.weight" not in tensors:
+            return None
+        tensors = {name: _as_convolution(name, tensor) for name, tensor in tensors.items()}
+        config = self._config(tensors, VAEConfig.from_shapes)
+        return self._part("the autoencoder", "vae", lambda: AutoencoderKL(config), tensors)
+
+    def controlnet(self, prefix: str) -> Part[ControlNet]:
+        """The ControlNet below a prefix, in the original layout or diffusers'. Raises: CheckpointError."""
+        tensors = self.file.read(prefix)
+        if "controlnet_cond_embedding.conv_in.weight" in tensors:
+            tensors = keys.translated(tensors, keys.diffusers_controlnet_names(shapes_of(tensors)))
+        config = self._config(tensors, lambda shapes: ControlNetConfig.from_shapes(shapes, self.hints.unet_heads))
+        return self._part("the ControlNet", "network", lambda: ControlNet(config), tensors)
+
+    def _config(self, tensors: Mapping[str, Tensor], read: Callable[[Shapes], Config]) -> Config:
+        try:
+            return read(shapes_of(tensors))
+        except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+            raise CheckpointError(
+                f"{self.file.path.name}: a part is incomplete or in another layout; missing: {error}"
+            ) from error
+
+    def _part(
+        self, what: str, kind: PartKind, make: Callable[[], Network], tensors: Mapping[str, Tensor]
+    ) -> Part[Network]:
+        name = self.file.path.name
+        try:
+            with torch.device("meta"):
+                module = make()
+        except (ValueError, RuntimeError, ZeroDivisionError, IndexError, StopIteration) as error:
+            raise CheckpointError(f"{name}: {what} has a shape no network of ours can take: {error}") from error
+        weights = self._fitting(what, {n: tuple(p.shape) for n, p in module.named_parameters()}, tensors)
+        return Part(f"{what} of {name}", module, weights, self.devices.place(kind, stored_format(weights)))
+
+    def _fitting(self, what: str, wanted: Shapes, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors a network wants, if they are all there in the right shape; others are left alone."""
+        missing = [name for name in wanted if name not in tensors]
+        wrong = [name for name in wanted if name in tensors and tuple(tensors[name].shape) != wanted[name]]
+        if missing or wrong:
+            problems = [f"{name} is missing" for name in missing]
+            problems += [f"{name} is {list(tensors[name].shape)}, not {list(wanted[name])}" for name in wrong]
+            raise CheckpointError(
+                f"{self.file.path.name}: {what} is incomplete, {len(problems)} of {len(wanted)} tensors: "
+                f"{'; '.join(problems[:3])}{' …' if len(problems) > 3 else ''}"
+            )
+        return {name: tensors[name] for name in wanted}
+
+    def _full_table(self, rows: Tensor) -> Tensor:
+        ids = self.file.read(TOKEN_IDS)[""].long()
+        if ids.shape != rows.shape[:1] or ids.numel() == 0 or int(ids.min()) < 0 or int(ids.max()) >= VOCABULARY:
+            raise CheckpointError(
+                f"{self.file.path.name}: {TOKEN_IDS} names {ids.numel()} tokens for a table of {len(rows)} rows"
+            )
+        return keys.expanded(rows, ids, VOCABULARY)
+
+
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
+    """Names and shapes."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def stored_format(weights: Mapping[str, Tensor]) -> torch.dtype:
+    """The number format that most of the numbers are stored in."""
+    counts: Counter[torch.dtype] = Counter()
+    for weight in weights.values():
+        counts[weight.dtype] += weight.numel()
+    return counts.most_common(1)[0][0] if counts else torch.float32
+
+
+def _as_convolution(name: str, tensor: Tensor) -> Tensor:
+    """Some autoencoders keep the attention's 1×1 convolutions as matrices."""
+    return tensor[:, :, None, None] if ".mid.attn_1." in name and tensor.ndim == 2 else tensor

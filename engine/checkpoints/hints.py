@@ -1,0 +1,59 @@
+"""What the shapes in a file cannot say about its networks, and the file says itself.
+
+Our own miniatures have other numbers of heads than the families' networks; their metadata says so under the key
+`latentwire`, as JSON: {"unet_heads": 4, "clip_heads": 4, "clip_activation": "quick_gelu", "prediction": "eps"}.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
+
+from transformers.activations import ACT2FN
+
+from engine.errors import CheckpointError
+from engine.sampling.prediction import Kind
+
+METADATA = "latentwire"
+"""The key of the metadata."""
+
+TOKEN_IDS = "latentwire.token_ids"
+"""A tensor [n]: which tokens the rows of a shortened token table are for. The others' rows are the mean of these."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """None where nothing is said; the family's usual value holds then."""
+
+    unet_heads: int | None = None
+    clip_heads: int | None = None
+    clip_activation: str | None = None
+    prediction: Kind | None = None
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, str], file_name: str) -> "Hints":
+        """What a file's metadata says; keys it has besides are left alone.
+
+        Raises: CheckpointError, when it says something impossible.
+        """
+        try:
+            said = dict(json.loads(metadata.get(METADATA, "{}")))
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(f"{file_name}: its metadata {METADATA!r} is not a JSON object") from error
+        hints = cls(**{field.name: said[field.name] for field in fields(cls) if field.name in said})
+        for name, value in asdict(hints).items():
+            if value is not None and not _is_possible(name, value):
+                raise CheckpointError(f"{file_name}: its metadata says {name} = {value!r}, which cannot be")
+        return hints
+
+    def metadata(self) -> dict[str, str]:
+        """These hints as a file's metadata."""
+        return {METADATA: json.dumps({name: value for name, value in asdict(self).items() if value is not None})}
+
+
+def _is_possible(name: str, value: Any) -> bool:
+    if name == "prediction":
+        return value in get_args(Kind)
+    if name == "clip_activation":
+        return isinstance(value, str) and value in ACT2FN
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,0 +1,307 @@
+"""What flows over a graph's wires for models: the parts of a checkpoint, joined up with where they run.
+
+A value is cheap to copy and never changes: a patched model is a new value that shares its network with the old one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.devices import memory
+from engine.devices.patches import Patches, joined
+from engine.devices.residency import Keeper, Part
+from engine.devices.tiles import Tiling, tiled
+from engine.errors import OutOfMemory
+from engine.models.control import ControlResiduals
+from engine.models.latent_format import LatentFormat
+from engine.models.vae import AutoencoderKL
+from engine.sampling.prediction import Prediction
+from engine.text.embedding import Embeddings
+from engine.text.encoder import TextEncoder, encode
+from engine.text.tokenizer import Tokenizer
+
+Check = Callable[[], None]
+
+WORKING_ROOM = 1 << 30
+"""Bytes kept free on a GPU for a denoiser's own work (measured on SD 1.5 at 512 px with both passes: 0.9 GiB)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A denoiser: its network, what its answers mean, and the latents it was trained on."""
+
+    part: Part[Any]
+    keeper: Keeper
+    prediction: Prediction
+    latent_format: LatentFormat
+    family: str
+    patches: Patches = field(default_factory=dict)
+
+    def ready(self) -> AbstractContextManager[Any]:
+        """The network on its device with this value's patches on, for as long as the `with` block lasts.
+
+        Raises: OutOfMemory.
+        """
+        working = 0 if self.part.place.device.type == "cpu" else WORKING_ROOM
+        return self.keeper.using(self.part, self.patches, working)
+
+    def with_patches(self, patches: Patches) -> "Model":
+        """The same model with more changes of its weights, after those it has."""
+        return replace(self, patches=joined(self.patches, patches))
+
+    def with_prediction(self, prediction: Prediction) -> "Model":
+        """The same model, its answers understood in another way."""
+        return replace(self, prediction=prediction)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A text encoder with its tokenizer and the learned words it may use.
+
+    `encoder_id` is how embedding files name it. `last_layer` -1 is the last one, -2 skips one, and so on.
+    """
+
+    part: Part[TextEncoder]
+    keeper: Keeper
+    tokenizer: Tokenizer
+    embeddings: Embeddings
+    encoder_id: str
+    last_layer: int = -1
+    final_norm: bool = True
+    patches: Patches = field(default_factory=dict)
+
+    def encode(self, text: str) -> tuple[Tensor, Tensor]:
+        """A prompt as vectors, emphasis and learned words included.
+
+        Returns: [1, 77·k, D] and the summary [1, P], float32 on the CPU.
+        Raises: TextError, for a weight that is not a usable number; OutOfMemory.
+        """
+        width = self.part.module.text_config.width
+        chunks = self.tokenizer.chunks(text, lambda name: self.embeddings.find(name, self.encoder_id, width))
+        with self.keeper.using(self.part, self.patches) as encoder:
+            return encode(encoder, chunks, self.tokenizer.empty(), self.last_layer, self.final_norm)
+
+    def with_last_layer(self, layer: int) -> "Clip":
+        """The same encoder, stopped at another layer ("clip skip")."""
+        return replace(self, last_layer=layer)
+
+    def with_patches(self, patches: Patches) -> "Clip":
+        """The same encoder with more changes of its weights, after those it has."""
+        return replace(self, patches=joined(self.patches, patches))
+
+
+@dataclass(frozen=True, eq=False)
+class ControlNet:
+    """A network that reads a hint picture. `is_pooled`: its answers are averaged over the picture (shuffle nets)."""
+
+    part: Part[Any]
+    keeper: Keeper
+    is_pooled: bool = False
+
+    def __call__(
+        self, x: Tensor, hint: Tensor, timesteps: Tensor, context: Tensor, y: Tensor | None = None
+    ) -> ControlResiduals:
+        """What the hint asks of the denoiser, in the device and format of x.
+
+        Shapes: x [B, C, h, w]; hint [B, 3, 8·h, 8·w]; timesteps [B]; context [B, T, D]; y [B, V] where the net has it.
+        """
+        place = self.part.place
+        with self.keeper.using(self.part) as net, torch.no_grad():
+            given = [each.to(place.device, place.dtype) for each in (x, hint)]
+            text = context.to(place.device, place.dtype)
+            vector = None if y is None else y.to(place.device, place.dtype)
+            residuals = net(*given, timesteps.to(place.device), text, vector)
+        return ControlResiduals(
+            tuple(self._handed_over(each, x) for each in residuals.input), self._handed_over(residuals.middle, x)
+        )
+
+    def _handed_over(self, residual: Tensor | None, like: Tensor) -> Tensor | None:
+        if residual is None:
+            return None
+        if self.is_pooled:
+            residual = residual.mean(dim=(2, 3), keepdim=True).expand_as(residual)
+        return residual.to(like.device, like.dtype)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Whoever waits for long work: `check` is called often and raises to stop it, `progress(done, all)` as it goes."""
+
+    check: Check | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def tell(self, done: int, total: int) -> None:
+        """So many pieces of so many are done."""
+        if self.progress is not None:
+            self.progress(done, total)
+
+
+NOBODY = Watch()
+
+
+@dataclass(frozen=True, eq=False)
+class Vae:
+    """An autoencoder: pictures [B, H, W, C] of 0 … 1 to latents [B, C, h, w] and back, both float32 on the CPU.
+
+    Batches are split by the memory that is free; when even one picture does not fit, it is worked on in tiles.
+    """
+
+    part: "Part[AutoencoderKL | PixelSpace]"
+    keeper: Keeper
+
+    @property
+    def ratio(self) -> int:
+        """How many pixels one latent cell is wide."""
+        return self.part.module.downscale
+
+    def encode(self, pixels: Tensor, watch: Watch = NOBODY) -> Tensor:
+        """The latents of pictures; what does not fill a whole cell at the border is cut off evenly.
+
+        Raises: OutOfMemory, when not even small tiles fit.
+        """
+        given = self._cropped(pixels)
+        try:
+            return self._in_batches("encode", given, watch)
+        except (RuntimeError, MemoryError) as error:
+            _unless_out_of_memory(error)
+        return self._in_smaller_tiles(
+            lambda size: self.encode_tiled(pixels, size * self.ratio, size * self.ratio // 8, watch)
+        )
+
+    def decode(self, latent: Tensor, watch: Watch = NOBODY) -> Tensor:
+        """The pictures of latents. A video's [B, C, T, h, w] becomes one picture per frame.
+
+        Raises: OutOfMemory, when not even small tiles fit.
+        """
+        given = _frames(latent).float()
+        try:
+            return _to_pixels(self._in_batches("decode", given, watch))
+        except (RuntimeError, MemoryError) as error:
+            _unless_out_of_memory(error)
+        return self._in_smaller_tiles(lambda size: self.decode_tiled(latent, size, size // 4, watch))
+
+    def encode_tiled(self, pixels: Tensor, tile: int = 512, overlap: int = 64, watch: Watch = NOBODY) -> Tensor:
+        """As `encode`, in tiles: the mean of three passes with tiles of different proportions.
+
+        Units: tile and overlap in pixels.
+        """
+        shapes = [(tile, tile), (tile // 2, tile * 2), (tile * 2, tile // 2)]
+        return self._in_tiles("encode", self._cropped(pixels), _tilings(shapes, overlap), watch)
+
+    def decode_tiled(self, latent: Tensor, tile: int = 64, overlap: int = 16, watch: Watch = NOBODY) -> Tensor:
+        """As `decode`, in tiles: the mean of three passes with tiles of different proportions.
+
+        Units: tile and overlap in latent cells.
+        """
+        shapes = [(tile * 2, tile // 2), (tile // 2, tile * 2), (tile, tile)]
+        return _to_pixels(self._in_tiles("decode", _frames(latent).float(), _tilings(shapes, overlap), watch))
+
+    def _cropped(self, pixels: Tensor) -> Tensor:
+        """Pictures as the network wants them: [B, 3, H, W] of -1 … 1 with sides that are multiples of the ratio."""
+        ratio = self.ratio
+        top, left = (size % ratio // 2 for size in pixels.shape[1:3])
+        height, width = (size // ratio * ratio for size in pixels.shape[1:3])
+        picture = pixels[:, top : top + height, left : left + width, :3]
+        return picture.movedim(-1, 1).float() * 2 - 1
+
+    def _in_batches(self, work: str, given: Tensor, watch: Watch) -> Tensor:
+        results: list[Tensor] = []
+        with self._using(work, watch) as (run, network):
+            size = max(1, memory.free(self.part.place.device) // 2 // self._bytes(work, given, network))
+            parts = given.split(size)
+            for part in parts:
+                results.append(run(part).float().cpu())
+                watch.tell(len(results), len(parts))
+        return torch.cat(results)
+
+    def _in_tiles(self, work: str, given: Tensor, tilings: Sequence[Tiling], watch: Watch) -> Tensor:
+        counts = [tiling.count(given) for tiling in tilings]
+        scale = self.ratio if work == "decode" else 1 / self.ratio
+        results: list[Tensor] = []
+
+        def tell(done: int, _: int) -> None:
+            watch.tell(sum(counts[: len(results)]) + done, sum(counts))
+
+        with self._using(work, watch) as (run, _):
+            for tiling in tilings:
+                results.append(tiled(given, run, tiling, scale, tell))
+        return torch.stack(results).mean(dim=0)
+
+    def _in_smaller_tiles(self, attempt: Callable[[int], Tensor]) -> Tensor:
+        """Tiles of 64 latent cells, then of 32 and 16, until they fit."""
+        for size in (64, 32, 16):
+            memory.release_unused(self.part.place.device)
+            try:
+                return attempt(size)
+            except (RuntimeError, MemoryError) as error:
+                _unless_out_of_memory(error)
+        raise OutOfMemory(
+            f"{self.part.place.device} has no room even for tiles of {16 * self.ratio} pixels; "
+            "close other programs, or start with --cpu-vae"
+        )
+
+    @contextmanager
+    def _using(self, work: str, watch: Watch) -> Iterator[tuple[Callable[[Tensor], Tensor], nn.Module]]:
+        place = self.part.place
+        with self.keeper.using(self.part) as network, _checked(network, watch.check), torch.no_grad():
+            function = getattr(network, work)
+            yield (lambda x: function(x.to(place.device, place.dtype))), network
+
+    def _bytes(self, work: str, given: Tensor, network: nn.Module) -> int:
+        """About how much memory one picture takes at work.
+
+        The finest level rules: its widest layer has twice the first level's channels, and about six of its tensors are
+        alive at once (measured with SD's decoder at 512 px: 1.4 GiB in float32).
+        """
+        pixels = given.shape[-2] * given.shape[-1] * (self.ratio**2 if work == "decode" else 1)
+        channels = getattr(getattr(network, "config", None), "channels", 1)
+        return max(1, pixels * channels * 2 * 6 * self.part.place.dtype.itemsize)
+
+
+class PixelSpace(nn.Module):
+    """No autoencoder at all: a latent is the picture, in -1 … 1."""
+
+    downscale: Literal[1] = 1
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The picture."""
+        return pixels
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """The picture."""
+        return latent
+
+
+@contextmanager
+def _checked(network: nn.Module, check: Check | None) -> Iterator[None]:
+    """Calls `check` before every layer, so that a slow network can be stopped within one of them."""
+    layers = [] if check is None else [layer for layer in network.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_pre_hook(lambda *_: check()) for layer in layers]  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _unless_out_of_memory(error: Exception) -> None:
+    if not memory.is_out_of_memory(error):
+        raise error
+
+
+def _tilings(shapes: Sequence[tuple[int, int]], overlap: int) -> list[Tiling]:
+    """Tiles of these heights and widths, their margin at most half of the narrowest."""
+    overlap = min(overlap, min(side for shape in shapes for side in shape) // 2)
+    return [Tiling(height, width, overlap) for height, width in shapes]
+
+
+def _frames(latent: Tensor) -> Tensor:
+    return latent if latent.ndim == 4 else latent.movedim(2, 1).flatten(0, 1)
+
+
+def _to_pixels(pictures: Tensor) -> Tensor:
+    return ((pictures + 1) / 2).clamp(0, 1).movedim(1, -1).contiguous()
