@@ -1,7 +1,7 @@
 """A model as samplers see it, and a sampler as everyone else sees it.
 
 A model is a function from (noisy x, σ) to clean x. A sampler is a generator: it yields a `Step` after it has looked at
-each noise level, and returns the end. Whoever drives it shows previews, counts, or stops; the sampler never hears of it.
+each noise level, and returns the end. Whoever drives it shows previews, counts or stops; the sampler never hears of it.
 """
 
 from collections.abc import Callable, Generator
