@@ -16,7 +16,7 @@ class Checkpoint(NamedTuple):
 
     MODEL: Model
     CLIP: Clip | None
-    VAE: Vae
+    VAE: Vae | None
 
 
 @node("CheckpointLoaderSimple", category="loaders", display_name="Load Checkpoint")

@@ -15,7 +15,7 @@ class Patched(NamedTuple):
     """Both parts a LoRA can change."""
 
     MODEL: Model
-    CLIP: Clip
+    CLIP: Clip | None
 
 
 @node("LoraLoader", category="loaders", display_name="Load LoRA")

@@ -80,8 +80,8 @@ class Drawing:
         self.negative = self.text("blurry")
         self.latent = self.graph.node("EmptyLatentImage", width=SIZE, height=SIZE, batch_size=1)
 
-    def text(self, text: str) -> Any:
-        return self.graph.node("CLIPTextEncode", text=text, clip=self.clip).out()
+    def text(self, text: str) -> Handle:
+        return self.graph.node("CLIPTextEncode", text=text, clip=self.clip)
 
     def sampled(self, **changes: Any) -> Handle:
         inputs = {

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.graph.builder import Builder, Handle
+from engine.graph.builder import Builder
 from engine.graph.run import Run
 from engine.graph.validate import validate
 from engine.metadata import read_workflow
@@ -45,9 +45,7 @@ def test_the_sampler_does_what_the_formulas_say(bench: Bench, models: Path) -> N
     drawing = Drawing()
     sampled = drawing.sampled(cfg=3.0)
     drawn = bench.value(drawing.graph, sampled)["samples"]
-    positive, negative = (
-        bench.value(drawing.graph, Handle(link.node))[0][0] for link in (drawing.positive, drawing.negative)
-    )
+    positive, negative = (bench.value(drawing.graph, text)[0][0] for text in (drawing.positive, drawing.negative))
     expected = euler_by_hand(models / "checkpoints" / "tiny.safetensors", torch.cat([negative, positive]), 3.0)
     assert close(drawn, expected, 1e-3)
 
@@ -99,8 +97,8 @@ def test_one_of_a_batch_can_be_drawn_alone(bench: Bench) -> None:
         cfg=3.0,
         sampler_name="euler",
         scheduler="normal",
-        positive=bench.value(drawing.graph, Handle(drawing.positive.node)),
-        negative=bench.value(drawing.graph, Handle(drawing.negative.node)),
+        positive=bench.value(drawing.graph, drawing.positive),
+        negative=bench.value(drawing.graph, drawing.negative),
         latent_image={"samples": torch.zeros(1, 4, SIZE // 8, SIZE // 8), "batch_index": [2]},
         denoise=1.0,
         settings=bench.settings,
@@ -122,7 +120,7 @@ def test_clip_skip_changes_the_text(bench: Bench) -> None:
     drawing = Drawing()
     skipped = drawing.graph.node("CLIPSetLastLayer", clip=drawing.clip, stop_at_clip_layer=-2)
     text = drawing.graph.node("CLIPTextEncode", text="a red apple, (glossy:1.3)", clip=skipped)
-    normal, earlier = (bench.value(drawing.graph, Handle(node)) for node in (drawing.positive.node, text.id))
+    normal, earlier = (bench.value(drawing.graph, node) for node in (drawing.positive, text))
     assert normal[0][0].shape == earlier[0][0].shape == (1, 77, 64)
     assert not close(normal[0][0], earlier[0][0], 0.01)
     assert close(normal[0][1]["pooled_output"], earlier[0][1]["pooled_output"])

@@ -31,7 +31,7 @@ def test_two_areas_and_a_text_for_all_draw_together(bench: Bench) -> None:
         area = drawing.graph.node(
             "ConditioningSetArea", conditioning=drawing.text(text), width=96, height=128, x=x, y=0, strength=1.0
         )
-        both = drawing.graph.node("ConditioningCombine", conditioning_1=both, conditioning_2=area).out()
+        both = drawing.graph.node("ConditioningCombine", conditioning_1=both, conditioning_2=area)
     drawn = bench.value(drawing.graph, drawing.sampled(latent_image=latent, positive=both))["samples"]
     assert drawn.shape == (1, 4, 16, 24)
     assert bool(drawn.isfinite().all())
