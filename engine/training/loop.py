@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import TrainingError
+from engine.training.partners import Partners
 
 Losses = Mapping[str, Tensor]
 Draw = Callable[[torch.Generator], Losses]
@@ -57,9 +58,16 @@ class Phase:
     """A set of networks in training, its averaged copy, and its place on disk."""
 
     def __init__(
-        self, name: str, folder: Path, networks: nn.ModuleDict, settings: Settings, device: torch.device
+        self,
+        name: str,
+        folder: Path,
+        networks: nn.ModuleDict,
+        settings: Settings,
+        device: torch.device,
+        partners: Partners | None = None,
     ) -> None:
         self.name = name
+        self.partners = partners
         self.folder = folder
         self.settings = settings
         self.device = device
@@ -75,26 +83,34 @@ class Phase:
 
     @property
     def path(self) -> Path:
-        """The file from which this phase resumes."""
-        return self.folder / f"{self.name}.pt"
+        """The file from which this phase resumes; a partner keeps its own beside the first one's."""
+        rank = self.partners.rank if self.partners else 0
+        return self.folder / (f"{self.name}.{rank}.pt" if rank else f"{self.name}.pt")
 
     def resume(self) -> bool:
         """Take up the state that an earlier run saved; False when there is none.
 
+        A partner that joins late starts from the first one's state, with randomness of its own.
+
         Raises: TrainingError when the file belongs to networks of another shape.
         """
-        if not self.path.exists():
+        first = self.folder / f"{self.name}.pt"
+        path = self.path if self.path.exists() else first
+        if not path.exists():
             return False
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         try:
             self.networks.load_state_dict(state["networks"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, ValueError) as error:
             raise TrainingError(
-                f"{self.path}: expected the networks of this recipe, found others; delete it to start again"
+                f"{path}: expected the networks of this recipe, found others; delete it to start again"
             ) from error
-        self.generator.set_state(state["generator"])
+        if path == self.path:
+            self.generator.set_state(state["generator"])
+        else:
+            self.generator.manual_seed(self.settings.seed + 1000 * self.partners.rank + state["step"])
         self.step, self.seconds = state["step"], state["seconds"]
         return True
 
@@ -117,6 +133,7 @@ class Phase:
         """Train until the budget is spent or the clock (`time.time()`) passes `deadline`, then save."""
         started = last_save = time.monotonic()
         before = self.seconds
+        meeting = self.partners.round() if self.partners else 0
         sums: dict[str, float] = {}
         self.networks.train()
         while budget.spent(self.seconds, self.step) < 1 and time.time() < deadline:
@@ -128,6 +145,9 @@ class Phase:
             if self.step % self.settings.log_steps == 0:
                 self._log({key: value / self.settings.log_steps for key, value in sums.items()})
                 sums = {}
+            if self.partners and self.partners.round() > meeting:
+                meeting = self.partners.round()
+                self.partners.meet_(self.networks, meeting)
             if now - last_save > self.settings.save_seconds:
                 self.save()
                 last_save = now
