@@ -1,0 +1,186 @@
+"""Latentwire as a library: load a workflow, set its inputs by name, run it, take the pictures.
+
+    from latentwire import load
+    result = load("workflows/text_to_image.json").set("Positive.text", "yellow star, flat vector").run()
+    result.images[0].save("star.png")
+
+This is where the parts are introduced to each other; the command line and workers stand on it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from PIL import Image
+
+from engine.checkpoints.load import Loader
+from engine.devices import device
+from engine.devices.storage import TensorStorage
+from engine.errors import LatentwireError, PromptError
+from engine.folders import Folders
+from engine.graph.assign import assign, find_node
+from engine.graph.cache import Budgets, Cache
+from engine.graph.define import node_type
+from engine.graph.events import Emit
+from engine.graph.executor import Executor, Outcome
+from engine.graph.prompt import Prompt
+from engine.graph.registry import Registry
+from engine.graph.run import never
+from engine.graph.validate import Validation, validate
+from engine.graph.workflow_file import read
+from engine.settings import Settings
+from nodes import all_nodes
+
+__all__ = ["Engine", "LatentwireError", "Result", "Settings", "Workflow", "load"]
+
+
+WRITE_AFTER = 1.0  # seconds a node must have worked for its result to be worth a place on the disk at once
+
+
+class Engine:
+    """The parts, built from settings and joined up: folders, node types, the cache and the executor.
+
+    Keep one for several runs: loaded models and results stay with it.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.folders = self.settings.folders()
+        self.cache = Cache(_budgets(self.settings, self.folders), TensorStorage(), write_after=WRITE_AFTER)
+        loader = Loader(
+            device.choose(self.settings),
+            embeddings=self.folders.folders("embeddings"),
+            make_room=lambda where, size: self.cache.make_room_on_gpu(size),
+        )
+        services: Mapping[type, object] = {Settings: self.settings, Folders: self.folders, Loader: loader}
+        self.registry = Registry(node_type(function, services) for function in all_nodes())
+        self.executor = Executor(self.registry, self.cache)
+
+    def load(self, source: str | Path | bytes | Mapping[str, Any]) -> "Workflow":
+        """Reads a workflow in any form people keep one: API or editor JSON, a PNG or WebP that carries either.
+
+        Raises: PromptError, when it is none of these.
+        """
+        found = read(source, self.registry, prune=True, random=Random())
+        return Workflow(self, found.prompt, found.workflow, tuple(found.notes))
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A graph ready to run: API JSON, and the editor's own JSON when the file had it. Never changed, only copied."""
+
+    engine: Engine
+    prompt: Mapping[str, Any]
+    editor: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
+
+    def set(self, name: str, value: Any) -> "Workflow":
+        """A copy whose input `name` ("KSampler.seed", by class, title or id) is `value`.
+
+        Raises: PromptError, when the name fits no input or several.
+        """
+        return replace(self, prompt=assign(self.prompt, name, value, self.engine.registry))
+
+    def check(self) -> Validation:
+        """Every problem of the graph at once.
+
+        Raises: PromptError, when it is not even a graph.
+        """
+        return validate(Prompt.from_json(self.prompt), self.engine.registry)
+
+    def run(self, *, emit: Emit | None = None, is_cancelled: Callable[[], bool] = never) -> "Result":
+        """Runs the graph here and now, in this process. Outputs that cannot run are left out; the result names them.
+
+        Raises: PromptError naming every problem, when no output can run; NodeFailed, when a node failed.
+        """
+        checked = self.check()
+        if not checked.is_accepted:
+            raise PromptError(checked.report())
+        outcome = self.engine.executor.execute(
+            checked.prompt, targets=checked.outputs, extra=self._extra(), emit=emit, is_cancelled=is_cancelled
+        )
+        if outcome.status == "failed":
+            outcome.check()
+        return Result(self, outcome, tuple(problem.text() for problem in checked.problems))
+
+    def explain(self) -> str:
+        """The order of a run, the types on its wires and what is cached, for people; runs nothing.
+
+        Raises: PromptError naming every problem, when no output can run.
+        """
+        checked = self.check()
+        if not checked.is_accepted:
+            raise PromptError(checked.report())
+        rows = []
+        for each in self.engine.executor.plan_report(checked.prompt, checked.outputs):
+            name = f"{each.class_type} ({each.node})" + (f' "{each.title}"' if each.title else "")
+            wires = f"{', '.join(each.sources) or '-'} → {', '.join(each.outputs) or 'output'}"
+            rows.append((name, wires, "cached" if each.is_cached else "runs"))
+        width = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        lines = [f"{name:<{width[0]}}  {wires:<{width[1]}}  {state}" for name, wires, state in rows]
+        return "\n".join([*lines, *(f"left out: {problem.text()}" for problem in checked.problems)])
+
+    def _extra(self) -> Mapping[str, Any]:
+        return {} if self.editor is None else {"workflow": self.editor}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made: files, pictures, and the values on the wires. `problems`: outputs that were left out, and why."""
+
+    workflow: Workflow
+    outcome: Outcome
+    problems: Sequence[str] = ()
+
+    @property
+    def status(self) -> str:
+        """succeeded or cancelled."""
+        return self.outcome.status
+
+    @property
+    def files(self) -> list[Path]:
+        """The pictures that were written, in the order of the nodes."""
+        folders = self.workflow.engine.folders
+        shown = [each for ui in self.outcome.ui.values() for each in ui.get("images", ())]
+        return [folders.root(each["type"]) / each["subfolder"] / each["filename"] for each in shown]
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The pictures that were written, opened."""
+        return [_open(path) for path in self.files]
+
+    def values(self, node: str) -> tuple[list[Any], ...]:
+        """What a node (by id, title or class) put on its wires: a list per output, from the cache where it is there.
+
+        An IMAGE is a tensor [B, H, W, C] in 0…1, a LATENT a dict with `samples` [B, C, h, w].
+        Raises: PromptError, when there is no such node; NodeFailed.
+        """
+        node_id = find_node(self.workflow.prompt, node)
+        prompt = self.workflow.check().prompt
+        outcome = self.workflow.engine.executor.execute(prompt, targets=[node_id])
+        return tuple(list(each) for each in outcome.check().values[node_id])
+
+
+def _budgets(settings: Settings, folders: Folders) -> Budgets:
+    """What the cache may hold: what the settings say, else the cache's own measure."""
+    if settings.cache_none:
+        return Budgets(gpu=0, ram=0)
+    said = {"gpu": settings.cache_vram, "ram": settings.cache_ram, "disk": settings.cache_disk}
+    chosen = {name: budget for name, budget in said.items() if budget is not None}
+    return Budgets(**chosen, folder=folders.user / "cache")
+
+
+def _open(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+def load(source: str | Path | bytes | Mapping[str, Any], settings: Settings | None = None) -> Workflow:
+    """Reads a workflow (API or editor JSON, or a picture that carries one) and readies an engine for it.
+
+    Raises: PromptError, when it is no workflow.
+    """
+    return Engine(settings).load(source)

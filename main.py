@@ -1,0 +1,209 @@
+"""Latentwire's command line: run a saved workflow, list and explain nodes, train the embedded model."""
+
+import argparse
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from tqdm import tqdm
+
+from engine import settings
+from engine.errors import LatentwireError
+from engine.graph import manual
+from engine.graph.events import Cached, Event, Executed, Executing, Failed, Progress
+
+WORKFLOW = "a saved workflow: API or editor JSON, or a PNG or WebP picture that carries one; - reads standard input"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns: the exit status: 0 for success, 1 for a problem the message explains, 2 for wrong usage, 130 for Ctrl-C.
+    """
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        parser.print_help()
+        return 2
+    logging.basicConfig(level=chosen.verbose if "verbose" in chosen else "INFO", format="%(levelname)s: %(message)s")
+    try:
+        status: int = chosen.command(chosen)
+        return status
+    except LatentwireError as error:
+        print(f"latentwire: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("latentwire: stopped", file=sys.stderr)
+        return 130
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Runs a workflow and prints every file it wrote and how long each part took."""
+    begun = time.perf_counter()
+    from latentwire import Engine  # here, because it imports torch and `--help` should not wait for that
+
+    workflow = Engine(settings.from_namespace(chosen)).load(_source(chosen.workflow))
+    for note in workflow.notes:
+        print(f"note: {note}", file=sys.stderr)
+    for assignment in chosen.set:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise LatentwireError(f"--set {assignment}: expected NODE.INPUT=VALUE, for example KSampler.seed=7")
+        workflow = workflow.set(name, value)
+    watcher = Watcher(workflow.prompt, setup=time.perf_counter() - begun)
+    with _interruptible() as is_cancelled, watcher:
+        result = workflow.run(emit=watcher, is_cancelled=is_cancelled)
+    for problem in result.problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    for path in result.files:
+        print(path)
+    print(watcher.report(), file=sys.stderr)
+    if result.status == "cancelled":
+        print("latentwire: stopped", file=sys.stderr)
+    return 130 if result.status == "cancelled" else 0
+
+
+def nodes(chosen: argparse.Namespace) -> int:
+    """Lists every node by category, or explains one."""
+    from latentwire import Engine
+
+    registry = Engine(settings.from_namespace(chosen)).registry
+    if chosen.name is not None:
+        print(manual.page(registry[chosen.name]))
+        return 0
+    for category in sorted({each.category for each in registry}):
+        print(category)
+        for each in sorted((each for each in registry if each.category == category), key=lambda each: each.id):
+            print(f"  {each.id:<28} {each.description.partition(chr(10))[0]}")
+    return 0
+
+
+def explain(chosen: argparse.Namespace) -> int:
+    """Prints a workflow's order, the types on its wires and what would be cached, without running it."""
+    from latentwire import Engine
+
+    print(Engine(settings.from_namespace(chosen)).load(_source(chosen.workflow)).explain())
+    return 0
+
+
+def train(chosen: argparse.Namespace) -> int:
+    """Trains the embedded model; see docs/training.md."""
+    from engine.training import icons
+
+    icons.train(icons.options(chosen))
+    return 0
+
+
+class Watcher:
+    """Follows a run for a person at a terminal: a progress bar while it goes on, a table of times when it is over."""
+
+    def __init__(self, prompt: Mapping[str, Any], setup: float) -> None:
+        self._titles = {node_id: f"{node.get('class_type')}" for node_id, node in prompt.items()}
+        self._seconds: list[tuple[str, float]] = [("setting up", setup)]
+        self._cached = 0
+        self._bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Executing() | Failed():
+                self._close()
+            case Progress(node, value, maximum):
+                if self._bar is None:
+                    self._bar = tqdm(total=maximum, desc=self._titles.get(node, node), leave=False, file=sys.stderr)
+                self._bar.total = maximum
+                self._bar.update(value - self._bar.n)
+            case Cached(nodes):
+                self._cached = len(nodes)
+            case Executed(cached=False):
+                self._close()
+                name = self._titles.get(event.display_node, event.class_type or event.node)
+                self._seconds.append((f"{name} ({event.display_node})", event.seconds))
+            case _:
+                pass
+
+    def report(self) -> str:
+        """How long each part took, the whole last."""
+        rows = [*self._seconds, ("all together", sum(seconds for _, seconds in self._seconds))]
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{width}}  {seconds:8.2f} s" for name, seconds in rows]
+        return "\n".join([*lines, *([f"{self._cached} nodes were cached"] if self._cached else [])])
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C asks the run to stop at its next step; a second one ends the program at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _source(name: str) -> Path | bytes:
+    return sys.stdin.buffer.read() if name == "-" else Path(name)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="latentwire", description=__doc__)
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    running = _command(commands, "run", run)
+    running.add_argument("workflow", metavar="WORKFLOW", help=WORKFLOW)
+    running.add_argument(
+        "--set",
+        metavar="NODE.INPUT=VALUE",
+        action="append",
+        default=[],
+        help="change an input; NODE is an id, a title or a class. May be given several times",
+    )
+    listing = _command(commands, "nodes", nodes)
+    listing.add_argument("name", metavar="NAME", nargs="?", help="explain this one node")
+    explaining = _command(commands, "explain", explain)
+    explaining.add_argument("workflow", metavar="WORKFLOW", help=WORKFLOW)
+    for each in (running, listing, explaining):
+        settings.add_arguments(each)
+    _add_training(_command(commands, "train", train))
+    return parser
+
+
+def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    summary = (function.__doc__ or "").partition("\n")[0]
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    from engine.training.options import add_arguments
+
+    parser.add_argument("what", choices=["icons"], help="icons: the model that ships with Latentwire")
+    add_arguments(parser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
