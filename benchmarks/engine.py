@@ -118,7 +118,7 @@ def main() -> int:
     worst = 0.0
     for shape in SHAPES:
         for size in options.sizes:
-            figures = measure(shape, size, max(options.repeat, 2000 // size))
+            figures = measure(shape, size, options.repeat * max(1, 100 // size))
             worst = max(worst, *(cpu for cpu, _ in figures))
             row = "".join(f"{cpu:18.4f}{wall:8.4f}" for cpu, wall in figures)
             print(f"{shape.name:>8}{size:>8}{row}", flush=True)

@@ -55,6 +55,11 @@ class Part(Generic[Network]):
         return sum(weight.numel() for weight in elsewhere) * dtype.itemsize
 
     @property
+    def nbytes(self) -> int:
+        """What it takes of a result cache's budget: nothing. At rest it is a mapped file, on a device the keeper's."""
+        return 0
+
+    @property
     def patches(self) -> Patches:
         """The changes its weights have at this moment."""
         return self._patches

@@ -83,7 +83,7 @@ class TensorStorage:
 
         try:
             return _rebuild(value, move)
-        except RuntimeError:  # out of memory, or a device that is no longer there
+        except (RuntimeError, AssertionError):  # out of memory; a device that is gone, or torch was built without
             return value
 
     def save(self, value: Any, path: Path) -> bool:

@@ -4,7 +4,7 @@ A node that expands returns a graph whose ids are its own business; here they be
 `<node>.<call index>.<graph index>.<id>`, the same in every run, so results of the new nodes can be cached.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ class DynamicPrompt:
         self._prompt = prompt
         self._added: dict[str, Node] = {}
         self._parents: dict[str, str] = {}
+        self._roots: dict[str, str] = {}
         self._display: dict[str, str] = {}
         self._original = original
 
@@ -65,19 +66,11 @@ class DynamicPrompt:
 
     def root(self, node_id: str) -> str:
         """The node of the prompt that this one came from, itself if it is one."""
-        while (parent := self._parents.get(node_id)) is not None:
-            node_id = parent
-        return node_id
+        return self._roots.get(node_id, node_id)
 
     def display(self, node_id: str) -> str:
         """The node of the prompt under which this one's progress and pictures are shown."""
-        if not self._added:
-            return node_id
-        seen = set()
-        while node_id not in self._prompt.nodes and node_id not in seen:
-            seen.add(node_id)
-            node_id = self._display.get(node_id) or self._parents.get(node_id, node_id)
-        return node_id
+        return self._display.get(node_id, node_id)
 
     def expand(self, parent: str, call: int, graph: Mapping[str, Mapping[str, Any]]) -> Expansion:
         """Adds the graph that call number `call` of the node `parent` returned.
@@ -95,8 +88,8 @@ class DynamicPrompt:
                 raise PromptError(f"node {parent} adds a node {new}, but there is one already; give it another id")
             self._added[new] = _read(new, description, expansion, parent)
             self._parents[new] = parent
-            if description.get("override_display_id"):
-                self._display[new] = str(description["override_display_id"])
+            self._roots[new] = self.root(parent)
+            self._display[new] = self.display(str(description.get("override_display_id") or parent))
         return expansion
 
     def get_node(self, node_id: str) -> dict[str, Any]:
@@ -113,10 +106,6 @@ class DynamicPrompt:
     def all_node_ids(self) -> set[str]:
         """Every id, of the prompt and added."""
         return {*self._prompt.nodes, *self._added}
-
-    def added(self) -> Iterator[str]:
-        """The ids that were not in the prompt."""
-        return iter(self._added)
 
     def get_original_prompt(self) -> Mapping[str, Any]:
         """The prompt as API JSON."""

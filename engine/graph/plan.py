@@ -75,10 +75,6 @@ class Plan:
         """Whether the node is to run and has not yet."""
         return node in self._left
 
-    def is_done(self, node: str) -> bool:
-        """Whether the node's result has been there; it may have been let go since."""
-        return node in self._done
-
     @property
     def is_finished(self) -> bool:
         """Whether nothing planned is left to do."""

@@ -422,6 +422,19 @@ def test_graphs_within_graphs_carry_the_path_in_their_ids():
     assert all(each.display_node == "1" for each in of_kind(events, Executing) if each.node != "show")
 
 
+def test_a_loop_of_a_thousand_rounds_is_a_thousand_graphs_deep():
+    def loop(n):
+        if n == 0:
+            return Result((0,))
+        return Result((["s", 0],), expand={"r": node("Loop", n=n - 1), "s": node("Add", a=1, b=["r", 0])})
+
+    outcome, events = run(
+        executor_of(NodeType("Loop", loop, inputs("n"), INT)), api(n1=("Loop", {"n": 1000}), show=SHOW)
+    )
+    assert text(outcome) == ["1000"]
+    assert {each.display_node for each in of_kind(events, Executing)} == {"1", "show"}
+
+
 def test_every_call_of_a_mapped_node_may_become_a_graph():
     prompt = api(n0=("Range", {"n": 3}), n1=("Double", {"v": wire("0")}), show=SHOW)
     outcome, events = run(executor_of(), prompt)
