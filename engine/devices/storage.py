@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 DEEPEST = 200  # levels of nesting beyond which a value is not taken apart
+MANY = 1000  # members from which a collection is sampled: a tokenizer's 49,408 words took 0.17 s (2026-11)
+SAMPLE = 100
 
 
 class TensorStorage:
@@ -50,6 +53,9 @@ class TensorStorage:
                     ram += count
                 continue
             ram += _own_size(each)
+            if (estimate := _vocabulary_size(each)) is not None:
+                ram += estimate
+                continue
             inside = is_plain and type(each) in (list, tuple, dict)
             stack.extend((part, inside) for part in _parts(each))
         return gpu, ram
@@ -158,6 +164,17 @@ def _own_size(value: Any) -> int:
         return sys.getsizeof(value)
     except TypeError:  # an object whose __sizeof__ is broken
         return 0
+
+
+def _vocabulary_size(value: Any) -> int | None:
+    """The bytes within a large collection of words and numbers, from a sample; None for what must be looked into."""
+    if not isinstance(value, list | tuple | set | frozenset | dict) or len(value) < MANY:
+        return None
+    sample = [*islice(value, SAMPLE), *(islice(value.values(), SAMPLE) if isinstance(value, dict) else ())]
+    words = [part for each in sample for part in (each if isinstance(each, tuple) else (each,))]
+    if not all(part is None or isinstance(part, str | bytes | int | float) for part in words):
+        return None
+    return sum(map(sys.getsizeof, words)) * len(value) // SAMPLE
 
 
 def _parts(value: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 """Sizes, moves and files of values with tensors; the meta device stands for a GPU where none is."""
 
+import sys
 from collections import namedtuple
 
 import numpy
@@ -90,6 +91,13 @@ def test_a_networks_weights_are_its_keepers_business_and_not_the_caches():
     place = Place(torch.device("cpu"), torch.float32)
     part = Part("net", nn.Linear(100, 100, bias=False, device="meta"), {"weight": torch.zeros(100, 100)}, place)
     assert storage.size([part])[1] < 1000
+
+
+def test_a_large_vocabulary_is_estimated_and_a_large_list_of_tensors_is_not():
+    words = {f"word {i:06}": i for i in range(50_000)}
+    exact = sys.getsizeof(words) + sum(sys.getsizeof(key) + sys.getsizeof(value) for key, value in words.items())
+    assert storage.size(words)[1] == pytest.approx(exact, rel=0.05)
+    assert storage.size([torch.zeros(1) for _ in range(2000)])[1] >= 8000
 
 
 def test_loops_and_odd_objects_do_no_harm():
