@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import torch
 from PIL import Image
 
 from engine.checkpoints.load import Loader
@@ -52,11 +53,16 @@ class Engine:
         loader = Loader(
             device.choose(self.settings),
             embeddings=self.folders.folders("embeddings"),
-            make_room=lambda where, size: self.cache.make_room_on_gpu(size),
+            make_room=self._make_room,
         )
         services: Mapping[type, object] = {Settings: self.settings, Folders: self.folders, Loader: loader}
         self.registry = Registry(node_type(function, services) for function in all_nodes())
         self.executor = Executor(self.registry, self.cache)
+
+    def _make_room(self, where: torch.device, size: int) -> None:
+        """Cached results leave a GPU before networks do."""
+        if where.type != "cpu":
+            self.cache.make_room_on_gpu(size)
 
     def load(self, source: str | Path | bytes | Mapping[str, Any]) -> "Workflow":
         """Reads a workflow in any form people keep one: API or editor JSON, a PNG or WebP that carries either.
@@ -128,7 +134,7 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run made: files, pictures, and the values on the wires. `problems`: outputs that were left out, and why."""
+    """What a run made: files, pictures and values. `problems` names outputs that were left out, and why."""
 
     workflow: Workflow
     outcome: Outcome

@@ -130,7 +130,7 @@ class Watcher:
                 self._cached = len(nodes)
             case Executed(cached=False):
                 self._close()
-                name = self._titles.get(event.display_node, event.class_type or event.node)
+                name = self._titles.get(event.display_node, "")
                 self._seconds.append((f"{name} ({event.display_node})", event.seconds))
             case _:
                 pass
@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add_argument("workflow", metavar="WORKFLOW", help=WORKFLOW)
     for each in (running, listing, explaining):
         settings.add_arguments(each)
-    _add_training(_command(commands, "train", train))
+    pass  # TRAIN
     return parser
 
 
@@ -199,7 +199,7 @@ def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], 
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    from engine.training.options import add_arguments
+    from engine.training.recipe import add_arguments
 
     parser.add_argument("what", choices=["icons"], help="icons: the model that ships with Latentwire")
     add_arguments(parser)

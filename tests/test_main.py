@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 GREY: dict[str, Any] = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 24, "height": 16, "batch_size": 1, "color": 0x808080}},
     "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
-    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "grey"}, "_meta": {"title": "Keep"}},
+    "3": {
+        "class_type": "SaveImage",
+        "inputs": {"images": ["2", 0], "filename_prefix": "grey"},
+        "_meta": {"title": "Keep"},
+    },
 }
 
 
@@ -124,7 +128,9 @@ def test_every_problem_of_a_graph_is_named_at_once(tmp_path: Path, capsys: pytes
         assert words in said
 
 
-def test_a_misspelt_class_names_its_neighbours(workflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_misspelt_class_names_its_neighbours(
+    workflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     graph = {**GREY, "2": {"class_type": "ImageInvrt", "inputs": {"image": ["1", 0]}}}
     workflow.write_text(json.dumps(graph))
     assert latentwire(tmp_path, "run", workflow) == 1
