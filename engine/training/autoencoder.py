@@ -1,6 +1,7 @@
 """The first phase: an autoencoder that turns icons into latents and back."""
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ class Crops:
 
 def train(crops: Crops, phase: Phase, batch: int, budget: Budget, deadline: float) -> None:
     """Teach the autoencoder of `phase` to draw what it sees."""
-    network = phase.networks["autoencoder"]
+    network = cast(AutoencoderKL, phase.networks["autoencoder"])
 
     def draw(generator: torch.Generator) -> Losses:
         pixels = crops.draw(batch, generator).to(phase.device)

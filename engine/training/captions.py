@@ -25,7 +25,15 @@ COLOURS: Mapping[str, Colour] = {
     "pink": (255, 170, 200),
     "brown": (135, 90, 60),
 }
-HUES: Mapping[str, float] = {"red": 0, "orange": 30, "yellow": 55, "green": 120, "blue": 220, "purple": 280, "pink": 330}
+HUES: Mapping[str, float] = {
+    "red": 0,
+    "orange": 30,
+    "yellow": 55,
+    "green": 120,
+    "blue": 220,
+    "purple": 280,
+    "pink": 330,
+}
 PLACES: Mapping[str, tuple[float, float]] = {
     "on the left": (0.29, 0.5),
     "on the right": (0.71, 0.5),
@@ -40,7 +48,7 @@ WHITE: Colour = (255, 255, 255)
 
 @dataclass(frozen=True)
 class Placed:
-    """One icon in a picture: which (its number in the icons), where its middle is and how large, in parts of the side."""
+    """One icon in a picture: its number among the icons, where its middle is and how large, in parts of the side."""
 
     icon: int
     x: float = 0.5
@@ -84,9 +92,7 @@ class Mix:
     without_style: float = 0.15
 
 
-REDUCED_MIX = Mix(
-    keywords=0, recolour=0, beside=0, above=0, count=0, place=0.04, background=0.28, finish=0, fault=0
-)
+REDUCED_MIX = Mix(keywords=0, recolour=0, beside=0, above=0, count=0, place=0.04, background=0.28, finish=0, fault=0)
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ def _scene(catalogue: Catalogue, mix: Mix, cell: tuple[str, str], chance: random
 def _content(
     kind: str, catalogue: Catalogue, cell: tuple[str, str], chance: random.Random
 ) -> tuple[str, tuple[Placed, ...]]:
-    style, subject = cell
+    _style, subject = cell
     icon, concept = catalogue.icons[cell], catalogue.concepts[subject]
     name = _name(concept, chance)
     if kind == "keywords" and concept.keywords:

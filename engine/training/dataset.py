@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,11 @@ class Icons:
     def only(self, subjects: Iterable[str], styles: Iterable[str]) -> "Icons":
         """Those icons that show one of the subjects in one of the styles."""
         subjects, styles = frozenset(subjects), frozenset(styles)
-        keep = [i for i, key in enumerate(zip(self.styles, self.subjects)) if key[0] in styles and key[1] in subjects]
+        keep = [
+            i
+            for i, key in enumerate(zip(self.styles, self.subjects, strict=True))
+            if key[0] in styles and key[1] in subjects
+        ]
         return Icons(self.pixels[keep], tuple(self.styles[i] for i in keep), tuple(self.subjects[i] for i in keep))
 
     def save(self, path: Path) -> None:
@@ -63,7 +67,9 @@ def load(path: Path) -> Icons:
     with np.load(path) as table:
         data, ends = table["data"].tobytes(), table["ends"]
         starts = [0, *ends[:-1]]
-        pixels = [np.asarray(Image.open(io.BytesIO(data[a:b])).convert("RGBA")) for a, b in zip(starts, ends)]
+        pixels = [
+            np.asarray(Image.open(io.BytesIO(data[a:b])).convert("RGBA")) for a, b in zip(starts, ends, strict=True)
+        ]
         return Icons(np.stack(pixels), tuple(map(str, table["styles"])), tuple(map(str, table["subjects"])))
 
 
@@ -96,7 +102,28 @@ def prepared(folder: Path, packages: Packages, subjects: Iterable[str], styles: 
     )
 
 
+def dominant_hues(icons: Icons, hues: Mapping[str, float]) -> dict[int, str]:
+    """The one hue that rules an icon, for those icons that have one: by number, the hue's name.
+
+    Units: hues in degrees.
+    """
+    names, degrees = list(hues), np.array(list(hues.values()))
+    found = {}
+    for number, picture in enumerate(icons.pixels):
+        seen = Image.fromarray(picture[..., :3]).convert("HSV")
+        hue, saturation, value = np.moveaxis(np.asarray(seen).astype(float), -1, 0)
+        solid = picture[..., 3] > 128
+        colourful = solid & (saturation > 90) & (value > 60)
+        if colourful.sum() < 0.5 * max(1, solid.sum()):
+            continue
+        apart = np.abs((hue[colourful][:, None] * 360 / 255 - degrees + 180) % 360 - 180)
+        shares = np.bincount(apart.argmin(axis=1), minlength=len(names)) / colourful.sum()
+        if shares.max() > 0.75:
+            found[number] = names[int(shares.argmax())]
+    return found
+
+
 def _encode(picture: np.ndarray) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(picture, "RGBA").save(stream, "WEBP", lossless=True, method=1, exact=False)
+    Image.fromarray(picture).save(stream, "WEBP", lossless=True, method=1, exact=False)
     return stream.getvalue()

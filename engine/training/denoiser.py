@@ -32,12 +32,9 @@ def phase(
     torch.manual_seed(settings.seed)
     unet = UNet(config)
     # An output that starts at zero and blocks that start as "change nothing" (Nichol and Dhariwal 2021's choice).
-    for module in unet.modules():
-        if hasattr(module, "out_layers"):
-            nn.init.zeros_(module.out_layers[-1].weight)
-        if hasattr(module, "proj_out"):
-            nn.init.zeros_(module.proj_out.weight)
-    nn.init.zeros_(unet.out[-1].weight)
+    for name, weight in unet.named_parameters():
+        if name.endswith(("out_layers.3.weight", "proj_out.weight", "out.2.weight")):
+            nn.init.zeros_(weight)
     return Phase("denoiser", folder, nn.ModuleDict({"unet": unet, "text": tower}), settings, device)
 
 

@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -63,7 +62,7 @@ class Judge:
         """
         likeness = features(pictures) @ self.features.T  # [B, N]
         ranks = []
-        for row, (subject, style) in zip(likeness, asked):
+        for row, (subject, style) in zip(likeness, asked, strict=True):
             rivals = [i for i, found in enumerate(self.styles) if found == style]
             right = next(i for i in rivals if self.subjects[i] == subject)
             ranks.append(int((row[rivals] > row[right]).sum()))
@@ -86,7 +85,7 @@ class Judge:
 
 
 def features(pictures: Tensor) -> Tensor:
-    """What a picture looks like from afar: its colours on a 16×16 grid and the directions of its outlines on an 8×8 one.
+    """What a picture looks like from afar: colours on a 16×16 grid, directions of outlines on an 8×8 one.
 
     Shapes: pictures [B, 3, H, W]; returns [B, 16·16·3 + 8·8·6] of length one, so that a product is a cosine.
     Units: pixels 0 … 1, white behind.
@@ -99,14 +98,16 @@ def features(pictures: Tensor) -> Tensor:
     return torch.cat([colour, normalize(_directions(pictures).sqrt().flatten(1))], dim=1) / math.sqrt(2)
 
 
-def degraded(pictures: Tensor, generator: torch.Generator, kernel: int = 5, noise: float = 0.1, shift: int = 4) -> Tensor:
+def degraded(
+    pictures: Tensor, generator: torch.Generator, kernel: int = 5, noise: float = 0.1, shift: int = 4
+) -> Tensor:
     """Pictures as a poor model might draw them: blurred, noisy and moved by up to `shift` pixels; the judge's own test.
 
     Shapes: [B, 3, H, W] in and out. Units: 0 … 1.
     """
     blurred = torch.nn.functional.avg_pool2d(pictures, kernel, 1, kernel // 2, count_include_pad=False)
     moves = torch.randint(-shift, shift + 1, (len(pictures), 2), generator=generator).tolist()
-    moved = torch.stack([torch.roll(picture, move, (-2, -1)) for picture, move in zip(blurred, moves)])
+    moved = torch.stack([torch.roll(picture, move, (-2, -1)) for picture, move in zip(blurred, moves, strict=True)])
     return (moved + noise * torch.randn(moved.shape, generator=generator)).clamp(0, 1)
 
 

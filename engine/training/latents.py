@@ -23,13 +23,15 @@ def standardise_(autoencoder: AutoencoderKL, pixels: Tensor) -> None:
     latents = torch.cat([autoencoder.encode(part) for part in pixels.split(32)]).float()
     mean = latents.mean(dim=(0, 2, 3))
     gain = 1 / (latents.std(dim=(0, 2, 3)) * LATENT_SCALE)
-    inward, outward = autoencoder.quant_conv, autoencoder.post_quant_conv
+    weights = dict(autoencoder.named_parameters())
+    inward, shift = weights["quant_conv.weight"], weights["quant_conv.bias"]
+    outward, offset = weights["post_quant_conv.weight"], weights["post_quant_conv.bias"]
     channels = len(mean)
-    inward.weight[:channels] *= gain.view(-1, 1, 1, 1)
-    inward.bias[:channels] = (inward.bias[:channels] - mean) * gain
-    inward.bias[channels:] += 2 * gain.log()
-    outward.bias += (outward.weight[:, :, 0, 0] * mean).sum(dim=1)
-    outward.weight /= gain.view(1, -1, 1, 1)
+    inward[:channels] *= gain.view(-1, 1, 1, 1)
+    shift[:channels] = (shift[:channels] - mean) * gain
+    shift[channels:] += 2 * gain.log()
+    offset.add_((outward[:, :, 0, 0] * mean).sum(dim=1))
+    outward.div_(gain.view(1, -1, 1, 1))
 
 
 @torch.no_grad()

@@ -110,7 +110,8 @@ class Phase:
         if path == self.path:
             self.generator.set_state(state["generator"])
         else:
-            self.generator.manual_seed(self.settings.seed + 1000 * self.partners.rank + state["step"])
+            rank = self.partners.rank if self.partners else 0
+            self.generator.manual_seed(self.settings.seed + 1000 * rank + state["step"])
         self.step, self.seconds = state["step"], state["seconds"]
         return True
 
@@ -132,7 +133,7 @@ class Phase:
     def run(self, draw: Draw, budget: Budget, deadline: float = math.inf) -> None:
         """Train until the budget is spent or the clock (`time.time()`) passes `deadline`, then save."""
         started = last_save = time.monotonic()
-        before = self.seconds
+        before, first_step = self.seconds, self.step
         meeting = self.partners.round() if self.partners else 0
         sums: dict[str, float] = {}
         self.networks.train()
@@ -151,7 +152,8 @@ class Phase:
             if now - last_save > self.settings.save_seconds:
                 self.save()
                 last_save = now
-        self.save()
+        if self.step > first_step:
+            self.save()
 
     def _step(self, draw: Draw, spent: float) -> Losses:
         settings = self.settings
@@ -180,6 +182,6 @@ class Phase:
 
 @torch.no_grad()
 def _move_average_(average: nn.Module, networks: nn.Module, decay: float) -> None:
-    slow = [p for p in average.parameters()]
-    fast = [p.detach() for p in networks.parameters()]
+    slow: list[Tensor] = list(average.parameters())
+    fast: list[Tensor] = [parameter.detach() for parameter in networks.parameters()]
     torch._foreach_lerp_(slow, fast, 1 - decay)

@@ -1,7 +1,7 @@
 """The packages that the icons come from: fetched with npm at pinned versions and checked by sha512.
 
-The lock beside this room (`data/icon_packages.lock.json`) names each package, its version, licence and hash. Nothing that
-differs from its hash is ever opened.
+The lock beside this room (`data/icon_packages.lock.json`) names each package, its version, licence and hash. Nothing
+that differs from its hash is ever opened.
 """
 
 import base64

@@ -1,7 +1,8 @@
 """Several processes that train the same networks on their own samples and meet now and then to average.
 
-On a few shared CPU cores one thread per process wastes nothing on waiting, where two threads in step wait for each other
-at every layer. Partners meet through files in the training folder; one that is late or gone is not waited for long.
+On a few shared CPU cores one thread per process wastes nothing on waiting, where two threads in step wait for each
+other at every layer. Partners meet through files in the training folder; one that is late or gone is not waited
+for long.
 
 Source: Stich 2019, "Local SGD converges fast and communicates little", arXiv 1805.09767.
 """

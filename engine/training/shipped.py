@@ -1,4 +1,4 @@
-"""The finished model as a file: Stable Diffusion 1's layout in half precision, the token table cut to the rows in use."""
+"""The finished model as a file: Stable Diffusion 1's layout in half precision, only the token rows in use."""
 
 import json
 from collections.abc import Mapping
