@@ -17,7 +17,7 @@ import main
 
 ROOT = Path(__file__).resolve().parent.parent
 GREY: dict[str, Any] = {
-    "1": {"class_type": "EmptyImage", "inputs": {"width": 24, "height": 16, "batch_size": 1, "color": 0x808080}},
+    "1": {"class_type": "EmptyImage", "inputs": {"width": 24, "height": 16, "batch_size": 1, "color": 0xFF0000}},
     "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
     "3": {
         "class_type": "SaveImage",
@@ -48,7 +48,7 @@ def test_a_workflow_becomes_a_file_whose_path_is_printed(
     assert path == tmp_path / "output" / "grey_00001_.png"
     with Image.open(path) as image:
         assert image.size == (24, 16)
-        assert image.getpixel((3, 3)) == (127, 127, 127)
+        assert image.getpixel((3, 3)) == (0, 255, 255)
         assert json.loads(image.info["prompt"])["3"]["class_type"] == "SaveImage"
     assert "EmptyImage (1)" in printed.err
     assert "all together" in printed.err
@@ -87,7 +87,7 @@ def test_inputs_are_set_by_class_title_and_id(workflow: Path, tmp_path: Path) ->
         ("EmptyImage.width=three", "expected a value of type INT"),
         ("ImageInvert.image=3", "over a wire"),
         ("EmptyImage.width=-5", "min"),
-        ("SaveImage.filename_prefix=../../escape", "outside"),
+        ("SaveImage.filename_prefix=../../escape", "give a name below it"),
     ],
 )
 def test_a_setting_that_cannot_be_is_explained(
