@@ -35,12 +35,14 @@ def dpmpp_sde(
         middle = half_way(path, sigma, following, r)
         down, scale, up = ancestral(path, sigma, middle, eta)
         trial = scale * exponential_step(path, x, denoised, sigma, down)
-        trial = trial + noise(sigma, middle) * s_noise * up
+        if eta > 0:
+            trial = trial + noise(sigma, middle) * s_noise * up
         second = denoise(trial, middle)
         down, scale, up = ancestral(path, sigma, following, eta)
         target = denoised + (second - denoised) / (2 * r)
         x = scale * exponential_step(path, x, target, sigma, down)
-        x = x + noise(sigma, following) * s_noise * up
+        if eta > 0:
+            x = x + noise(sigma, following) * s_noise * up
     return x
 
 
