@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.checkpoints.families import recognised, sd1
-from engine.checkpoints.family import Condition, Family, find
+from engine.checkpoints.family import Condition, Family, Lacks, find
 from engine.checkpoints.tensors import Shape, Shapes, TensorFile
 from engine.errors import CheckpointError
 
@@ -65,7 +65,7 @@ def detect(file: TensorFile) -> Match:
                 f"supported are: {', '.join(each.name for each in FAMILIES if each.is_supported)}"
             )
         return Match(family, prefix)
-    raise CheckpointError(f"{file.path.name}: {_why_none(file.shapes, shapes)}")
+    raise CheckpointError(f"{file.path.name}: {_why_none(file.shapes, shapes, prefix)}")
 
 
 def network_prefix(shapes: Shapes) -> str:
@@ -80,13 +80,13 @@ def _seen(file: TensorFile, prefix: str) -> dict[str, Shape]:
     return {**file.below(prefix), **{f"/{name}": shape for name, shape in file.shapes.items()}}
 
 
-def _why_none(all_shapes: Shapes, shapes: Shapes) -> str:
+def _why_none(all_shapes: Shapes, shapes: Shapes, prefix: str) -> str:
     for marks, kind in OTHER_KINDS.items():
-        if any(find(all_shapes, mark) is not None for mark in marks):
+        if not prefix and any(find(all_shapes, mark) is not None for mark in marks):
             return f"not a checkpoint but {kind}"
     nearest = min(FAMILIES, key=lambda family: len(family.unmet(shapes)) / len(family.conditions))
     unmet = nearest.unmet(shapes)
-    if len(unmet) == len(nearest.conditions):
+    if all(isinstance(condition, Lacks) or condition in unmet for condition in nearest.conditions):
         examples = ", ".join(sorted(all_shapes)[:3])
         return (
             f"of no known family; nothing in it looks like a denoiser (it has {len(all_shapes)} tensors such as "
