@@ -21,15 +21,18 @@ from torch import Tensor, nn
 from engine.errors import TrainingError
 from engine.models.vae import AutoencoderKL
 from engine.text.tokenizer import Tokenizer
-from engine.training import autoencoder, captions, dataset, decoder, denoiser, latents, shipped, text_tower
+from engine.training import autoencoder, captions, dataset, decoder, denoiser, latents, report, shipped, text_tower
 from engine.training.captions import Catalogue, Picture, Scene
 from engine.training.compositions import draw as draw_picture
 from engine.training.dataset import Icons
+from engine.training.evaluation import Exam, Measured, evaluate
 from engine.training.iconsets import icon_set
+from engine.training.judge import questions
 from engine.training.loop import Budget, Phase, Settings
 from engine.training.packages import Packages, read_lock
 from engine.training.partners import Partners
 from engine.training.recipe import KEPT_BACK_CELLS, KEPT_BACK_PAIRS, KEPT_BACK_SUBJECTS, RECIPES, Recipe, Stage
+from engine.training.studio import Brush
 from engine.training.vocabulary import Concept, concepts, core_subjects, reduced_concepts
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Options:
     threads: int | None = None
     rank: int = 0
     processes: int = 1
+    evaluate: bool = False
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=None, help="CPU threads of this process")
     parser.add_argument("--rank", type=int, default=usual.rank, help="number of this process among --processes")
     parser.add_argument("--processes", type=int, default=usual.processes, help="how many train the denoiser together")
+    parser.add_argument("--evaluate", action="store_true", help="measure the file that was written, with sample sheets")
 
 
 def options(namespace: argparse.Namespace) -> Options:
@@ -98,6 +103,8 @@ def train(chosen: Options) -> Path:
         return chosen.output
     workshop.learn()
     workshop.export()
+    if chosen.evaluate:
+        workshop.evaluate()
     return chosen.output
 
 
@@ -165,6 +172,23 @@ class Workshop:
             {"picture_size": [side, side], "recipe": self.recipe.name, "steps": trained.step},
         )
         log.info("wrote %s after %d steps", self.options.output, trained.step)
+
+    def evaluate(self) -> Measured:
+        """Measure the written file; numbers, sheets and loss curves go to the folder's `report`.
+
+        Raises: CheckpointError when it has not been written.
+        """
+        everything = dataset.prepared(self.folder / "icons", self.packages, core_subjects(), self.recipe.styles, SIDE)
+        side = FINE_SIDE if self.recipe.finish is not None else SIDE
+        asked = questions(self.recipe.name)
+        brush = Brush(side=side)
+        exam = Exam(self.options.output, asked, everything, self.catalogue, self.icons, self.recipe.mix, brush)
+        folder = self.folder / "report"
+        measured = evaluate(exam, folder)
+        measured.save(folder / "measured.json")
+        report.plot(report.losses(self.folder / "log.jsonl"), folder / "losses.png")
+        log.info("%s", measured)
+        return measured
 
     def latents(self, side: int, scenes: list[Scene]) -> tuple[AutoencoderKL, Tensor, Tensor]:
         """The standardised autoencoder, the latents of all scenes, and each scene's row among them.

@@ -33,7 +33,7 @@ def draw(path: Path, prompts: Sequence[str], seeds: Sequence[int], brush: Brush 
     Raises: CheckpointError; TrainingError when the file has no text encoder or autoencoder.
     """
     checkpoint = Loader().checkpoint(path)
-    clip, vae = _parts(checkpoint, path)
+    clip, vae = parts(checkpoint, path)
     model = checkpoint.model
     empty = Condition(clip.encode("")[0])
     levels = schedules.sigmas(brush.schedule, model.prediction.table, brush.steps, sampler=brush.sampler)
@@ -56,7 +56,8 @@ def draw(path: Path, prompts: Sequence[str], seeds: Sequence[int], brush: Brush 
             yield vae.decode(latent)[0].movedim(-1, 0)
 
 
-def _parts(checkpoint: Checkpoint, path: Path) -> tuple[Clip, Vae]:
+def parts(checkpoint: Checkpoint, path: Path) -> tuple[Clip, Vae]:
+    """The text encoder and the autoencoder of a checkpoint. Raises: TrainingError when one is missing."""
     if checkpoint.clip is None or checkpoint.vae is None:
         raise TrainingError(f"{path.name}: expected a text encoder and an autoencoder inside; export all parts")
     return checkpoint.clip, checkpoint.vae

@@ -37,7 +37,7 @@ def over_white(icons: Icons) -> torch.Tensor:
 def test_poor_copies_of_icons_are_nearest_to_their_own_icon() -> None:
     icons = drawn_icons()
     poor = degraded(over_white(icons), torch.Generator().manual_seed(0))
-    score = Judge(icons).score(poor, list(zip(icons.subjects, icons.styles)))
+    score = Judge(icons).score(poor, list(zip(icons.subjects, icons.styles, strict=True)))
     assert score.top1 >= 0.9
     assert score.top5 == 1.0
 
@@ -51,7 +51,7 @@ def test_the_wrong_subject_ranks_behind_the_right_one() -> None:
 def test_a_picture_of_noise_is_not_recognised() -> None:
     icons = drawn_icons()
     noise = torch.rand(12, 3, 128, 128, generator=torch.Generator().manual_seed(1))
-    score = Judge(icons).score(noise, list(zip(icons.subjects, icons.styles)))
+    score = Judge(icons).score(noise, list(zip(icons.subjects, icons.styles, strict=True)))
     assert score.top1 < 0.5
 
 
