@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from engine import __version__
 from engine.checkpoints.load import Loader
 from engine.devices import device
 from engine.devices.storage import TensorStorage
@@ -57,7 +58,11 @@ class Engine:
         )
         services: Mapping[type, object] = {Settings: self.settings, Folders: self.folders, Loader: loader}
         self.registry = Registry(node_type(function, services) for function in all_nodes())
-        self.executor = Executor(self.registry, self.cache)
+        self.executor = Executor(self.registry, self.cache, salt=f"{__version__} torch {torch.__version__}")
+
+    def close(self) -> None:
+        """Writes what should outlive this process to the disk, where the settings give it room (--cache-disk)."""
+        self.cache.flush()
 
     def _make_room(self, where: torch.device, size: int) -> None:
         """Cached results leave a GPU before networks do."""

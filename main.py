@@ -59,6 +59,7 @@ def run(chosen: argparse.Namespace) -> int:
     watcher = Watcher(workflow.prompt, setup=time.perf_counter() - begun)
     with _interruptible() as is_cancelled, watcher:
         result = workflow.run(emit=watcher, is_cancelled=is_cancelled)
+    workflow.engine.close()
     for problem in result.problems:
         print(f"left out: {problem}", file=sys.stderr)
     for path in result.files:
