@@ -5,8 +5,9 @@ same rules. Nothing here knows of models or graphs.
 """
 
 import logging
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,13 @@ from PIL import Image, ImageFile, ImageOps, ImageSequence, UnidentifiedImageErro
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from engine.errors import ImageError
+from engine.devices import memory
+from engine.errors import ImageError, OutOfMemory
 
 METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
+
+CPU = torch.device("cpu")
 
 MAX_SIDE = 16384  # ComfyUI's largest width or height of anything; every size widget ends there.
 MAX_PIXELS = 178_956_970  # Pillow's own limit: above it a small file is taken for a decompression bomb.
@@ -49,6 +53,7 @@ def resize(x: Tensor, width: int, height: int, method: str, crop: str = "disable
     """
     if width < 1 or height < 1 or 0 in x.shape:
         raise ImageError(f"Cannot resize {_size(x)} to {width}×{height}: every side must be at least 1.")
+    need_room((*x.shape[:-2], height, width), x.device)
     if x.ndim == 5:
         frames = x.movedim(2, 1)
         resized = resize(frames.flatten(0, 1), width, height, method, crop)
@@ -62,6 +67,19 @@ def resize(x: Tensor, width: int, height: int, method: str, crop: str = "disable
     if method not in METHODS:
         raise ImageError(f"Unknown way to resize {method!r}; expected one of {', '.join((*METHODS, 'bislerp'))}.")
     return interpolate(x, size=(height, width), mode=method)
+
+
+def need_room(shape: Sequence[int], device: torch.device = CPU) -> None:
+    """Makes sure that so many float32 numbers fit, before the system has to end the program for lack of memory.
+
+    Raises: OutOfMemory.
+    """
+    wanted, free = 4 * math.prod(shape), memory.free(device)
+    if wanted > free:
+        raise OutOfMemory(
+            f"{'×'.join(map(str, shape))} numbers need {memory.readable(wanted)}, but only {memory.readable(free)} are "
+            f"free on {device}; ask for smaller or fewer pictures."
+        )
 
 
 def resize_image(image: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:

@@ -6,7 +6,7 @@ from engine.checkpoints.load import Loader
 from engine.conditioning import ControlHint
 from engine.folders import Folders
 from engine.graph.define import Files, node
-from nodes.convert import need_image, with_control
+from nodes.convert import need_colours, with_control
 from nodes.types import Conditioning, ControlNet, Image, Percent, Strength, Vae
 
 ControlNetName = Annotated[str, Files("controlnet", tooltip="A file of models/controlnet.")]
@@ -32,7 +32,7 @@ def control_net_apply(
     """Let a hint guide the drawing, the negative side by the same hint."""
     if strength == 0:
         return conditioning
-    hint = ControlHint(control_net, need_image(image, "image").movedim(-1, 1), strength)
+    hint = ControlHint(control_net, need_colours(image, "image").movedim(-1, 1), strength)
     return with_control(conditioning, hint, on_negative=True)
 
 
@@ -54,6 +54,6 @@ def control_net_apply_advanced(
     """
     if strength == 0:
         return Both(positive, negative)
-    picture = need_image(image, "image").movedim(-1, 1)
+    picture = need_colours(image, "image").movedim(-1, 1)
     hint = ControlHint(control_net, picture, strength, start_percent, end_percent)
     return Both(*(with_control(side, hint, on_negative=False) for side in (positive, negative)))

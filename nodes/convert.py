@@ -86,7 +86,7 @@ def need_clip(clip: values.Clip | None) -> values.Clip:
     """The text encoder on a wire. Raises: CheckpointError, when the checkpoint had none."""
     if clip is None:
         raise CheckpointError(
-            "clip: the checkpoint has no text encoder inside; load one with CLIPLoader, or use a full checkpoint."
+            "clip: the checkpoint has no text encoder inside; take CLIP from a full checkpoint of the same family."
         )
     return clip
 
@@ -98,14 +98,21 @@ def need_vae(vae: values.Vae | None) -> values.Vae:
     return vae
 
 
-def encodable(image: object, vae: values.Vae, name: str) -> Tensor:
-    """The pictures on a wire without their alpha, at least one cell of this autoencoder large. Raises: ImageError."""
+def need_colours(image: object, name: str) -> Tensor:
+    """The pictures on a wire without their alpha, [B, H, W, 3]. Raises: ImageError."""
     pictures = need_image(image, name)
-    if min(pictures.shape[1:3]) < vae.ratio or pictures.shape[3] < 3:
-        raise ImageError(
-            f"{name}: expected colour pictures of at least {vae.ratio}×{vae.ratio} pixels, got {_what(image)}."
-        )
+    if pictures.shape[3] < 3:
+        raise ImageError(f"{name}: expected colour pictures, got {_what(image)}.")
     return pictures[..., :3]
+
+
+def encodable(image: object, vae: values.Vae, name: str) -> Tensor:
+    """The pictures on a wire, without alpha and at least one cell of this autoencoder large. Raises: ImageError."""
+    pictures = need_colours(image, name)
+    if min(pictures.shape[1:3]) < vae.ratio:
+        least = f"{vae.ratio}×{vae.ratio}"
+        raise ImageError(f"{name}: expected pictures of at least {least} pixels, got {_what(image)}.")
+    return pictures
 
 
 def decodable(latent: object, vae: values.Vae, name: str) -> Tensor:
@@ -164,7 +171,7 @@ def _condition(entry: object, name: str) -> Condition:
         area_from_mask=bool(options.get("set_area_to_bounds", False)),
         start_percent=float(options.get("start_percent", 0.0)),
         end_percent=float(options.get("end_percent", 1.0)),
-        control=_control(options.get("control"), name),
+        control=_control(options.get("control"), tokens.shape[2], name),
         control_on_negative=bool(options.get("control_apply_to_uncond", False)),
         concat_latent=options.get("concat_latent_image"),
         concat_mask=options.get("concat_mask"),
@@ -181,13 +188,19 @@ def _area(area: Any, name: str) -> Area | None:
     return Area(height, width, y, x, is_share=sides is not area)
 
 
-def _control(control: object, name: str) -> tuple[ControlHint, ...]:
-    match control:
-        case None:
-            return ()
-        case tuple() if all(isinstance(each, ControlHint) for each in control):
-            return control
-    raise SamplingError(f"{name}: expected hints made by a ControlNetApply node, got {_what(control)}.")
+def _control(control: object, features: int, name: str) -> tuple[ControlHint, ...]:
+    if control is None:
+        return ()
+    if not isinstance(control, tuple) or not all(isinstance(each, ControlHint) for each in control):
+        raise SamplingError(f"{name}: expected hints made by a ControlNetApply node, got {_what(control)}.")
+    for hint in control:
+        reads = hint.net.part.module.config.unet.context_width if isinstance(hint.net, values.ControlNet) else features
+        if reads != features:
+            raise SamplingError(
+                f"{name}: the ControlNet reads texts of {reads} features, this one has {features}; "
+                "it was made for another model family."
+            )
+    return control
 
 
 def _mask(mask: object, name: str) -> Tensor | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.errors import ImageError
 from engine.graph.define import Widget, node
-from engine.images import resize_image
+from engine.images import need_room, resize_image
 from nodes.convert import need_image
 from nodes.types import MAX_SIDE, BatchSize, Crop, Image, ResizeMethod, Scale, Side
 
@@ -22,6 +22,7 @@ def empty_image(
     *, width: FilledSide = 512, height: FilledSide = 512, batch_size: BatchSize = 1, color: Colour = 0
 ) -> Image:
     """A picture of one colour."""
+    need_room((batch_size, height, width, 3))
     rgb = torch.tensor([color >> 16 & 0xFF, color >> 8 & 0xFF, color & 0xFF]) / 255
     return rgb.expand(batch_size, height, width, 3).contiguous()
 

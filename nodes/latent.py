@@ -5,7 +5,7 @@ from typing import Annotated
 import torch
 
 from engine.graph.define import Widget, node
-from engine.images import resize
+from engine.images import need_room, resize
 from nodes.convert import need_mask, samples_of, with_samples
 from nodes.types import MAX_SIDE, BatchSize, Crop, Latent, LatentResizeMethod, LatentSide, Mask, Scale
 
@@ -18,7 +18,9 @@ SMALLEST = 64  # Pixels that LatentUpscale makes at least of each side. Source: 
 @node("EmptyLatentImage", category="latent", display_name="Empty Latent Image")
 def empty_latent_image(*, width: FilledSide = 512, height: FilledSide = 512, batch_size: BatchSize = 1) -> Latent:
     """A latent to draw into from nothing."""
-    return {"samples": torch.zeros(batch_size, 4, height // CELL, width // CELL)}
+    shape = (batch_size, 4, height // CELL, width // CELL)
+    need_room(shape)
+    return {"samples": torch.zeros(shape)}
 
 
 @node("LatentUpscale", category="latent", display_name="Upscale Latent")

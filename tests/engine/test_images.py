@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine import images
-from engine.errors import ImageError
+from engine.errors import ImageError, OutOfMemory
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "images.safetensors"
 
@@ -99,6 +99,12 @@ def test_nothing_can_be_resized_to_or_from_nothing(width: int, height: int, side
 def test_an_unknown_method_is_named_with_those_that_exist() -> None:
     with pytest.raises(ImageError, match=r"'magic'.*bislerp"):
         images.resize(torch.zeros(1, 3, 8, 8), 4, 4, "magic")
+
+
+def test_a_picture_larger_than_memory_is_refused_before_it_is_begun() -> None:
+    with pytest.raises(OutOfMemory, match=r"4096×3×\d+×\d+ numbers need .* are free on cpu"):
+        images.resize(torch.zeros(4096, 3, 1, 1), 2**20, 2**20, "bilinear")
+    images.need_room((1, 3, 64, 64))
 
 
 # batches

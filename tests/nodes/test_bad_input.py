@@ -1,6 +1,7 @@
 """What a graph can get wrong about models, latents and texts: one readable error that names the node and the input."""
 
 import pytest
+import torch
 
 from engine.graph.builder import Builder
 from engine.graph.validate import validate
@@ -38,6 +39,40 @@ def test_a_latent_of_another_model_family_is_named(bench: Bench) -> None:
     assert "latent_image: the latent has 3 channels, this model works on 4" in message
     decoded = drawing.graph.node("VAEDecode", samples=latent, vae=drawing.vae)
     assert "samples: the latent has 3 channels" in bench.message(drawing.graph, decoded)
+
+
+def test_a_controlnet_of_another_model_family_is_named(bench: Bench) -> None:
+    drawing = Drawing("wide.safetensors")
+    both = drawing.graph.node(
+        "ControlNetApplyAdvanced",
+        positive=drawing.positive,
+        negative=drawing.negative,
+        control_net=drawing.graph.node("ControlNetLoader", control_net_name="tiny.safetensors"),
+        image=drawing.picture("a.png", bench),
+        strength=1.0,
+        start_percent=0.0,
+        end_percent=1.0,
+    )
+    message = bench.message(drawing.graph, drawing.sampled(positive=both.out(0), negative=both.out(1)))
+    assert "positive: the ControlNet reads texts of 64 features, this one has 128" in message
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4, 3), (1, 64, 64, 1)])
+def test_a_picture_that_an_autoencoder_cannot_read_is_named(shape: tuple[int, ...], bench: Bench) -> None:
+    drawing = Drawing()
+    pixels = bench.constant(drawing.graph, torch.zeros(shape))
+    encoded = drawing.graph.node("VAEEncode", pixels=pixels, vae=drawing.vae)
+    assert "VAEEncode: pixels: expected" in bench.message(drawing.graph, encoded)
+
+
+def test_a_file_that_is_no_checkpoint_is_named(bench: Bench) -> None:
+    folder = bench.folders.base / "models" / "checkpoints"
+    folder.mkdir(parents=True)
+    for name, content in (("empty.safetensors", b""), ("text.ckpt", b"hello"), ("cut.safetensors", b"\x10\0\0\0{")):
+        (folder / name).write_bytes(content)
+        graph = Builder()
+        loader = graph.node("CheckpointLoaderSimple", ckpt_name=name)
+        assert name in bench.message(graph, loader)
 
 
 @pytest.mark.parametrize("weight", ["nan", "inf", "-inf", "1e999"])

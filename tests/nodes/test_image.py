@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.errors import ImageError
+from engine.errors import ImageError, OutOfMemory
 from nodes import image
 
 Noise = Callable[..., Tensor]
@@ -95,3 +95,8 @@ def test_pictures_of_different_sizes_are_not_put_into_one_group(noise: Noise) ->
 def test_what_is_no_picture_is_named_with_its_input(wrong: object) -> None:
     with pytest.raises(ImageError, match=r"^image1: expected"):
         image.image_batch(image1=wrong, image2=torch.zeros(1, 4, 4, 3))  # type: ignore[arg-type]
+
+
+def test_a_batch_larger_than_memory_is_refused() -> None:
+    with pytest.raises(OutOfMemory, match="ask for smaller or fewer pictures"):
+        image.empty_image(width=16384, height=16384, batch_size=4096)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.errors import ImageError, SamplingError
+from engine.errors import ImageError, OutOfMemory, SamplingError
 from nodes import latent
 
 Noise = Callable[..., Tensor]
@@ -67,3 +67,8 @@ def test_a_latent_of_size_zero_is_an_error() -> None:
 def test_an_empty_mask_is_an_error(wrong: Tensor, noise: Noise) -> None:
     with pytest.raises(ImageError, match=r"^mask: expected a mask"):
         latent.set_latent_noise_mask(samples={"samples": noise(1, 4, 8, 8)}, mask=wrong)
+
+
+def test_a_batch_larger_than_memory_is_refused() -> None:
+    with pytest.raises(OutOfMemory, match="ask for smaller or fewer pictures"):
+        latent.empty_latent_image(width=16384, height=16384, batch_size=4096)
