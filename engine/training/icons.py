@@ -60,6 +60,7 @@ class Options:
     rank: int = 0
     processes: int = 1
     evaluate: bool = False
+    scenes: int | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=None, help="CPU threads of this process")
     parser.add_argument("--rank", type=int, default=usual.rank, help="number of this process among --processes")
     parser.add_argument("--processes", type=int, default=usual.processes, help="how many train the denoiser together")
+    parser.add_argument(
+        "--scenes", type=int, default=None, help="how many scenes to draw, instead of the recipe's number"
+    )
     parser.add_argument("--evaluate", action="store_true", help="measure the file that was written, with sample sheets")
 
 
@@ -122,7 +126,8 @@ class Workshop:
         self.packages, self.learned = packages, learned
         self.icons = self._drawn(SIDE)
         self.catalogue = catalogue(self.icons, learned, self.recipe)
-        self.scenes = captions.scenes(self.catalogue, self.recipe.mix, self.recipe.scenes, seed=0)
+        count = chosen.scenes or self.recipe.scenes
+        self.scenes = captions.scenes(self.catalogue, self.recipe.mix, count, seed=0)
         self.tokenizer = Tokenizer()
         self.tokens = text_tower.tokens_of([scene.caption for scene in self.scenes], self.tokenizer)
         log.info("%d icons, %d scenes, %s on %s", len(self.icons.subjects), len(self.scenes), chosen, self.device)
@@ -162,7 +167,7 @@ class Workshop:
         trained = fine if fine.step else phase
         drawing = decoder.phase(self.folder, vae, self.recipe.decoder.settings, self.device)
         if drawing.resume():
-            vae.load_state_dict(drawing.average["decoding"].state_dict(), strict=True)
+            vae.load_state_dict(drawing.average["decoding"].state_dict(), strict=False)
         side = FINE_SIDE if self.recipe.finish is not None else SIDE
         shipped.export(
             self.options.output,

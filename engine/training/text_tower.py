@@ -28,8 +28,9 @@ class TextTower(nn.Module):
     def __init__(self, ids: Sequence[int], width: int = WIDTH, layers: int = LAYERS, heads: int = HEADS) -> None:
         super().__init__()
         self.register_buffer("ids", torch.tensor(sorted(ids)))
-        config = TextConfig(width, layers, heads, 4 * width, len(ids), CHUNK, "quick_gelu")
-        self.encoder = TextEncoder(config)
+        self.encoder = TextEncoder(TextConfig(width, layers, heads, 4 * width, activation="quick_gelu"))
+        self.encoder.embeddings.token_embedding = nn.Embedding(len(ids), width)
+        nn.init.normal_(self.encoder.embeddings.token_embedding.weight, std=0.02)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """What the text says at each position, and its summary at the end token.
@@ -37,7 +38,7 @@ class TextTower(nn.Module):
         Shapes: tokens [B, 77]; returns [B, 77, D] and [B, D].
         """
         table = self.encoder.embeddings.token_embedding.weight
-        rows = torch.searchsorted(self.ids, tokens).clamp(max=len(self.ids) - 1)
+        rows = torch.searchsorted(self.ids, tokens.contiguous()).clamp(max=len(self.ids) - 1)
         known = self.ids[rows] == tokens
         vectors = table[rows]
         if not bool(known.all()):

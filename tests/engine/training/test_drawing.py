@@ -1,6 +1,8 @@
 """Art becomes a square: cut to what is seen, 90 % of the side, in the middle, without halos."""
 
 import io
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 
 from engine.training import drawing
 
+DATA = Path(__file__).parents[2] / "data" / "icons"
 BAR = '<rect x="2" y="10" width="12" height="4" fill="#ff0000"/>'
 
 
@@ -56,3 +59,18 @@ def test_stored_pictures_keep_their_transparency() -> None:
 
 def test_nothing_to_see_stays_nothing() -> None:
     assert drawing.centred(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), 10).max() == 0
+
+
+@pytest.mark.parametrize("name", ["fluentflat_1F34E", "fluentflat_1F98A", "noto_1F680", "twemoji_1F3E0"])
+def test_icons_look_as_another_renderer_drew_them(name: str) -> None:
+    body = json.loads((DATA / "bodies.json").read_text("utf-8"))[name]
+    ours = drawing.centred(drawing.svg(body["body"], body["width"], body["height"], 256), 128)
+    theirs = np.asarray(Image.open(DATA / f"{name}.webp").convert("RGBA"))
+    apart = np.abs(_over_white(ours) - _over_white(theirs))
+    assert apart.mean() < 4  # of 255; the other copy is webp at quality 90
+    assert np.abs(_over_white(ours[::-1]) - _over_white(theirs)).mean() > 8
+
+
+def _over_white(picture: np.ndarray) -> np.ndarray:
+    colour, alpha = picture[..., :3].astype(float), picture[..., 3:].astype(float) / 255
+    return colour * alpha + 255 * (1 - alpha)

@@ -36,7 +36,7 @@ def test_a_package_with_one_changed_byte_is_refused(tmp_path: Path) -> None:
     package = packed(tmp_path, {"a.json": b"{}"})
     path = tmp_path / package.file
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(TrainingError, match="expected sha512-.*, found sha512-"):
+    with pytest.raises(TrainingError, match=r"expected sha512-.*, found sha512-"):
         check(path, package)
     with pytest.raises(TrainingError, match="delete the file"):
         Packages(tmp_path, (package,)).json("toy", "a.json")

@@ -38,7 +38,7 @@ def test_a_partner_that_stays_away_is_not_waited_for_long(tmp_path: Path) -> Non
 
 
 def test_weights_of_an_earlier_round_are_not_averaged(tmp_path: Path) -> None:
-    Partners(tmp_path, "tiny", 1, 1).meet_(line(9.0), number=4)
+    Partners(tmp_path, "tiny", 1, 2, patience=0.1).meet_(line(9.0), number=4)
     network = line(1.0)
     assert Partners(tmp_path, "tiny", 0, 2, patience=0.3).meet_(network, number=5) == 1
     assert torch.equal(network.weight, torch.ones(1, 2))
