@@ -194,6 +194,18 @@ def test_inpainting_greys_what_is_redrawn_before_encoding(bench: Bench) -> None:
     assert bool(bench.value(drawing.graph, drawing.sampled(latent_image=filled))["samples"].isfinite().all())
 
 
+@pytest.mark.parametrize(("images", "masks"), [(2, 1), (1, 3), (2, 2)])
+def test_pictures_and_masks_need_not_be_as_many(images: int, masks: int, bench: Bench) -> None:
+    drawing = Drawing()
+    pixels = bench.constant(drawing.graph, torch.rand(images, SIZE, SIZE, 3))
+    mask = bench.constant(drawing.graph, torch.ones(masks, 10, 20))
+    filled = drawing.graph.node("VAEEncodeForInpaint", pixels=pixels, vae=drawing.vae, mask=mask, grow_mask_by=0)
+    latent = bench.value(drawing.graph, filled)
+    assert latent["noise_mask"].shape == (masks, 1, SIZE, SIZE)
+    drawn = bench.value(drawing.graph, drawing.sampled(latent_image=filled))["samples"]
+    assert drawn.shape == (images, 4, SIZE // 8, SIZE // 8)
+
+
 # parts of a run, and larger pictures
 
 
@@ -269,3 +281,16 @@ def test_sampling_reports_every_step(bench: Bench) -> None:
     bench.run(drawing.graph, sampled, emit=events.append)
     progress = [(event.value, event.maximum) for event in events if type(event).__name__ == "Progress"]
     assert progress == [(step, STEPS) for step in range(1, STEPS + 1)]
+
+
+def test_decoding_can_be_cancelled_in_the_middle(bench: Bench) -> None:
+    drawing = Drawing()
+    decoded = drawing.graph.node("VAEDecode", samples=drawing.latent, vae=drawing.vae)
+    asked: list[int] = []
+
+    def is_cancelled() -> bool:
+        asked.append(1)
+        return len(asked) > 20  # Far fewer than the layers of a decoder; more than the nodes before it ask.
+
+    assert bench.run(drawing.graph, decoded, is_cancelled=is_cancelled).status == "cancelled"
+    assert len(asked) < 30
