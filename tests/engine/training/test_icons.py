@@ -12,6 +12,7 @@ from engine.checkpoints.load import Loader
 from engine.errors import TrainingError
 from engine.training import icons, studio
 from engine.training.dataset import Icons
+from engine.training.options import Options, add_arguments
 from engine.training.recipe import RECIPES, REDUCED
 from engine.training.vocabulary import core_subjects, reduced_concepts
 
@@ -32,7 +33,7 @@ def keep_drawn_icons(folder: Path) -> None:
 def test_one_step_of_every_phase_makes_a_checkpoint_that_draws(tmp_path: Path) -> None:
     keep_drawn_icons(tmp_path)
     output = tmp_path / "made.safetensors"
-    chosen = icons.Options("reduced", tmp_path, output, "cpu", stretch=1e-6, scenes=8)
+    chosen = Options("reduced", tmp_path, output, "cpu", stretch=1e-6, scenes=8)
     assert icons.train(chosen) == output
     assert 25e6 < output.stat().st_size < 40e6
     checkpoint = Loader().checkpoint(output)
@@ -47,15 +48,15 @@ def test_one_step_of_every_phase_makes_a_checkpoint_that_draws(tmp_path: Path) -
 
 def test_a_command_line_becomes_options() -> None:
     parser = argparse.ArgumentParser()
-    icons.add_arguments(parser)
-    assert icons.options(parser.parse_args(["--device", "cpu"])) == icons.Options(device="cpu")
+    add_arguments(parser)
+    assert icons.options(parser.parse_args(["--device", "cpu"])) == Options(device="cpu")
     chosen = icons.options(parser.parse_args(["--recipe", "full", "--minutes", "5", "--device", "cpu"]))
     assert (chosen.recipe, chosen.minutes) == ("full", 5.0)
 
 
 def test_a_rank_outside_the_processes_is_refused() -> None:
     with pytest.raises(TrainingError, match="rank 2 of 2"):
-        icons.train(icons.Options(rank=2, processes=2))
+        icons.train(Options(rank=2, processes=2))
 
 
 def test_recipes_teach_only_styles_that_are_not_held_out() -> None:
