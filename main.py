@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add_argument("workflow", metavar="WORKFLOW", help=WORKFLOW)
     for each in (running, listing, explaining):
         settings.add_arguments(each)
-    pass  # TRAIN
+    _add_training(_command(commands, "train", train))
     return parser
 
 
@@ -200,7 +200,7 @@ def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], 
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    from engine.training.recipe import add_arguments
+    from engine.training.options import add_arguments
 
     parser.add_argument("what", choices=["icons"], help="icons: the model that ships with Latentwire")
     add_arguments(parser)

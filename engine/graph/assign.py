@@ -45,7 +45,9 @@ def find_node(prompt: ApiPrompt, name: str) -> str:
         if len(found) == 1:
             return found[0]
         if found:
-            raise PromptError(f"{name!r} means {len(found)} nodes here ({', '.join(found)}); use one of those ids instead")
+            raise PromptError(
+                f"{name!r} means {len(found)} nodes here ({', '.join(found)}); use one of those ids instead"
+            )
     have = ", ".join(f"{node_id} ({_title(node) or _class_type(node)})" for node_id, node in list(prompt.items())[:20])
     raise PromptError(f"no node has the id, title or class {name!r}; this workflow has {have}")
 
@@ -68,7 +70,16 @@ def _read(text: str, declared: Input, name: str) -> Any:
     if declared.type in ("STRING", "COMBO"):
         return text
     if declared.type == "BOOLEAN":
-        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        words = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
         if text.strip().lower() in words:
             return words[text.strip().lower()]
         raise PromptError(f"{name}={text}: expected true or false")
