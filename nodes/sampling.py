@@ -1,6 +1,7 @@
 """Nodes that take the noise out of a latent, step by step."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -10,6 +11,7 @@ from engine import values
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
 from engine.sampling import noise
+from engine.sampling.preview import preview
 from engine.sampling.sample import Hooks, sample
 from engine.sampling.schedules import Part, sigmas
 from engine.settings import Settings
@@ -115,6 +117,6 @@ def draw(
             noise_mask=noise_mask_of(latent),
             seed=walk.seed,
             hooks=Hooks(check=run.stop_if_cancelled),
-            on_step=Watcher(run, settings, model.latent_format.preview),
+            on_step=Watcher(run, settings, partial(preview, model.latent_format)),
         )
     return with_samples(latent, drawn)
