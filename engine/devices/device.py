@@ -104,5 +104,5 @@ def _half_formats(device: torch.device) -> tuple[torch.dtype, ...]:
 
 
 def _usual_reserve(device: torch.device) -> int:
-    """Room that other programs and the allocator's rounding need (measured on desktop GPUs: 0.4 to 0.6 GiB)."""
-    return 600 << 20 if device.type == "cuda" else 0
+    """Room for other programs and what allocators round up: a round guess, for which there is --reserve-vram."""
+    return 1 << 30 if device.type == "cpu" else 600 << 20
