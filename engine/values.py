@@ -27,7 +27,7 @@ from engine.text.tokenizer import Tokenizer
 Check = Callable[[], None]
 
 WORKING_ROOM = 1 << 30
-"""Bytes made free on a GPU for a denoiser's own work: a round guess, since sampling splits its batches by what is free."""
+"""Bytes made free on a GPU for a denoiser's own work: a round guess, as sampling splits batches by what is free."""
 
 
 @dataclass(frozen=True, eq=False)
