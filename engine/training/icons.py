@@ -214,7 +214,8 @@ class Workshop:
         stage = self.recipe.finish
         if stage is None or time.time() > self.deadline:
             return
-        scenes = captions.scenes(self.catalogue, self.recipe.mix, self.recipe.finish_scenes, seed=1)
+        count = min(self.recipe.finish_scenes, len(self.scenes))
+        scenes = captions.scenes(self.catalogue, self.recipe.mix, count, seed=1)
         _, clean, rows = self.latents(FINE_SIDE, scenes)
         fine = self._fine_phase(phase)
         if not fine.resume():

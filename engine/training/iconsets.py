@@ -36,8 +36,8 @@ ICON_SETS = (
     IconSet("fxemoji", "@iconify-json/fxemoji", ("firefox style",), is_held_out=True),
 )
 
-# Seen by eye on 2026-11-21: the icon of that name shows something else in that set.
-WRONG_MATCHES: Mapping[str, frozenset[str]] = {}
+# Seen by eye on 2026-11-21, beside Noto and Twemoji: "cricket" is the game in these sets, not the insect.
+WRONG_MATCHES: Mapping[str, frozenset[str]] = {"blob": frozenset({"1F997"}), "emojione": frozenset({"1F997"})}
 
 Name = Mapping[str, str]
 

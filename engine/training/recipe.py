@@ -63,9 +63,9 @@ REDUCED = Recipe(
     scenes=8_000,
     autoencoder=Stage(2_700, 16, Settings(4e-4, save_seconds=150)),
     text_tower=Stage(200, 96, Settings(1e-3, log_steps=20, ema_decay=0.98, save_seconds=60)),
-    denoiser=Stage(5_400, 16, Settings(4e-4, log_steps=25, ema_decay=0.998, save_seconds=120)),
+    denoiser=Stage(4_800, 16, Settings(4e-4, log_steps=25, ema_decay=0.998, save_seconds=120)),
     finish=None,
     finish_scenes=0,
-    decoder=Stage(900, 4, Settings(2e-4, log_steps=25, ema_decay=0.99, save_seconds=120)),
+    decoder=Stage(600, 4, Settings(2e-4, log_steps=25, ema_decay=0.99, save_seconds=120)),
 )
 RECIPES = {recipe.name: recipe for recipe in (FULL, REDUCED)}
