@@ -194,13 +194,13 @@ class Workshop:
         phase = autoencoder.phase(self.folder, stage.settings, self.device)
         phase.resume()
         crops = autoencoder.Crops(self.icons.layers())
-        autoencoder.train(crops, phase, stage.batch, self._budget(stage), self.deadline)
+        autoencoder.train(crops, phase, self._batch(stage), self._budget(stage), self.deadline)
 
     def _learn_words(self, clean: Tensor, rows: Tensor) -> text_tower.TextTower:
         stage = self.recipe.text_tower
         phase = text_tower.phase(self.folder, self._tower(), stage.settings, self.device)
         phase.resume()
-        text_tower.train(clean, rows, self.tokens, phase, stage.batch, self._budget(stage), self.deadline)
+        text_tower.train(clean, rows, self.tokens, phase, self._batch(stage), self._budget(stage), self.deadline)
         tower = self._tower()
         tower.load_state_dict(phase.average["text"].state_dict())
         return tower
@@ -208,7 +208,7 @@ class Workshop:
     def _learn_denoising(self, phase: Phase, stage: Stage, clean: Tensor, rows: Tensor, tokens: Tensor) -> None:
         empty = text_tower.tokens_of([""], self.tokenizer)[0]
         samples = denoiser.Samples(clean, rows, tokens, empty)
-        denoiser.train(samples, phase, stage.batch, self._budget(stage), self.deadline)
+        denoiser.train(samples, phase, self._batch(stage), self._budget(stage), self.deadline)
 
     def _finish(self, phase: Phase) -> None:
         stage = self.recipe.finish
@@ -232,7 +232,7 @@ class Workshop:
         phase = decoder.phase(self.folder, vae, stage.settings, self.device)
         phase.resume()
         layers = self.icons.layers()
-        decoder.train(pictures, clean, layers, phase, stage.batch, self._budget(stage), self.deadline)
+        decoder.train(pictures, clean, layers, phase, self._batch(stage), self._budget(stage), self.deadline)
 
     def _tower(self) -> text_tower.TextTower:
         return text_tower.TextTower(sorted(set(self.tokens.flatten().tolist())))
@@ -247,6 +247,10 @@ class Workshop:
         stage = self.recipe.finish or self.recipe.denoiser
         networks = nn.ModuleDict(dict(phase.networks.items()))
         return Phase("denoiser_fine", self.folder, networks, stage.settings, self.device)
+
+    def _batch(self, stage: Stage) -> int:
+        """No more samples at once than there are scenes."""
+        return min(stage.batch, len(self.scenes))
 
     def _budget(self, stage: Stage) -> Budget:
         return Budget(seconds=stage.seconds * self.options.stretch)
