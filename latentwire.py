@@ -18,7 +18,7 @@ from PIL import Image
 
 from engine import __version__
 from engine.checkpoints.load import Loader
-from engine.devices import device
+from engine.devices import device, memory
 from engine.devices.storage import TensorStorage
 from engine.errors import LatentwireError, PromptError
 from engine.folders import Folders
@@ -27,6 +27,7 @@ from engine.graph.cache import Budgets, Cache
 from engine.graph.define import node_type
 from engine.graph.events import Emit
 from engine.graph.executor import Executor, Outcome
+from engine.graph.failure import advise
 from engine.graph.prompt import Prompt
 from engine.graph.registry import Registry
 from engine.graph.run import never
@@ -58,7 +59,9 @@ class Engine:
         )
         services: Mapping[type, object] = {Settings: self.settings, Folders: self.folders, Loader: loader}
         self.registry = Registry(node_type(function, services) for function in all_nodes())
-        self.executor = Executor(self.registry, self.cache, salt=f"{__version__} torch {torch.__version__}")
+        self.executor = Executor(
+            self.registry, self.cache, salt=f"{__version__} torch {torch.__version__}", advise=_advise
+        )
 
     def close(self) -> None:
         """Writes what should outlive this process to the disk, where the settings give it room (--cache-disk)."""
@@ -172,6 +175,11 @@ class Result:
         prompt = self.workflow.check().prompt
         outcome = self.workflow.engine.executor.execute(prompt, targets=[node_id])
         return tuple(list(each) for each in outcome.check().values[node_id])
+
+
+def _advise(error: BaseException) -> str | None:
+    """What to do about an error: torch says "out of memory" in several ways that the graph side cannot know."""
+    return advise(MemoryError()) if memory.is_out_of_memory(error) else advise(error)
 
 
 def _budgets(settings: Settings, folders: Folders) -> Budgets:
