@@ -5,6 +5,7 @@ Source: design/node_behaviour.md D.
 """
 
 import logging
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = ("", ".safetensors", ".pt", ".bin")
 """What may be added to a name to find its file, in this order."""
+
+CLIP_WIDTHS = (768, 1024)
+"""The widths that embeddings without a description may have."""
+
+LARGEST_ENTRY = 64 << 20  # bytes; thousands of vectors, and too little to fill a memory with
 
 Read = Callable[[Path], Any]
 """Reads a weights file without running anything in it."""
@@ -44,8 +50,10 @@ class Embeddings:
         try:
             return vectors(self._read(path), encoder, width)
         except LatentwireError as error:
-            log.warning("the embedding %r is left out: %s", name, error)
-            return None
+            salvaged = raw_vectors(path, width)
+            state = "is left out" if salvaged is None else "is read without what describes it"
+            log.warning("the embedding %r %s: %s", name, state, error)
+            return salvaged
 
     def _path(self, name: str) -> Path | None:
         for folder in self.folders:
@@ -66,6 +74,24 @@ def vectors(content: Any, encoder: str, width: int) -> Tensor | None:
     found = list(_tensors(content, encoder, width))
     rows = [tensor.detach().float().reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim > 0]
     return torch.cat(rows) if rows else None
+
+
+def raw_vectors(path: Path, width: int) -> Tensor | None:
+    """The vectors in a file of torch.save whose description cannot be read: its float32 numbers, row by row.
+
+    Nothing but numbers is looked at, so nothing in the file can run.
+    Returns: float32 [n, D], or None when no entry's size is a whole number of rows of a CLIP width.
+    """
+    if width not in CLIP_WIDTHS or not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if "/data/" in name]
+            entries = [archive.read(name) for name in names if archive.getinfo(name).file_size <= LARGEST_ENTRY]
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return None
+    rows = [entry for entry in entries if entry and len(entry) % (4 * width) == 0]
+    return torch.frombuffer(bytearray(rows[0]), dtype=torch.float32).reshape(-1, width) if rows else None
 
 
 def _tensors(content: Any, encoder: str, width: int) -> Iterator[Tensor]:

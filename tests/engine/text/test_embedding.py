@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -51,3 +53,23 @@ def test_an_unreadable_file_is_left_out_with_its_reason(tmp_path, caplog):
 
     assert folders(tmp_path, read).find("style", "clip_l", 4) is None
     assert "style.pt: empty" in caplog.text
+
+
+def test_a_file_whose_pickle_cannot_be_read_still_gives_its_numbers(tmp_path, caplog):
+    rows = torch.randn(3, 768)
+    found = folders(tmp_path, unreadable)
+    torch.save({"string_to_param": {"*": rows}, "strange": Path("x")}, tmp_path / "embeddings" / "style.pt")
+    assert torch.equal(found.find("style", "clip_l", 768), rows)
+    assert found.find("style", "clip_l", 640) is None
+    assert "read without" in caplog.text
+
+
+def unreadable(path):
+    raise CheckpointError("strange")
+
+
+def test_every_file_that_is_no_zip_of_numbers_is_left_out(tmp_path):
+    found = folders(tmp_path, unreadable)
+    for content in (b"", b"PK\x03\x04 cut off", bytes(768 * 4)):
+        (tmp_path / "embeddings" / "style.pt").write_bytes(content)
+        assert found.find("style", "clip_l", 768) is None
