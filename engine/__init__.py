@@ -1,3 +1,3 @@
-"""Runs graphs (engine.graph) and turns noise into pictures (everything else); the two have never heard of each other."""
+"""Runs graphs (engine.graph) and turns noise into pictures (everything else); neither knows of the other."""
 
 __version__ = "0.1.0"

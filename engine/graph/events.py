@@ -24,7 +24,7 @@ class Cached:
 
 @dataclass(frozen=True, slots=True)
 class Executing:
-    """A node begins. `display_node` is the node of the original prompt it stands for, `parent` the node that added it."""
+    """A node begins. `display_node` is the node of the original prompt it stands for, `parent` the one that added it."""
 
     node: str
     display_node: str
@@ -60,7 +60,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A node is done; `ui` is what it wants shown (None: nothing), `seconds` how long it took, `cached`: not run now."""
+    """A node is done: `ui` is what it wants shown (None: nothing), `seconds` its time; `cached` means it was not run."""
 
     node: str
     display_node: str
@@ -71,7 +71,7 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A node raised, or (`blocked`) an output node was reached by a Blocked value with a message; a blocked run goes on."""
+    """A node raised; or (`blocked`) a Blocked value with a message reached an output node, and the run goes on."""
 
     node: str
     class_type: str

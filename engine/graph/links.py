@@ -44,8 +44,7 @@ def absent(each: Input, link: Link) -> Flaw:
         "exception_during_validation",
         f"{each.name} is linked to node '{short(link.node)}', which is not in the graph",
         f"'{short(link.node)}'",
-        f"Connect {each.name} to a node that is there"
-        + ("." if each.required else ", or leave it unconnected."),
+        f"Connect {each.name} to a node that is there" + ("." if each.required else ", or leave it unconnected."),
         {**about(each, input_config(each), [link.node, link.slot]), "exception_type": "KeyError", "traceback": []},
     )
 

@@ -258,9 +258,7 @@ def _check_string(text: str, where: str, what: str) -> None:
         return
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_STRING_BYTES:
-        raise PromptError(
-            f"{where}, {what}: a text of {size:,} bytes; at most {MAX_STRING_BYTES:,} are accepted."
-        )
+        raise PromptError(f"{where}, {what}: a text of {size:,} bytes; at most {MAX_STRING_BYTES:,} are accepted.")
 
 
 def _check_integer(number: int, where: str, what: str) -> None:
