@@ -64,7 +64,7 @@ class Denoiser:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The guided answer alone.
 
-        Shapes: x [B, C, h, w]; sigma a scalar.
+        Shapes: x [B, C, h, w]; sigma a scalar, on the CPU wherever x is.
         """
         return self.both(x, sigma)[0]
 
@@ -83,6 +83,11 @@ Walk = Generator[Step, None, Tensor]
 
 # Noise for the step from one level to another, of the latent's shape.
 NoiseSource = Callable[[Tensor, Tensor], Tensor]
+
+
+def silence(sigma: Tensor, following: Tensor) -> Tensor:
+    """The noise source of a sampler that makes no noise: it must never be asked."""
+    raise AssertionError("a step without noise asked for some")
 
 
 def run(walk: Walk, on_step: Callable[[Step], None] | None = None) -> Tensor:

@@ -182,7 +182,7 @@ class Guide:
         rows = _Rows(
             scaled,
             torch.cat(concat).to(self.dtype) if concat else None,
-            self.prediction.timestep(sigma).expand(len(x)),
+            self.prediction.timestep(sigma).to(x.device).expand(len(x)),
             stacked_tokens([question.tokens for question in group]),
             torch.cat(vectors) if vectors else None,
             tuple((hint, self._hint_rows(hint, question_rows(group), scaled)) for hint in group[0].hints),

@@ -28,9 +28,10 @@ __all__ = ["SAMPLERS", "Hooks", "OnStep", "SamplingJob", "sample"]
 # Called with the number of the step, how many there are, and the clean latent as far as it is known [B, C, h, w].
 OnStep = Callable[[int, int, Tensor], None]
 
-# Floats alive at once in a UNet, per latent cell and model channel: a feed-forward layer's 8 + 4 + 4, the skip
-# connections' 10 and the block's own tensors (counted on Stable Diffusion 1's first level).
+# Floats alive at once in a UNet, per latent cell and model channel. Measured 2026-11-21 on Stable Diffusion 1's shape at
+# 64×64 cells (CPU, 64 and 128 model channels, 2 to 8 rows): 31.1 to 31.9.
 ACTIVATIONS = 32
+# Model channels of a network that does not say; those of every Stable Diffusion but the refiner and the upscaler.
 USUAL_WIDTH = 320
 
 
@@ -92,7 +93,8 @@ class Drawing:
             return job.latent
         check(job, self.network, self.latent_format)
         with torch.no_grad():
-            sigmas = job.sigmas.float().to(self.device)
+            # Levels stay on the CPU: samplers ask them questions all the time, and a GPU would have to stop to answer.
+            sigmas = job.sigmas.float().cpu()
             noise = job.noise.float().to(self.device)
             latent = self._scaled(job.latent.float().to(self.device))
             denoiser = Denoiser(self._denoiser(latent, noise), self.prediction.path)

@@ -20,7 +20,7 @@ def dpm_fast(
     looks = len(sigmas) - 1
     first, last = _ends(sigmas)
     orders = [3] * (looks // 3) + [looks % 3] if looks % 3 else [3] * (looks // 3 - 1) + [2, 1]
-    times = torch.linspace(float(first), float(last), len(orders) + 1, device=x.device)
+    times = torch.linspace(float(first), float(last), len(orders) + 1, dtype=sigmas.dtype)
     for i, order in enumerate(orders):
         time, following = times[i], times[i + 1]
         target, up = _down(denoise, time, following, last, eta)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from engine.sampling.denoiser import Denoiser, NoiseSource, Step, Walk, ancestral, direction
+from engine.sampling.denoiser import Denoiser, NoiseSource, Step, Walk, ancestral, direction, silence
 from engine.sampling.samplers.dpmpp import exponential_step
 
 
@@ -32,7 +32,7 @@ def res_multistep_ancestral(
 
 def res_multistep(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Walk:
     """Second-order steps from this look and the last, without noise. Source: as `res_multistep_ancestral`."""
-    return res_multistep_ancestral(denoise, x, sigmas, _silent, eta=0.0)
+    return res_multistep_ancestral(denoise, x, sigmas, silence, eta=0.0)
 
 
 def res_multistep_ancestral_cfg_pp(
@@ -64,7 +64,7 @@ def res_multistep_ancestral_cfg_pp(
 
 def res_multistep_cfg_pp(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Walk:
     """`res_multistep_ancestral_cfg_pp` without noise. Source: as there."""
-    return res_multistep_ancestral_cfg_pp(denoise, x, sigmas, _silent, eta=0.0)
+    return res_multistep_ancestral_cfg_pp(denoise, x, sigmas, silence, eta=0.0)
 
 
 def _bend(denoise: Denoiser, levels: Tensor, previous_down: Tensor, down: Tensor) -> Tensor:
@@ -79,7 +79,3 @@ def _bend(denoise: Denoiser, levels: Tensor, previous_down: Tensor, down: Tensor
     phi_1 = h.neg().expm1() / -h
     phi_2 = (phi_1 - 1) / -h
     return -phi_2 / (share * phi_1)
-
-
-def _silent(sigma: Tensor, following: Tensor) -> Tensor:
-    raise AssertionError("a step without noise asked for some")

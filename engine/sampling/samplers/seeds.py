@@ -7,7 +7,7 @@ same path. `eta` is how much of the SDE's noise there is; 0 is the probability f
 import torch
 from torch import Tensor
 
-from engine.sampling.denoiser import Denoiser, NoiseSource, Path, Step, Walk
+from engine.sampling.denoiser import Denoiser, NoiseSource, Path, Step, Walk, silence
 
 
 def seeds_2(
@@ -76,7 +76,7 @@ def exp_heun_2_x0(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Walk:
 
     Source: Hochbruck and Ostermann 2010, Exponential integrators, eq. 2.39 with c₂ = 1, in λ and data prediction.
     """
-    return exp_heun_2_x0_sde(denoise, x, sigmas, _silent, eta=0.0)
+    return exp_heun_2_x0_sde(denoise, x, sigmas, silence, eta=0.0)
 
 
 def exp_heun_2_x0_sde(
@@ -133,7 +133,3 @@ class _Way:
             result.append(carried * following * s_noise)
             sigma, share = following, place
         return result
-
-
-def _silent(sigma: Tensor, following: Tensor) -> Tensor:
-    raise AssertionError("a step without noise asked for some")
