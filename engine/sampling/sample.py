@@ -28,8 +28,8 @@ __all__ = ["SAMPLERS", "Hooks", "OnStep", "SamplingJob", "sample"]
 # Called with the number of the step, how many there are, and the clean latent as far as it is known [B, C, h, w].
 OnStep = Callable[[int, int, Tensor], None]
 
-# Floats alive at once in a UNet, per latent cell and model channel. Measured 2026-11-21 on Stable Diffusion 1's shape at
-# 64×64 cells (CPU, 64 and 128 model channels, 2 to 8 rows): 31.1 to 31.9.
+# Floats alive at once in a UNet, per latent cell and model channel. Measured 2026-11-21 on Stable Diffusion 1's shape
+# at 64×64 cells (CPU, 64 and 128 model channels, 2 to 8 rows): 31.1 to 31.9.
 ACTIVATIONS = 32
 # Model channels of a network that does not say; those of every Stable Diffusion but the refiner and the upscaler.
 USUAL_WIDTH = 320
