@@ -24,7 +24,7 @@ class Cached:
 
 @dataclass(frozen=True, slots=True)
 class Executing:
-    """A node begins. `display_node` is the node of the original prompt it stands for, `parent` the one that added it."""
+    """A node begins. `display_node` is the node of the original prompt it stands for, `parent` who added it."""
 
     node: str
     display_node: str
@@ -60,7 +60,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A node is done: `ui` is what it wants shown (None: nothing), `seconds` its time; `cached` means it was not run."""
+    """A node is done: `ui` is what it wants shown (None: nothing), `seconds` its time, `cached`: it was not run."""
 
     node: str
     display_node: str
