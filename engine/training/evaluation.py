@@ -23,7 +23,6 @@ from engine.training.objective import noise_error, ssim
 from engine.values import Clip
 
 HELD_OUT_SEED = 7  # Training draws its scenes with seeds 0 and 1.
-HELD_OUT = 128
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Exam:
-    """What a file is measured on."""
+    """What a file is measured on; `held_out` is how many scenes that training has not drawn."""
 
     path: Path
     asked: Sequence[Question]
@@ -60,6 +59,7 @@ class Exam:
     icons: Icons
     mix: Mix
     brush: studio.Brush
+    held_out: int = 128
 
 
 def evaluate(exam: Exam, folder: Path) -> Measured:
@@ -111,7 +111,7 @@ def _between_icons(judge: Judge) -> float:
 
 def _held_out(exam: Exam) -> tuple[float, float, float]:
     """PSNR in dB and SSIM of the autoencoder, and the denoiser's error, on scenes that training has not drawn."""
-    scenes = captions.scenes(exam.catalogue, replace(exam.mix, background=0.8), HELD_OUT, HELD_OUT_SEED)
+    scenes = captions.scenes(exam.catalogue, replace(exam.mix, background=0.8), exam.held_out, HELD_OUT_SEED)
     layers = exam.icons.layers()
     pixels = torch.stack([draw_picture(scene.picture, layers, exam.brush.side) for scene in scenes]) / 2 + 0.5
     checkpoint = Loader().checkpoint(exam.path)

@@ -12,6 +12,8 @@ from engine.checkpoints.load import Loader
 from engine.errors import TrainingError
 from engine.training import icons, studio
 from engine.training.dataset import Icons
+from engine.training.evaluation import Exam, evaluate
+from engine.training.judge import questions
 from engine.training.options import Options, add_arguments
 from engine.training.recipe import RECIPES, REDUCED
 from engine.training.vocabulary import core_subjects, reduced_concepts
@@ -42,6 +44,17 @@ def test_one_step_of_every_phase_makes_a_checkpoint_that_draws(tmp_path: Path) -
     (picture,) = studio.draw(output, ["a fox"], [1], studio.Brush(steps=2))
     assert picture.shape == (3, 128, 128)
     assert bool(torch.isfinite(picture).all())
+    workshop = icons.Workshop(chosen)
+    asked = questions("reduced")[:2]
+    brush = studio.Brush(steps=1)
+    exam = Exam(output, asked, workshop.icons, workshop.catalogue, workshop.icons, workshop.recipe.mix, brush, 4)
+    measured = evaluate(exam, tmp_path / "report")
+    assert 0 <= measured.top1 <= measured.top5 <= 1
+    assert len(measured.missed) == round((1 - measured.top5) * 2)
+    assert 0 < measured.vae_psnr < 40
+    assert measured.eps_mse == pytest.approx(1.0, abs=0.5)
+    assert measured.count is None
+    assert (tmp_path / "report" / "judged.png").exists()
     steps = [torch.load(tmp_path / f"{name}.pt", weights_only=True)["step"] for name in icons.PHASES]
     assert steps == [1, 1, 1, 1]
 
