@@ -74,19 +74,6 @@ def train(samples: Samples, phase: Phase, batch: int, budget: Budget, deadline: 
     phase.run(draw, budget, deadline)
 
 
-@torch.no_grad()
-def held_out_error(networks: nn.ModuleDict, samples: Samples, count: int, seed: int) -> float:
-    """The mean squared error of the predicted noise over samples that training has not seen."""
-    generator = torch.Generator().manual_seed(seed)
-    device = next(networks.parameters()).device
-    errors = []
-    for _ in range(max(1, count // 64)):
-        drawn = samples.draw(64, generator, 0.0)
-        noisy, times, tokens, noise, _ = (part.to(device) for part in drawn)
-        errors.append(_error(networks, noisy, times, tokens, noise).mean())
-    return torch.stack(errors).mean().item()
-
-
 def _error(networks: nn.ModuleDict, noisy: Tensor, times: Tensor, tokens: Tensor, noise: Tensor) -> Tensor:
     context, _ = networks["text"](tokens)
     return noise_error(networks["unet"](noisy, times, context), noise)

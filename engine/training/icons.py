@@ -28,7 +28,7 @@ from engine.training.evaluation import Exam, Measured, evaluate
 from engine.training.iconsets import icon_set
 from engine.training.judge import questions
 from engine.training.loop import Budget, Phase, Settings
-from engine.training.options import Options, add_arguments
+from engine.training.options import Options
 from engine.training.packages import Packages, read_lock
 from engine.training.partners import Partners
 from engine.training.recipe import KEPT_BACK_CELLS, KEPT_BACK_PAIRS, KEPT_BACK_SUBJECTS, RECIPES, Recipe, Stage
@@ -289,10 +289,3 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
-    _parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(_parser)
-    train(options(_parser.parse_args()))
