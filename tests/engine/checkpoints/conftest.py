@@ -54,7 +54,7 @@ def networks() -> dict[str, nn.Module]:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def parts(networks: dict[str, nn.Module]) -> Callable[[str, str], dict[str, Tensor]]:
     """The weights of one network under a prefix, in half precision."""
 
@@ -65,7 +65,13 @@ def parts(networks: dict[str, nn.Module]) -> Callable[[str, str], dict[str, Tens
 
 
 @pytest.fixture
-def full(parts: Callable[[str, str], dict[str, Tensor]]) -> dict[str, Tensor]:
+def full(miniature: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A whole checkpoint in SD1's layout, to be changed."""
+    return dict(miniature)
+
+
+@pytest.fixture(scope="session")
+def miniature(parts: Callable[[str, str], dict[str, Tensor]]) -> dict[str, Tensor]:
     """A whole checkpoint in SD1's layout."""
     return {
         **parts("unet", "model.diffusion_model."),

@@ -16,10 +16,11 @@ TEXT_UP = torch.randn(64, 2, generator=torch.Generator().manual_seed(3))
 TEXT_DOWN = torch.randn(2, 64, generator=torch.Generator().manual_seed(4))
 
 
-@pytest.fixture
-def loaded(tmp_path, full):
-    save_file(full, tmp_path / "x.safetensors")
-    return Loader().checkpoint(tmp_path / "x.safetensors")
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory, miniature):
+    path = tmp_path_factory.mktemp("lora") / "x.safetensors"
+    save_file(miniature, path)
+    return Loader().checkpoint(path)
 
 
 def weights(value):
