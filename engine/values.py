@@ -41,13 +41,15 @@ class Model:
     family: str
     patches: Patches = field(default_factory=dict)
 
-    def ready(self) -> AbstractContextManager[Any]:
+    def ready(self, check: Check = lambda: None) -> AbstractContextManager[Any]:
         """The network on its device with this value's patches on, for as long as the `with` block lasts.
+
+        `check` is called while weights come and are changed, which may take seconds; it raises to stop.
 
         Raises: OutOfMemory.
         """
         working = 0 if self.part.place.device.type == "cpu" else WORKING_ROOM
-        return self.keeper.using(self.part, self.patches, working)
+        return self.keeper.using(self.part, self.patches, working, check)
 
     def with_patches(self, patches: Patches) -> "Model":
         """The same model with more changes of its weights, after those it has."""

@@ -102,7 +102,7 @@ def draw(
     start = noise.initial(x, walk.seed, batch_index_of(latent, "latent_image"))
     if len(walk.sigmas) < 2:
         return latent
-    with model.ready() as network:
+    with model.ready(run.stop_if_cancelled) as network:
         drawn = sample(
             network,
             model.prediction,

@@ -21,11 +21,18 @@ from engine.errors import OutOfMemory
 
 log = logging.getLogger(__name__)
 
+Check = Callable[[], None]
+"""Called between weights; raises to stop."""
+
 MakeRoom = Callable[[torch.device, int], None]
 """Asked first when room is needed: frees up to so many bytes on a device, if it can."""
 
 
 Network = TypeVar("Network", bound=nn.Module, covariant=True)
+
+
+def _go_on() -> None:
+    """Nobody can stop this."""
 
 
 class Part(Generic[Network]):
@@ -64,9 +71,10 @@ class Part(Generic[Network]):
         """The changes its weights have at this moment."""
         return self._patches
 
-    def arrive(self) -> None:
+    def arrive(self, check: Check = _go_on) -> None:
         """Brings the weights to the device, as they are in the file."""
         for key in self.weights:
+            check()
             self._set(key, self._made(key, NONE))
         self._patches = NONE
         self.is_here = True
@@ -78,11 +86,12 @@ class Part(Generic[Network]):
         self._patches = NONE
         self.is_here = False
 
-    def wear(self, patches: Patches) -> None:
+    def wear(self, patches: Patches, check: Check = _go_on) -> None:
         """Gives the weights exactly these changes. Only weights whose changes are others than before are made anew."""
         before, self._patches = self._patches, patches
         for key in {*before, *patches} & self.weights.keys():
             if before.get(key, ()) != patches.get(key, ()):
+                check()
                 self._set(key, self._made(key, patches))
 
     def _made(self, key: str, patches: Patches) -> Tensor:
@@ -119,21 +128,24 @@ class Keeper:
         self._here: list[weakref.ref[Part[Any]]] = []  # least recently used first
 
     @contextmanager
-    def using(self, part: Part[Network], patches: Patches = NONE, working: int = 0) -> Iterator[Network]:
+    def using(
+        self, part: Part[Network], patches: Patches = NONE, working: int = 0, check: Check = _go_on
+    ) -> Iterator[Network]:
         """The part's module on its device, with these patches on, for as long as the block lasts.
 
-        `working` is how many bytes the work itself will take there. One thread at a time uses a part; the others wait.
-        Patches stay on until somebody uses the part without them, which costs nothing when the same model runs again.
+        `working` is how many bytes the work itself will take there; `check` may stop the coming. One thread at a time
+        uses a part; the others wait. Patches stay on until somebody uses the part without them, which costs nothing
+        when the same model runs again.
 
         Raises: OutOfMemory, when the device has no room even after everything else left it.
         """
         with part.lock:
             before = part.patches
             with self._lock:
-                self._bring(part, working)
+                self._bring(part, working, check)
                 part.users += 1
             try:
-                self._dress(part, patches)
+                self._dress(part, patches, check)
                 yield part.module
             finally:
                 with self._lock:
@@ -163,26 +175,26 @@ class Keeper:
                 if part.users == 0:
                     self._send_away(part)
 
-    def _bring(self, part: Part[Any], working: int) -> None:
+    def _bring(self, part: Part[Any], working: int, check: Check) -> None:
         device = part.place.device
         self._here = [reference for reference in self._here if reference() not in (None, part)]
         self._here.append(weakref.ref(part))
         self.free_room(device, working + (0 if part.is_here else part.size))
-        if part.is_here or _try_to_bring(part) is None:
+        if part.is_here or _try_to_bring(part, check) is None:
             return
         # Outside the handler, whose traceback would keep what did come alive.
         self.free_room(device, memory.UNKNOWN)
         memory.release_unused(device)
-        error = _try_to_bring(part)
+        error = _try_to_bring(part, check)
         if error is not None:
             raise OutOfMemory(
                 f"{part.name} needs {memory.readable(part.size)} on {device}, but only "
                 f"{memory.readable(self._free(device))} are free; close other programs or start with --cpu"
             ) from error
 
-    def _dress(self, part: Part[Any], patches: Patches) -> None:
+    def _dress(self, part: Part[Any], patches: Patches, check: Check) -> None:
         try:
-            part.wear(patches)
+            part.wear(patches, check)
         except BaseException:
             part.leave()  # half dressed; whoever comes next starts from the file
             raise
@@ -202,13 +214,13 @@ class Keeper:
         return self._free(device) < size + self.reserve
 
 
-def _try_to_bring(part: Part[Any]) -> Exception | None:
+def _try_to_bring(part: Part[Any], check: Check) -> Exception | None:
     """Brings a part to its device, or says why there was no room."""
     try:
-        part.arrive()
-    except (RuntimeError, MemoryError) as error:
+        part.arrive(check)
+    except BaseException as error:
         part.leave()
-        if not memory.is_out_of_memory(error):
+        if not isinstance(error, Exception) or not memory.is_out_of_memory(error):
             raise
         return error.with_traceback(None)
     return None

@@ -8,7 +8,7 @@ from engine.devices.deltas import Difference, LowRank
 from engine.devices.device import CPU, Place
 from engine.devices.patches import Patch, joined
 from engine.devices.residency import Keeper, Part
-from engine.errors import OutOfMemory
+from engine.errors import Cancelled, OutOfMemory
 
 FP32 = Place(CPU, torch.float32)
 
@@ -82,6 +82,24 @@ def test_a_use_within_a_use_leaves_the_outer_one_as_it_was():
         with keeper.using(net) as inner:
             assert torch.equal(inner[0].weight, net.weights["0.weight"])
         assert same(bits(outer), before)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 6])
+def test_coming_and_dressing_can_be_stopped_and_leave_nothing_half_done(stop_at):
+    net, keeper, calls = part(), Keeper(), []
+    patches = {key: (Patch(Difference(torch.ones_like(weight))),) for key, weight in net.weights.items()}
+
+    def check():
+        calls.append(1)
+        if len(calls) == stop_at:
+            raise Cancelled
+
+    with pytest.raises(Cancelled), keeper.using(net, patches, check=check):
+        pass
+    assert len(calls) == stop_at
+    assert not net.is_here
+    with keeper.using(net) as module:
+        assert same(bits(module), {key: weight.float() for key, weight in net.weights.items()})
 
 
 def test_the_same_patches_again_cost_nothing():
@@ -176,7 +194,7 @@ class Full(Part):
         super().__init__("big", other.module, other.weights, FP32)
         self.times = times
 
-    def arrive(self):
+    def arrive(self, *args):
         if self.times > 0:
             self.times -= 1
             raise torch.OutOfMemoryError("CUDA out of memory")
