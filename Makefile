@@ -1,12 +1,12 @@
 # Two commands: `make run` draws a picture, `make test` runs everything that guards main.
-# Both set up .venv from constraints.txt first; later calls reuse it.
+# Both set up .venv from constraints.txt first; later calls reuse it. PIP_ARGS goes to pip, ARGS to the command.
 
 # The first interpreter that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(each) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(each))))
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
 
 .PHONY: run test quick bench clean
 

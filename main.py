@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import io
 import logging
+import os
 import signal
 import sys
 import time
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns: the exit status: 0 for success, 1 for a problem the message explains, 2 for wrong usage, 130 for Ctrl-C.
     """
+    _make_printable()
     parser = _parser()
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
@@ -34,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=chosen.verbose if "verbose" in chosen else "INFO", format="%(levelname)s: %(message)s")
     try:
         status: int = chosen.command(chosen)
+        sys.stdout.flush()
         return status
     except LatentwireError as error:
         print(f"latentwire: {error}", file=sys.stderr)
@@ -41,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("latentwire: stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`| head`); nothing may be written when Python flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -163,6 +171,13 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(asked)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _make_printable() -> None:
+    """A file name or a text that the terminal's encoding cannot show is shown escaped; it is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _source(name: str) -> Path | bytes:

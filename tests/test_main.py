@@ -196,3 +196,25 @@ def test_ctrl_c_stops_the_run_with_status_130_and_leaves_no_half_picture(tmp_pat
     assert "stopped" in said
     assert "Traceback" not in said
     assert not list((tmp_path / "out").rglob("*.png"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end differently there")
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} main.py nodes | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_a_terminal_that_knows_only_ascii_is_no_error(workflow: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    arguments = ["explain", str(workflow), "--base-directory", str(tmp_path)]
+    command = [sys.executable, "main.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "\\u2192" in done.stdout
+
+
+def test_a_long_setting_is_shown_cut(workflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert latentwire(tmp_path, "run", workflow, "--set", "EmptyImage.width=" + "[" * 100_000) == 1
+    assert len(capsys.readouterr().err) < 1_000

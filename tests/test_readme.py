@@ -38,3 +38,6 @@ def test_files_named_in_the_papers_exist() -> None:
         text = (ROOT / paper).read_text()
         for name in re.findall(r"`((?:engine|nodes|docs|tests|workflows|models|benchmarks)/[\w./]+)`", text):
             assert (ROOT / name).exists(), f"{paper} names {name}"
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (ROOT / paper).parent.joinpath(link).exists(), f"{paper} links to {link}"
+        assert not re.search(r"^[A-Z]{4,}$", text, re.MULTILINE), f"{paper} has a place left to fill in"

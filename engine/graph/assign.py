@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import PromptError
 from engine.graph.nodetype import Input
+from engine.graph.problem import short
 from engine.graph.registry import Registry
 
 ApiPrompt = Mapping[str, Mapping[str, Any]]
@@ -23,7 +24,7 @@ def assign(prompt: ApiPrompt, name: str, value: Any, registry: Registry) -> dict
     """
     node_name, dot, input_name = name.rpartition(".")
     if not dot or not node_name or not input_name:
-        raise PromptError(f"{name!r}: expected NODE.INPUT, for example KSampler.seed or 3.seed")
+        raise PromptError(f"{short(name)!r}: expected NODE.INPUT, for example KSampler.seed or 3.seed")
     node_id = find_node(prompt, node_name)
     node = prompt[node_id]
     declared = _declared(node, input_name, node_name, registry)
@@ -82,11 +83,11 @@ def _read(text: str, declared: Input, name: str) -> Any:
         }
         if text.strip().lower() in words:
             return words[text.strip().lower()]
-        raise PromptError(f"{name}={text}: expected true or false")
+        raise PromptError(f"{name}={short(text)}: expected true or false")
     try:
         return int(text, 0) if declared.type == "INT" else float(text) if declared.type == "FLOAT" else json.loads(text)
     except ValueError as error:
-        raise PromptError(f"{name}={text}: expected a value of type {declared.type}") from error
+        raise PromptError(f"{name}={short(text)}: expected a value of type {declared.type}") from error
 
 
 def _title(node: Mapping[str, Any]) -> Any:
