@@ -92,7 +92,8 @@ def test_training_begins_with_the_unets_encoder():
 def test_every_weight_learns():
     config = UNETS["sd1"]
     net = randomised(ControlNet(ControlNetConfig(config))).train()
-    control = net(**inputs(config))
+    # 16 cells leave the middle block 2 × 2: over a single token attention's queries and keys have no say.
+    control = net(**inputs(config, cells=16))
     sum(residual.square().mean() for residual in (*control.input, control.middle)).backward()
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
