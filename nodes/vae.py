@@ -19,13 +19,15 @@ Grow = Annotated[int, Widget(min=0, max=64, step=1)]
 @node("VAEDecode", category="latent", display_name="VAE Decode")
 def vae_decode(*, samples: Latent, vae: Vae, run: Run) -> Image:
     """Turn latents into pictures."""
-    return vae.decode(decodable(samples, need_vae(vae), "samples"), Watch(run.stop_if_cancelled, run.progress))
+    vae = need_vae(vae)
+    return vae.decode(decodable(samples, vae, "samples"), Watch(run.stop_if_cancelled, run.progress))
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode")
 def vae_encode(*, pixels: Image, vae: Vae, run: Run) -> Latent:
     """Turn pictures into latents; what does not fill a whole cell at the border is cut off."""
-    image = encodable(pixels, need_vae(vae), "pixels")
+    vae = need_vae(vae)
+    image = encodable(pixels, vae, "pixels")
     return {"samples": vae.encode(image, Watch(run.stop_if_cancelled, run.progress))}
 
 
@@ -35,7 +37,8 @@ def vae_encode_for_inpaint(*, pixels: Image, vae: Vae, mask: Mask, grow_mask_by:
 
     grow_mask_by: by how many pixels the redrawn part is larger than the mask, so that no seam is left.
     """
-    image = encodable(pixels, need_vae(vae), "pixels").movedim(-1, 1)
+    vae = need_vae(vae)
+    image = encodable(pixels, vae, "pixels").movedim(-1, 1)
     height, width = image.shape[2:]
     masks = crop_to_multiple(resize_mask(need_mask(mask, "mask"), width, height), vae.ratio)
     image = crop_to_multiple(image, vae.ratio)

@@ -20,9 +20,14 @@ def as_link(value: Any) -> Link | None:
         return value
     if isinstance(value, list | tuple) and len(value) == 2:
         node, slot = value
-        if isinstance(node, str) and isinstance(slot, int | float) and not isinstance(slot, bool):
+        if isinstance(node, str) and _is_whole(slot):
             return Link(node, int(slot))
     return None
+
+
+def _is_whole(slot: Any) -> bool:
+    """Whether a number can be a slot's; infinity and 1.9 are values like any other."""
+    return type(slot) is int or (isinstance(slot, float) and slot.is_integer())
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def advise(error: BaseException) -> str | None:
     if isinstance(error, MemoryError):
         return "The computer's memory is full: use a smaller picture or batch, or close other programs."
     if name in ("OutOfMemoryError", "OutOfMemory"):
-        return "The device's memory is full: use a smaller picture or batch, or the tiled VAE nodes."
+        return "The device's memory is full: use a smaller picture or batch, or --lowvram."
     return None
 
 

@@ -19,8 +19,14 @@ def test_a_checkpoint_without_a_text_encoder_says_so(bench: Bench) -> None:
 
 def test_a_checkpoint_without_a_vae_says_so(bench: Bench) -> None:
     drawing = Drawing("unet_only.safetensors")
-    decoded = drawing.graph.node("VAEDecode", samples=drawing.latent, vae=drawing.vae)
-    assert "VAE" in bench.message(drawing.graph, decoded)
+    picture = drawing.picture("a.png", bench)
+    mask = bench.constant(drawing.graph, torch.zeros(1, 64, 64))
+    for node in (
+        drawing.graph.node("VAEDecode", samples=drawing.latent, vae=drawing.vae),
+        drawing.graph.node("VAEEncode", pixels=picture, vae=drawing.vae),
+        drawing.graph.node("VAEEncodeForInpaint", pixels=picture, vae=drawing.vae, mask=mask, grow_mask_by=0),
+    ):
+        assert "vae: the checkpoint has no VAE inside" in bench.message(drawing.graph, node)
 
 
 def test_a_text_of_another_model_family_is_named(bench: Bench) -> None:
