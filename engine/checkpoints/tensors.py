@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,20 @@ Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 
 _LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
-_DAMAGE = (SafetensorError, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError, TypeError)
+_LARGEST_PICKLE = 64 << 20  # bytes of names and shapes beside the tensors; published checkpoints have less than one MiB
+_DAMAGE = (
+    SafetensorError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    struct.error,
+)
 """What torch and pickle raise when they meet damaged bytes."""
 
 _AGAIN = "the download was probably cut short or replaced; fetch the file again"
@@ -77,24 +91,45 @@ def read_object(path: Path) -> Any:
     is_zip = zipfile.is_zipfile(path)
     if not is_zip and not start.startswith(b"\x80"):
         raise CheckpointError(f"{path.name}: neither safetensors nor a file of torch.save; {_AGAIN}")
+    if is_zip:
+        _check_archive(path)
     try:
-        with torch.serialization.safe_globals(_HARMLESS):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        return _unpickled(path, is_zip)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_unpickling_message(path, error)) from error
-    except (
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        TypeError,
-    ) as error:
-        # torch and pickle raise any of these on damaged bytes.
+    except _DAMAGE as error:
         raise CheckpointError(f"{path.name}: damaged ({_first_line(error)}); {_AGAIN}") from error
+
+
+def _unpickled(path: Path, is_zip: bool) -> Any:
+    with warnings.catch_warnings(), torch.serialization.safe_globals(_HARMLESS):
+        # What torch warns of here is either harmless or fails right after, and then we say it in our words.
+        warnings.simplefilter("ignore", UserWarning)
+        if not path.name.endswith(".safetensors"):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        # Newer torch goes by the end of a path's name; from an open file it goes by what is in it, but cannot map it.
+        with path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _check_archive(path: Path) -> None:
+    """Refuses an archive that could unpack to far more than its size. Raises: CheckpointError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, *_DAMAGE) as error:
+        raise CheckpointError(f"{path.name}: damaged ({_first_line(error)}); {_AGAIN}") from error
+    for entry in entries:
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise CheckpointError(
+                f"{path.name}: {entry.filename} is compressed to {entry.compress_size:,} of {entry.file_size:,} bytes, "
+                "which torch.save never does, so it was not opened; get a .safetensors version of this file"
+            )
+        if entry.filename.endswith("data.pkl") and entry.file_size > _LARGEST_PICKLE:
+            raise CheckpointError(
+                f"{path.name}: its list of tensors has {entry.file_size:,} bytes, expected {_LARGEST_PICKLE:,} at most; "
+                "it was not opened; get a .safetensors version of this file"
+            )
 
 
 def unwrapped(content: Any) -> dict[str, Tensor]:
@@ -179,7 +214,11 @@ def _is_shape(value: Any) -> bool:
 def _unpickling_message(path: Path, error: pickle.UnpicklingError) -> str:
     name = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
     if name is None:
-        return f"{path.name}: damaged ({_first_line(error)}); {_AGAIN}"
+        # Nothing of torch's own text: it advises to open the file unsafely.
+        return (
+            f"{path.name}: damaged, or holds what a file of weights never does; nothing of it was run; "
+            "fetch the file again, or get a .safetensors version of it"
+        )
     return (
         f"{path.name}: asks to run code when it is opened ({name.group(1)}), which was refused and not run; "
         "get a .safetensors version of this file, or do not trust it"

@@ -89,6 +89,73 @@ def test_a_bare_pickle_with_code_is_refused(tmp_path):
     assert not proof.exists()
 
 
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_pickle_of_a_later_protocol_with_code_is_refused_without_torchs_advice(tmp_path, wrapped):
+    proof, path = tmp_path / "proof", tmp_path / "x.pt"
+    content = Malice(f"touch {proof}")
+    if wrapped:
+        torch.save({"state_dict": TENSORS, "extra": content}, path, pickle_protocol=4)
+    else:
+        path.write_bytes(pickle.dumps(content, protocol=4))
+    with pytest.raises(CheckpointError, match=r"x\.pt: .*not") as caught:  # a warning of torch's would fail this too
+        read_object(path)
+    assert "weights_only" not in str(caught.value)
+    assert not proof.exists()
+    if wrapped:
+        torch.load(path, weights_only=False)  # read carelessly, it does run
+    else:
+        pickle.loads(path.read_bytes())  # noqa: S301 our own file
+    assert proof.exists()
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_torchs_advice_to_open_a_damaged_file_unsafely_is_never_passed_on(tmp_path, is_zip):
+    path = save(tmp_path, TENSORS, _use_new_zipfile_serialization=is_zip)
+    whole = bytearray(path.read_bytes())
+    at = whole.index(b"a.weight")
+    seen = set()
+    for offset in range(at - 40, at + 80):
+        damaged = whole.copy()
+        damaged[offset] = 0xFF
+        path.write_bytes(damaged)
+        try:
+            open_tensors(path)
+        except CheckpointError as error:
+            seen.add(str(error))
+    assert seen
+    assert not [said for said in seen if "weights_only" in said or "torch.load" in said]
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_a_torch_file_named_safetensors_is_read_for_what_it_is(tmp_path, is_zip):
+    path = save(tmp_path, TENSORS, "x.safetensors", _use_new_zipfile_serialization=is_zip)
+    assert torch.equal(open_tensors(path).read()["a.weight"], TENSORS["a.weight"])
+
+
+def test_a_safetensors_file_named_ckpt_is_read_for_what_it_is(tmp_path):
+    save_file(TENSORS, tmp_path / "x.ckpt")
+    assert torch.equal(open_tensors(tmp_path / "x.ckpt").read()["a.weight"], TENSORS["a.weight"])
+
+
+def test_an_archive_that_unpacks_to_far_more_than_itself_is_not_opened(tmp_path):
+    path = save(tmp_path, TENSORS)
+    bomb = tmp_path / "bomb.ckpt"
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name) + (bytes(1 << 20) if name.endswith("data.pkl") else b""))
+    assert bomb.stat().st_size < 1 << 16
+    with pytest.raises(CheckpointError, match=r"bomb\.ckpt: .*data\.pkl is compressed to .* not opened"):
+        open_tensors(bomb)
+
+
+def test_an_archive_with_an_endless_list_of_tensors_is_not_opened(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.ckpt", "w") as archive:
+        archive.writestr("x/data.pkl", bytes((64 << 20) + 1))
+        archive.writestr("x/version", "3")
+    with pytest.raises(CheckpointError, match=r"list of tensors has 67,108,865 bytes, expected 67,108,864 at most"):
+        open_tensors(tmp_path / "x.ckpt")
+
+
 @pytest.mark.parametrize("keep", [4, 9, 60, 0.5, -1])
 def test_a_safetensors_file_that_was_cut_off_says_so(tmp_path, keep):
     path = tmp_path / "x.safetensors"
