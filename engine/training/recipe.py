@@ -66,6 +66,6 @@ REDUCED = Recipe(
     denoiser=Stage(4_800, 16, Settings(4e-4, log_steps=25, ema_decay=0.998, save_seconds=120)),
     finish=None,
     finish_scenes=0,
-    decoder=Stage(600, 4, Settings(2e-4, log_steps=25, ema_decay=0.99, save_seconds=120)),
+    decoder=Stage(900, 4, Settings(2e-4, log_steps=25, ema_decay=0.99, save_seconds=120)),
 )
 RECIPES = {recipe.name: recipe for recipe in (FULL, REDUCED)}
