@@ -102,6 +102,12 @@ class Builder:
                 f"{self.file.path.name}: {what} is incomplete, {len(problems)} of {len(wanted)} tensors: "
                 f"{'; '.join(problems[:3])}{' …' if len(problems) > 3 else ''}"
             )
+        whole = [name for name in wanted if not tensors[name].is_floating_point()]
+        if whole:
+            raise CheckpointError(
+                f"{self.file.path.name}: {what} has {whole[0]} in {str(tensors[whole[0]].dtype)[6:]}, expected "
+                "floating point numbers; quantised files are not supported, get one in 16 or 32 bits"
+            )
         return {name: tensors[name] for name in wanted}
 
     def _full_table(self, rows: Tensor) -> Tensor:

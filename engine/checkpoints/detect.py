@@ -17,6 +17,9 @@ PREFIXES = ("model.diffusion_model.", "model.model.", "net.", "diffusion_model."
 FEWEST = 5
 """A prefix counts when more tensors than this have it. Source: node_behaviour.md A.1."""
 
+_BLOCKS = ("input_blocks", "middle_block", "output_blocks", "time_embed", "label_emb", "out")
+"""What the names of a UNet's tensors begin with."""
+
 OTHER_KINDS: Mapping[tuple[str, ...], str] = {
     (
         "*.lora_up.weight",
@@ -84,6 +87,12 @@ def _why_none(all_shapes: Shapes, shapes: Shapes, prefix: str) -> str:
     for marks, kind in OTHER_KINDS.items():
         if not prefix and any(find(all_shapes, mark) is not None for mark in marks):
             return f"not a checkpoint but {kind}"
+    few, found = _few(all_shapes, prefix)
+    if found:
+        return (
+            f"of no known family; of a denoiser only {', '.join(found)} is in it. "
+            f"Nearest is {sd1.FAMILY.name}, but missing: {_texts(sd1.FAMILY.unmet(few))}"
+        )
     nearest = min(FAMILIES, key=lambda family: len(family.unmet(shapes)) / len(family.conditions))
     unmet = nearest.unmet(shapes)
     if all(isinstance(condition, Lacks) or condition in unmet for condition in nearest.conditions):
@@ -93,6 +102,16 @@ def _why_none(all_shapes: Shapes, shapes: Shapes, prefix: str) -> str:
             f"{examples}). Nearest is {sd1.FAMILY.name}, which would need {_texts(sd1.FAMILY.unmet(shapes))}"
         )
     return f"of no known family; nearest is {nearest.name}, but missing: {_texts(unmet)}"
+
+
+def _few(all_shapes: Shapes, prefix: str) -> tuple[dict[str, Shape], list[str]]:
+    """The tensors and full names of a denoiser that has too few of them to go by, as in a file that was cut down."""
+    for each in (prefix, *PREFIXES):
+        below = {name[len(each) :]: shape for name, shape in all_shapes.items() if name.startswith(each)}
+        is_denoiser = any(name.split(".")[0] in _BLOCKS for name in below)
+        if len(below) <= FEWEST and is_denoiser:
+            return below, sorted(each + name for name in below)
+    return {}, []
 
 
 def _texts(conditions: Iterable[Condition]) -> str:

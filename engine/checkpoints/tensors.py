@@ -88,7 +88,7 @@ def read_object(path: Path) -> Any:
     start = _first_bytes(path)
     if _is_safetensors(start):
         return _open_safetensors(path).read()
-    is_zip = zipfile.is_zipfile(path)
+    is_zip = _is_archive(path)
     if not is_zip and not start.startswith(b"\x80"):
         raise CheckpointError(f"{path.name}: neither safetensors nor a file of torch.save; {_AGAIN}")
     if is_zip:
@@ -112,6 +112,13 @@ def _unpickled(path: Path, is_zip: bool) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
 
 
+def _is_archive(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except (zipfile.BadZipFile, *_DAMAGE) as error:
+        raise CheckpointError(f"{path.name}: damaged ({_first_line(error)}); {_AGAIN}") from error
+
+
 def _check_archive(path: Path) -> None:
     """Refuses an archive that could unpack to far more than its size. Raises: CheckpointError."""
     try:
@@ -127,8 +134,8 @@ def _check_archive(path: Path) -> None:
             )
         if entry.filename.endswith("data.pkl") and entry.file_size > _LARGEST_PICKLE:
             raise CheckpointError(
-                f"{path.name}: its list of tensors has {entry.file_size:,} bytes, expected {_LARGEST_PICKLE:,} at most; "
-                "it was not opened; get a .safetensors version of this file"
+                f"{path.name}: its list of tensors has {entry.file_size:,} bytes; expected {_LARGEST_PICKLE:,} "
+                "at most, so it was not opened; get a .safetensors version of this file"
             )
 
 

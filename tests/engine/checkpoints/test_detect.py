@@ -74,6 +74,21 @@ def test_a_file_with_nothing_of_the_kind_is_told_what_a_checkpoint_has():
     assert "input_blocks.0.0.weight" in str(caught.value)
 
 
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model.", "net."])
+@pytest.mark.parametrize(
+    ("name", "missing", "there"),
+    [("input_blocks.0.0.weight", "out.2.weight", "a UNet"), ("out.2.weight", "a UNet", "an output layer")],
+)
+def test_a_file_with_a_tensor_of_a_denoiser_is_told_only_what_it_lacks(prefix, name, missing, there):
+    shapes = {prefix + name: (320, 4, 3, 3), "cond_stage_model.x": (2,)} if prefix else {name: (320, 4, 3, 3)}
+    with pytest.raises(CheckpointError, match=r"of a denoiser only .* is in it.*attn2\.to_k") as caught:
+        detect(file(shapes))
+    said, lacking = str(caught.value).split("but missing: ")
+    assert prefix + name in said
+    assert missing in lacking
+    assert there not in lacking
+
+
 @pytest.mark.parametrize(
     ("shapes", "kind"),
     [

@@ -139,6 +139,15 @@ def test_a_tensor_of_the_wrong_shape_is_named(tmp_path, loader, full):
         loader.checkpoint(write(tmp_path, full))
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool])
+def test_a_weight_of_whole_numbers_is_refused(tmp_path, loader, full, dtype):
+    name = "model.diffusion_model.time_embed.0.weight"
+    full[name] = full[name].to(dtype)
+    expected = rf"time_embed\.0\.weight in {str(dtype)[6:]}, expected floating point"
+    with pytest.raises(CheckpointError, match=expected):
+        loader.checkpoint(write(tmp_path, full))
+
+
 @pytest.mark.parametrize("prefix", ["", "first_stage_model.", "vae."])
 def test_an_autoencoder_in_a_file_of_its_own(tmp_path, loader, parts, networks, prefix):
     extra = {"loss.logvar": torch.zeros(1)}

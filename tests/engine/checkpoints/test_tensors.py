@@ -152,7 +152,7 @@ def test_an_archive_with_an_endless_list_of_tensors_is_not_opened(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.ckpt", "w") as archive:
         archive.writestr("x/data.pkl", bytes((64 << 20) + 1))
         archive.writestr("x/version", "3")
-    with pytest.raises(CheckpointError, match=r"list of tensors has 67,108,865 bytes, expected 67,108,864 at most"):
+    with pytest.raises(CheckpointError, match=r"list of tensors has 67,108,865 bytes; expected 67,108,864 at most"):
         open_tensors(tmp_path / "x.ckpt")
 
 
@@ -201,6 +201,15 @@ def test_a_header_with_an_impossible_shape_is_refused(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
     with pytest.raises(CheckpointError, match="impossible shape"):
         open_tensors(tmp_path / "x.safetensors")
+
+
+def test_a_zip_whose_end_is_damaged_says_so(tmp_path):
+    path = save(tmp_path, TENSORS)
+    whole = path.read_bytes()
+    at = whole.index(b"PK\x06\x07")  # the end's locator: it counts the disks an archive spans
+    path.write_bytes(whole[: at + 16] + struct.pack("<L", 9) + whole[at + 20 :])
+    with pytest.raises(CheckpointError, match=r"x\.ckpt: damaged .*disks"):
+        open_tensors(path)
 
 
 def test_a_zip_that_is_no_torch_file_is_refused(tmp_path):
