@@ -51,6 +51,9 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
 FROM_OUTPUT = ("checkpoints", "text_encoders", "vae", "diffusion_models", "loras")
 """Kinds that saving nodes write below the output folder; what they wrote can be loaded again at once."""
 
+MAX_NAME_BYTES = 255  # of one file or folder; the limit of nearly every file system
+MAX_PATH_CHARACTERS = 1000
+MAX_DEPTH = 32
 _ANNOTATION = re.compile(r"(?s)(?P<name>.*)\[(?P<root>input|output|temp)\]")
 _FRESH_SECONDS = 2.0  # a folder changed this short a time before it was read may change again under the same mtime
 
@@ -64,14 +67,25 @@ def embedded_models() -> Path:
 def inside(root: Path, name: str) -> Path:
     """Joins a name to a root, or refuses a name that could lead out of it.
 
-    Raises: PathError for an empty name, a NUL, an absolute path, a drive letter or a `..`.
+    Raises: PathError for an empty name, a NUL, an absolute path, a drive letter, a `..`, or a name too long or deep.
     """
-    if not name or "\0" in name or not _can_be_spelled(name):
-        raise PathError(f"{name!r} is not a file name; give the name of a file below {root}")
+    if not isinstance(name, str) or not name or "\0" in name or not _can_be_spelled(name):
+        raise PathError(f"{name!r:.200} is not a file name; give the name of a file below {root}")
+    refuse_long(name)
     parts = re.split(r"[/\\]", name)
     if not parts[0] or PureWindowsPath(name).drive or ".." in parts:
         raise PathError(f"{name!r} leads out of {root}; give a name below it, without '..' and not absolute")
     return root / name
+
+
+def refuse_long(name: str) -> None:
+    """Raises: PathError for a name no file system takes, before it costs anything; the message shows its start."""
+    parts = re.split(r"[/\\]", name[: MAX_PATH_CHARACTERS + 1])
+    if len(name) > MAX_PATH_CHARACTERS or len(parts) > MAX_DEPTH:
+        limits = f"{MAX_PATH_CHARACTERS:,} characters and {MAX_DEPTH} folders are accepted"
+        raise PathError(f"'{name[:40]}…' is too long for a file name; at most {limits}")
+    if max(len(part.encode("utf-8", "surrogatepass")) for part in parts) > MAX_NAME_BYTES:
+        raise PathError(f"'{name[:40]}…' is too long for a file name; at most {MAX_NAME_BYTES} bytes are accepted")
 
 
 def _can_be_spelled(name: str) -> bool:
@@ -201,6 +215,8 @@ class Folders:
 
         Raises: PathError when there is none, or it lies outside that folder, even by way of a link.
         """
+        if not isinstance(name, str):  # a wire may bring anything
+            raise PathError(f"expected the name of a file, got {name!r:.200}")
         plain, annotated = split_annotation(name)
         kind = annotated or root
         folder = self.root(kind)

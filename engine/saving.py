@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.errors import PathError
-from engine.folders import inside
+from engine.folders import inside, refuse_long
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -52,6 +53,7 @@ def save_numbered(
     Source: node_behaviour.md, 0.7.
     """
     prefix = fill_in(prefix, width=width, height=height)
+    check_prefix(root, prefix)
     folder, stem = _destination(root, prefix)
     numbered = re.compile(_any_batch(stem) + r"_([0-9]+)_")
     stem = stem.replace("%batch_num%", str(batch_index))
@@ -64,6 +66,38 @@ def save_numbered(
         _sync_folder(folder)
     subfolder = os.path.relpath(folder, root.resolve())
     return SavedFile(target, target.name, "" if subfolder == "." else subfolder, counter)
+
+
+def check_prefix(root: Path, prefix: str) -> None:
+    """Refuses a prefix that no file could be saved under, without touching the disk.
+
+    Raises: PathError when it leads out of root, is too long, or holds control characters.
+    """
+    if not isinstance(prefix, str):  # a wire may bring anything
+        raise PathError(f"filename_prefix: expected a text, got {prefix!r:.200}")
+    for each in prefix:
+        if unicodedata.category(each) == "Cc" and each != "\0":
+            raise PathError(f"filename_prefix {prefix!r:.200}: {each!r} is a control character; remove it")
+    _refuse_long(prefix)
+    try:
+        inside(root, prefix or "_")
+    except PathError as error:
+        raise _outside(root, prefix) from error
+
+
+def _refuse_long(prefix: str) -> None:
+    try:
+        # The longest picture side has five digits.
+        refuse_long(f"{fill_in(prefix, width=99999, height=99999)}_00001_.png")
+    except PathError as error:
+        raise PathError(f"filename_prefix: {error}, the number and the ending included") from error
+
+
+def _outside(root: Path, prefix: str) -> PathError:
+    return PathError(
+        f"Saving image outside the output folder is not allowed. filename_prefix {prefix!r} must name a place "
+        f"below {root}, without '..' and not absolute"
+    )
 
 
 def fill_in(prefix: str, *, width: int = 0, height: int = 0, now: time.struct_time | None = None) -> str:
@@ -85,15 +119,12 @@ def _destination(root: Path, prefix: str) -> tuple[Path, str]:
     if prefix.endswith(("/", os.sep)):
         subfolder, stem = os.path.join(subfolder, stem), ""
     try:
-        inside(root, prefix or "_")
         folder = (root / subfolder).resolve()
-        if not folder.is_relative_to(root.resolve()):
-            raise PathError(f"{folder} is not below {root}")
-    except (PathError, OSError, ValueError, RuntimeError) as error:
-        raise PathError(
-            f"Saving image outside the output folder is not allowed. filename_prefix {prefix!r} must name a place "
-            f"below {root}, without '..' and not absolute"
-        ) from error
+        is_inside = folder.is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # a ring of links, for one
+        raise _outside(root, prefix) from error
+    if not is_inside:
+        raise _outside(root, prefix)
     return folder, stem
 
 

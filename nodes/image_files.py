@@ -11,12 +11,12 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import PathError
-from engine.folders import Folders, inside
+from engine.folders import Folders
 from engine.graph.define import Files, Widget, node
 from engine.graph.nodetype import Result
 from engine.images import read_frames, to_pil
 from engine.metadata import png_info
-from engine.saving import save_numbered
+from engine.saving import check_prefix, save_numbered
 from engine.settings import Settings
 from nodes.convert import need_image
 from nodes.types import ExtraJson, Image, Mask, PromptJson
@@ -37,7 +37,10 @@ class LoadedImage(NamedTuple):
 
 
 def image_exists(image: str | None, folders: Folders) -> bool | str:
-    """Whether the input folder holds the file, or why the node cannot run; None comes over a wire, later."""
+    """Whether the input folder holds the file, or why the node cannot run.
+
+    None stands for a name that comes over a wire, later; a null in the graph has been refused before.
+    """
     try:
         if image is not None:
             folders.input_file(image)
@@ -68,9 +71,10 @@ def load_image(*, image: ImageName, folders: Folders) -> LoadedImage:
 def prefix_stays_inside(filename_prefix: str | None, folders: Folders) -> bool | str:
     """Whether pictures may be written there, or why not; asked before hours of sampling and not after."""
     try:
-        inside(folders.output, filename_prefix or "_")
+        if filename_prefix is not None:
+            check_prefix(folders.output, filename_prefix)
     except PathError as error:
-        return f"filename_prefix: {error}"
+        return str(error)
     return True
 
 

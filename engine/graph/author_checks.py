@@ -33,7 +33,8 @@ class AuthorChecks:
         except LatentwireError as error:
             answer = str(error)
         except Exception as error:  # noqa: BLE001 - an author's code
-            return [_raised(node, error)]
+            only = [name for name in given if name != "input_types"]
+            return [_raised(node, only[0] if len(only) == 1 else None, error)]
         if answer is True:
             return []
         about = [name for name in given if name != "input_types"] or [""]
@@ -100,11 +101,11 @@ def _refused(node: Node, name: str, answer: Any) -> Problem:
     )
 
 
-def _raised(node: Node, error: Exception) -> Problem:
+def _raised(node: Node, name: str | None, error: Exception) -> Problem:
     return Problem(
         node=node.id,
         class_type=node.class_type,
-        input=None,
+        input=name,
         kind="exception_during_validation",
         message="Exception when validating node",
         details=short(str(error)),

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ MAX_COMPARED_CHARACTERS = 100
 
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _WANTED = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def convert(each: Input, value: Any) -> tuple[Any, Flaw | None]:
@@ -24,13 +26,16 @@ def convert(each: Input, value: Any) -> tuple[Any, Flaw | None]:
 
     Returns: the value, and what is wrong with it.
     """
-    # ComfyUI: int(), float(), str(), bool() as Python has them, so "7" is 7, 3.7 is 3, and every text but "" is true.
+    # ComfyUI: int(), float(), str(), bool() as Python has them, so "7" is 7, 3.7 is 3, and every text but "" is true;
+    # but an object or NaN is never meant where a text belongs.
     converter = _CONVERTERS.get(each.type)
     if converter is None:
         return value, None
     try:
         if value is None:
             raise TypeError("null is no value")
+        if each.type == "STRING":
+            _need_scalar(value)
         converted: Any = value if type(value) is converter else converter(value)
         if each.type == "FLOAT" and not math.isfinite(converted):
             raise ValueError("it is not a finite number")
@@ -38,9 +43,29 @@ def convert(each: Input, value: Any) -> tuple[Any, Flaw | None]:
             raise OverflowError("it does not fit into 64 bits")
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         return value, _unconvertible(each, value, error)
-    if each.type == "STRING" and "\0" in converted:
-        return value, _holds_nul(each, value)
-    return converted, None
+    unusable = unusable_text(each, converted) if each.type == "STRING" else None
+    return (converted, None) if unusable is None else (value, unusable)
+
+
+def no_choice(each: Input, value: Any) -> Flaw | None:
+    """What is wrong with a combo's value that can be no choice in any list; for combos that an author checks."""
+    if each.type != "COMBO" or each.options.get("multi_select") or each.options.get("multiselect"):
+        return None
+    try:
+        _need_scalar(value)
+    except TypeError as error:
+        return _unconvertible(each, value, error)
+    return None
+
+
+def _need_scalar(value: Any) -> None:
+    """Raises: TypeError for null, a list, an object, or a number that is none."""
+    if value is None:
+        raise TypeError("null is no value")
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"{'a list' if isinstance(value, list | tuple) else 'an object'} is no text")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError("it is not a finite number")
 
 
 def out_of_range(each: Input, value: Any) -> Flaw | None:
@@ -85,24 +110,28 @@ def not_in_list(each: Input, value: Any, choices: Sequence[Any], *, suggest: boo
     )
 
 
-def holds_nul(each: Input, value: Any) -> Flaw | None:
-    """What is wrong with a text, of whatever type its input is, that would end early where C reads it."""
-    return _holds_nul(each, value) if isinstance(value, str) and "\0" in value else None
-
-
-def _holds_nul(each: Input, value: Any) -> Flaw:
+def unusable_text(each: Input, value: Any) -> Flaw | None:
+    """What is wrong with a text, of whatever type its input is: a NUL ends it early in C, half a character is none."""
+    if not isinstance(value, str):
+        return None
+    if "\0" in value:
+        name, reason = "NUL", "NUL is no character of a text or a file name"
+    elif _HALF_CHARACTER.search(value):
+        name, reason = "lone surrogate", "half of a surrogate pair is no character"
+    else:
+        return None
     return Flaw(
         "invalid_input_type",
-        "A text with a NUL character in it",
-        f"{each.name}, {short(value)}, NUL is no character of a text or a file name",
+        f"A text with a {name} character in it",
+        f"{each.name}, {short(value)}, {reason}",
         "Remove that character.",
-        about(each, input_config(each), value, exception_message="embedded null character"),
+        about(each, input_config(each), value, exception_message=reason),
     )
 
 
 def _unconvertible(each: Input, value: Any, error: Exception) -> Flaw:
     low, high = each.options.get("min"), each.options.get("max")
-    wanted = _range(low, high) if isinstance(low, int | float) or isinstance(high, int | float) else _WANTED[each.type]
+    wanted = _range(low, high) if isinstance(low, int | float) or isinstance(high, int | float) else _WANTED.get(each.type, "one of its choices")
     return Flaw(
         "invalid_input_type",
         f"Failed to convert an input value to a {each.type} value",

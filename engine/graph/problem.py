@@ -1,6 +1,7 @@
 """What is wrong with a prompt, in words for people and in the shape ComfyUI's clients read."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +51,8 @@ class Problem:
         if self.input is not None:
             where += f", input {short(self.input)}"
         # Most of ComfyUI's details begin with the input's name, which has been said by then.
-        details = self.details.removeprefix(f"{self.input}").lstrip(":,- ") if self.input else self.details
+        named = re.compile(rf"{re.escape(self.input)}(?:$|: ?|, ?| - )") if self.input else None
+        details = named.sub("", self.details, count=1) if named and named.match(self.details) else self.details
         # A message that is a sentence has said it all; ComfyUI adds the node's number, which stands in front here.
         is_said = not details or details in self.message or self.message.endswith(".")
         said = self.message.rstrip(".") if is_said else f"{self.message}: {details}"

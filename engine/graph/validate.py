@@ -180,13 +180,15 @@ class _Checks:
         if value is None and not each.required:
             return value, None
         if each.type not in WIDGET_TYPES:
-            return value, links.unwired(known.type, each, value) or literals.holds_nul(each, value)
+            return value, links.unwired(known.type, each, value) or literals.unusable_text(each, value)
         converted, flaw = literals.convert(each, value)
         if flaw is not None:
             return value, flaw
         if each.name not in known.checked_by_author:
             flaw = literals.out_of_range(each, converted) or self._not_in_list(known, each, converted)
-        return converted, flaw or literals.holds_nul(each, converted)
+        else:
+            flaw = literals.no_choice(each, converted)
+        return converted, flaw or literals.unusable_text(each, converted)
 
     def _link(self, known: _Known, each: Input, link: Link) -> Flaw | None:
         source = self._prompt.nodes.get(link.node)

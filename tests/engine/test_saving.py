@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
 import engine.saving
 from engine.errors import PathError
-from engine.saving import fill_in, save_numbered
+from engine.saving import check_prefix, fill_in, save_numbered
 
 
 def writing(content: bytes) -> Callable[[BinaryIO], None]:
@@ -182,12 +182,38 @@ def test_a_folder_without_permission_is_said(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
-@pytest.mark.parametrize("prefix", ["file/cat", "x" * 300])
-def test_a_folder_that_cannot_be_is_said(tmp_path: Path, prefix: str) -> None:
+@pytest.mark.parametrize("prefix", ["file/cat", "file/deeper/cat"])
+def test_a_file_in_the_folders_place_is_said_whoever_asks(tmp_path: Path, prefix: str) -> None:
     (tmp_path / "file").write_bytes(b"I am no folder")
     with pytest.raises(PathError, match="cannot be written to"):
         save_numbered(tmp_path, prefix, "png", writing(b""))
     assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("x" * 300, "too long"),
+        ("x" * 250, "too long"),
+        ("猫" * 90, "too long"),
+        ("a/" * 2000 + "x", "too long"),
+        ("a/" * 40 + "x", "32 folders"),
+        ("a\nb", "control character"),
+        ("a\x7fb", "control character"),
+        ({"a": 1}, "expected a text"),
+    ],
+)
+def test_a_prefix_no_file_can_have_is_refused_before_anything_is_written(
+    tmp_path: Path, prefix: Any, said: str
+) -> None:
+    for call in (check_prefix, lambda *at: save_numbered(*at, "png", writing(b""))):
+        with pytest.raises(PathError, match=f"filename_prefix.*{said}"):
+            call(tmp_path, prefix)
+    assert names(tmp_path) == []
+
+
+def test_a_prefix_is_as_long_as_what_its_words_become(tmp_path: Path) -> None:
+    assert save_numbered(tmp_path, "x" * 240 + "%year%", "png", writing(b"")).path.is_file()
 
 
 def test_a_read_only_place_is_said() -> None:

@@ -89,6 +89,28 @@ def test_a_weight_that_is_no_number_is_named_with_its_text(weight: str, bench: B
     assert "cat" in message
 
 
+@pytest.mark.parametrize("class_type", ["LoadImage", "LoadImageMask"])
+@pytest.mark.parametrize("name", [None, 5, {}, "gone.png", "a\ud800.png"])
+def test_a_name_of_no_picture_is_refused_at_its_input(class_type: str, name: object, bench: Bench) -> None:
+    graph = Builder()
+    loader = graph.node(class_type, image=name, **({"channel": "red"} if class_type.endswith("Mask") else {}))
+    graph.node("PreviewImage", images=loader)
+    found = {(each.node, each.input, each.kind) for each in validate(graph.prompt(), bench.registry).problems}
+    kinds = {kind for node, input, kind in found if (node, input) == (loader.id, "image")}
+    assert len(kinds) == 1
+    assert kinds <= {"invalid_input_type", "custom_validation_failed"}
+
+
+@pytest.mark.parametrize("prefix", ["x" * 300, "a/" * 2000 + "x", "a\nb", {"a": 1}, None, float("nan"), "../a"])
+def test_a_prefix_no_file_can_have_is_refused_before_sampling(prefix: object, bench: Bench) -> None:
+    drawing = Drawing()
+    decoded = drawing.graph.node("VAEDecode", samples=drawing.latent, vae=drawing.vae)
+    graph = drawing.graph
+    saved = graph.node("SaveImage", images=decoded, filename_prefix=prefix)
+    (problem,) = validate(graph.prompt(), bench.registry).problems
+    assert (problem.node, problem.input) == (saved.id, "filename_prefix")
+
+
 @pytest.mark.parametrize("name", ["../tiny.safetensors", "/etc/passwd", "tiny\0.safetensors"])
 def test_a_model_name_cannot_lead_out_of_its_folder(name: str, bench: Bench) -> None:
     for class_type, widget in (

@@ -56,6 +56,7 @@ def test_our_own_errors_are_refusals_and_others_are_faults() -> None:
     assert check(ours, ("image",), {}).problems[0].details == "image - outside the input folder"
     (problem,) = check(fault, ("image",), {}).problems
     assert (problem.kind, problem.details) == ("exception_during_validation", "division by zero")
+    assert problem.input == "image"
     assert problem.extra_info["exception_type"] == "ZeroDivisionError"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.graph.literals import convert, not_in_list, out_of_range
+from engine.graph.literals import convert, no_choice, not_in_list, out_of_range
 from engine.graph.nodetype import Input
 
 STEPS = Input("steps", "INT", options={"min": 1, "max": 100})
@@ -31,6 +31,8 @@ SAMPLER = Input("sampler", "COMBO", choices=("euler", "heun"))
         (TEXT, "cat", "cat"),
         (TEXT, 7, "7"),
         (TEXT, 7.5, "7.5"),
+        (TEXT, True, "True"),  # ComfyUI: as Python has it
+        (TEXT, "\U0001f600", "\U0001f600"),
         (SWITCH, 1, True),
         (SWITCH, "", False),
         (SWITCH, "false", True),  # ComfyUI: as Python has it
@@ -62,6 +64,11 @@ def test_values_become_the_type_of_their_input(each: Input, value: Any, converte
         (CFG, 10**400, "too large", "Give a number from 0.0 to 100.0."),
         (TEXT, None, "null", "Give a text."),
         (TEXT, "a\0b", "NUL", "Remove that character."),
+        (TEXT, "a\ud800b", "surrogate", "Remove that character."),
+        (TEXT, {"a": 1}, "an object is no text", "Give a text."),
+        (TEXT, ["a"], "a list is no text", "Give a text."),
+        (TEXT, math.nan, "nan, it is not a finite number", "Give a text."),
+        (TEXT, -math.inf, "-inf, it is not a finite number", "Give a text."),
         (SWITCH, None, "null", "Give true or false."),
     ],
 )
@@ -137,6 +144,19 @@ def test_an_empty_list_says_where_choices_come_from() -> None:
     flaw = not_in_list(SAMPLER, "a", ())
     assert flaw is not None
     assert "folder" in flaw.remedy
+
+
+@pytest.mark.parametrize("value", [None, {}, ["a"], math.nan])
+def test_what_can_be_no_choice_is_refused_before_an_author_sees_it(value: Any) -> None:
+    flaw = no_choice(SAMPLER, value)
+    assert flaw is not None
+    assert flaw.kind == "invalid_input_type"
+    assert flaw.remedy == "Give one of its choices."
+
+
+@pytest.mark.parametrize("value", ["unlisted", 3, 1.5, True])
+def test_what_might_be_a_choice_is_left_to_the_author(value: Any) -> None:
+    assert no_choice(SAMPLER, value) is None
 
 
 @pytest.mark.parametrize("option", ["multiselect", "multi_select", "remote"])

@@ -20,6 +20,20 @@ def test_a_problem_reads_as_where_what_and_what_to_do() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        ("cfg, -inf, too small", "-inf, too small"),
+        ("cfg: -1", "-1"),
+        ("cfg - refused", "refused"),
+        ("cfgs are many", "cfgs are many"),
+    ],
+)
+def test_the_inputs_name_is_said_once_and_a_sign_stays(details: str, said: str) -> None:
+    text = Problem("3", "KSampler", "cfg", "k", "Wrong", details, "Give 1.").text()
+    assert text == f"node 3 (KSampler), input cfg: Wrong: {said}. Give 1."
+
+
 def test_a_node_without_class_is_still_placed() -> None:
     assert Problem("3", "", None, "k", "It is wrong.", "Node ID '#3'", "Mend it.").text() == (
         "node 3 (no class): It is wrong. Mend it."
