@@ -147,18 +147,24 @@ class _Entries:
         alpha = self.take(f"{name}.alpha")
         return None if alpha is None or alpha.numel() != 1 else float(alpha)
 
+    def reshape(self, name: str) -> tuple[int, ...] | None:
+        shape = self.take(f"{name}.reshape_weight")
+        # Whatever is no shape becomes one that no weight can be padded to, so that the change is left out with a word.
+        if shape is None or shape.is_floating_point() or shape.ndim != 1:
+            return None if shape is None else ()
+        return tuple(int(n) for n in shape.tolist())
+
     def lora(self, name: str) -> Delta | None:
         for up_suffix, down_suffix in UP_DOWN:
             up, down = self.take(name + up_suffix), self.take(name + down_suffix)
             if up is not None and down is not None:
-                shape = self.take(f"{name}.reshape_weight")
                 return LowRank(
                     up,
                     down,
                     self.take(f"{name}.lora_mid.weight"),
                     self.alpha(name),
                     self.take(f"{name}.dora_scale"),
-                    None if shape is None else tuple(int(n) for n in shape.tolist()),
+                    self.reshape(name),
                 )
         return None
 

@@ -4,6 +4,7 @@ Everything is float32 and shaped like the weight when it leaves here. `strength`
 alpha / rank is applied as well. Source: node_behaviour.md B.3 and the papers named at each kind.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,9 @@ import torch
 from torch import Tensor
 
 EPS = torch.finfo(torch.float32).eps
+
+LARGEST_GROWTH = 4
+"""How many times its elements a weight may be padded to; inpainting's nine channels instead of four are 2.25."""
 
 
 class Delta(Protocol):
@@ -46,7 +50,10 @@ class LowRank:
         up, down = _like(self.up, weight).flatten(1), _like(self.down, weight)
         rank = down.shape[0]
         if self.mid is not None:
-            down = torch.einsum("abkl,bi->aikl", _like(self.mid, weight), down.flatten(1))
+            mid = _like(self.mid, weight)
+            _check_count(up.shape[0] * down.flatten(1).shape[1] * mid.shape[2:].numel(), weight)
+            down = torch.einsum("abkl,bi->aikl", mid, down.flatten(1))
+        _check_count(up.shape[0] * down.flatten(1).shape[1], weight)
         delta = up @ down.flatten(1)
         return _added(weight, delta * _scale(self.alpha, rank), strength, self.dora_scale)
 
@@ -105,6 +112,7 @@ class Kronecker:
         if w2.ndim == 4:
             w1 = w1[:, :, None, None]
         scale = 1.0 if rank is None else _scale(self.alpha, rank)
+        _check_count(w1.numel() * w2.numel(), weight)
         return _added(weight, torch.kron(w1, w2.contiguous()) * scale, strength, self.dora_scale)
 
 
@@ -130,6 +138,9 @@ class Generalised:
         is_current = b1.shape[1] == b2.shape[0] == a1.shape[1] == a2.shape[0] and b1.shape[1] <= b1.shape[0]
         if not is_current:
             a1, a2, b1, b2 = a2, a1, b2, b1
+        _check_count(b1.shape[0] * b2.shape[1], weight)
+        if (a1.shape[0], a2.shape[1]) != (weight.shape[1], weight.shape[1]):
+            raise ValueError(f"a change of {a1.shape[0]} inputs for a weight of {weight.shape[1]}")
         looked = torch.einsum("oi...,ij->oj...", weight, a1 @ a2)
         delta = (b1 @ b2).reshape(weight.shape) + looked
         return _added(weight, delta * _scale(self.alpha, a2.shape[0]), strength, self.dora_scale)
@@ -190,6 +201,8 @@ class Replacement:
     weight: Tensor
 
     def applied(self, weight: Tensor, strength: float) -> Tensor:
+        if self.weight.shape != weight.shape:
+            raise ValueError(f"a replacement of shape {tuple(self.weight.shape)} for one of {tuple(weight.shape)}")
         return _like(self.weight, weight)
 
 
@@ -224,10 +237,19 @@ def _like(x: Tensor | None, weight: Tensor) -> Tensor:
 
 
 def _padded(weight: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The weight with zeros behind it, in a larger shape."""
+    """The weight with zeros behind it, in a larger shape. Raises: ValueError, when that is smaller or far too large."""
+    is_larger = len(shape) == weight.ndim and all(n >= now for n, now in zip(shape, weight.shape, strict=True))
+    if not is_larger or math.prod(shape) > LARGEST_GROWTH * weight.numel():
+        raise ValueError(f"asks for the shape {shape}, expected one up to {LARGEST_GROWTH} times as large")
     larger = weight.new_zeros(shape)
     larger[tuple(slice(0, n) for n in weight.shape)] = weight
     return larger
+
+
+def _check_count(count: int, weight: Tensor) -> None:
+    """Refuses a product that could not be of the weight's size before there is memory to be had for it."""
+    if count > weight.numel():
+        raise ValueError(f"a product of {count:,} elements for a weight of {weight.numel():,}")
 
 
 def _factors(a: Tensor | None, b: Tensor | None, core: Tensor | None, weight: Tensor) -> tuple[Tensor, int]:
@@ -239,8 +261,11 @@ def _product(a: Tensor | None, b: Tensor | None, core: Tensor | None, weight: Te
     """A low-rank product, or with a core the Tucker form [out, in, kh, kw]."""
     a, b = _like(a, weight), _like(b, weight)
     if core is None:
+        _check_count(a.shape[0] * b.flatten(1).shape[1], weight)
         return a @ b.flatten(1)
-    return torch.einsum("ijkl,jr,ip->prkl", _like(core, weight), b, a)
+    core = _like(core, weight)
+    _check_count(a.shape[-1] * b.shape[-1] * core.shape[2:].numel(), weight)
+    return torch.einsum("ijkl,jr,ip->prkl", core, b, a)
 
 
 def _rotate(change: Tensor, weight: Tensor) -> Tensor:

@@ -39,13 +39,16 @@ def joined(first: Patches, second: Patches) -> Patches:
 def patched(name: str, weight: Tensor, patches: tuple[Patch, ...], device: torch.device) -> Tensor:
     """The weight with its changes, computed in float32 on the device and rounded to the format the weight is stored in.
 
-    A change that was made for another shape is left out with a warning.
+    A change that was made for another shape, or makes one of another shape, is left out with a warning.
     """
     result = weight.to(device=device, dtype=torch.float32)
     for patch in patches:
         try:
-            result = patch.delta.applied(result, patch.strength)
-        except (RuntimeError, ValueError) as error:
+            changed = patch.delta.applied(result, patch.strength)
+            if changed.shape != weight.shape:
+                raise ValueError(f"it makes the shape {tuple(changed.shape)}, which this network cannot use")
+            result = changed
+        except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
             if is_out_of_memory(error):
                 raise
             log.warning("a patch does not fit %s %s and is left out: %s", name, tuple(weight.shape), error)

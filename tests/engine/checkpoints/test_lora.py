@@ -176,6 +176,34 @@ def test_a_lora_made_for_other_shapes_leaves_the_weight_alone(loaded, caplog):
     assert "does not fit" in caplog.text
 
 
+HUGE = torch.ones(1 << 20, 1)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"set_weight": torch.randn(32, 48)}, "a replacement of shape (32, 48)"),
+        ({"lora_up.weight": UP, "lora_down.weight": DOWN, "reshape_weight": torch.tensor([2**40, 2**20])}, "as large"),
+        ({"lora_up.weight": UP, "lora_down.weight": DOWN, "reshape_weight": torch.tensor([32.0, torch.nan])}, "()"),
+        ({"lora_up.weight": UP, "lora_down.weight": DOWN, "reshape_weight": torch.tensor([-1, -1])}, "as large"),
+        (
+            {"lora_up.weight": UP, "lora_down.weight": DOWN.repeat(1, 2), "reshape_weight": torch.tensor([32, 64])},
+            "it makes the shape (32, 64)",
+        ),
+        ({"lora_up.weight": HUGE, "lora_down.weight": HUGE.T}, "1,099,511,627,776 elements"),
+        ({"lora_up.weight": UP[:, :0], "lora_down.weight": DOWN[:0], "alpha": torch.tensor(1.0)}, "division by zero"),
+        ({"lora_up.weight": UP, "lora_down.weight": torch.tensor(1.0)}, "does not fit"),
+    ],
+    ids=["set_weight", "huge", "not a number", "negative", "larger", "product", "no rank", "no axes"],
+)
+def test_a_change_that_cannot_be_made_leaves_the_weight_alone_and_says_why(loaded, caplog, entries, said):
+    model, _ = applied(loaded, {f"diffusion_model.{KEY}.{suffix}": entry for suffix, entry in entries.items()})
+    before, after = weights(loaded.model), weights(model)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert "does not fit" in caplog.text
+    assert said in caplog.text
+
+
 def test_a_lora_changes_what_the_model_draws_like_a_second_branch_would(loaded, networks):
     """peft's way: the layer's output plus strength · up(down(input)), without touching the weight."""
     name = "input_blocks.1.1.transformer_blocks.0.ff.net.2"

@@ -161,3 +161,34 @@ def test_differences_add_and_replacements_replace():
     close(Replacement(rand(6, 4)).applied(W, 0.1), rand(6, 4))
     with pytest.raises(ValueError, match="shape"):
         Difference(rand(1, 4)).applied(W, 1.0)
+    with pytest.raises(ValueError, match=r"a replacement of shape \(4, 6\) for one of \(6, 4\)"):
+        Replacement(rand(4, 6)).applied(W, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(2**40, 2**20), (6, 17), (6, 3), (6,), (6, 4, 1), (-6, -4), ()])
+def test_a_weight_is_not_padded_to_less_or_far_more_than_it_is(shape):
+    with pytest.raises(ValueError, match="asks for the shape"):
+        LowRank(rand(6, 2), rand(2, 4), reshape=shape).applied(W, 1.0)
+
+
+TALL, WIDE = torch.ones(2**20, 1), torch.ones(1, 2**20)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        LowRank(TALL, WIDE),
+        LowRank(TALL, WIDE, mid=torch.ones(1, 1, 3, 3)),
+        Hadamard(TALL, WIDE, TALL, WIDE),
+        Hadamard(WIDE, WIDE, WIDE, WIDE, torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3)),
+        Kronecker(TALL, None, None, WIDE, None, None),
+        Kronecker(None, TALL, WIDE, W, None, None),
+        Generalised(rand(4, 2), rand(2, 4), TALL, WIDE),
+        Generalised(TALL, WIDE, rand(6, 1), rand(1, 4)),
+    ],
+    ids=lambda delta: type(delta).__name__,
+)
+def test_small_factors_of_an_enormous_product_are_refused_before_they_are_multiplied(delta):
+    """Each product would take 4 TiB."""
+    with pytest.raises(ValueError, match="for a weight of"):
+        delta.applied(W, 1.0)
