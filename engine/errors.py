@@ -6,7 +6,12 @@ graph, not for the person who wrote the engine.
 
 
 class LatentwireError(Exception):
-    """Something the user can understand and act on; never shown with a traceback."""
+    """Something the user can understand and act on; never shown with a traceback.
+
+    input: the node's input it is about, where one is to blame; whoever shows the error names it.
+    """
+
+    input: str | None = None
 
 
 class PromptError(LatentwireError):

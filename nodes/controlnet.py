@@ -6,7 +6,7 @@ from engine.checkpoints.load import Loader
 from engine.conditioning import ControlHint
 from engine.folders import Folders
 from engine.graph.define import Files, node
-from nodes.convert import need_colours, with_control
+from nodes.convert import naming, need_colours, with_control
 from nodes.types import Conditioning, ControlNet, Image, Percent, Strength, Vae
 
 ControlNetName = Annotated[str, Files("controlnet", tooltip="A file of models/controlnet.")]
@@ -22,7 +22,8 @@ class Both(NamedTuple):
 @node("ControlNetLoader", category="loaders", display_name="Load ControlNet Model")
 def control_net_loader(*, control_net_name: ControlNetName, folders: Folders, loader: Loader) -> ControlNet:
     """Load a ControlNet."""
-    return loader.controlnet(folders.path("controlnet", control_net_name))
+    with naming("control_net_name"):
+        return loader.controlnet(folders.path("controlnet", control_net_name))
 
 
 @node("ControlNetApply", category="conditioning/controlnet", display_name="Apply ControlNet (OLD)", is_deprecated=True)

@@ -4,18 +4,31 @@ Everything a graph can get wrong about a value is said here, in words; behind it
 maybe-keys. Names in messages are those of the node's inputs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
 
 from engine import values
 from engine.conditioning import Area, Condition, ControlHint
-from engine.errors import CheckpointError, ImageError, SamplingError
+from engine.errors import CheckpointError, ImageError, LatentwireError, OutOfMemory, SamplingError
 from engine.images import as_masks
 
 PIXEL_CHANNELS = 3  # In pixel space a latent is the picture itself.
 HUGE_BATCH_INDEX = 2**16  # Noise is drawn for every place up to the largest; a graph with more is a mistake.
+
+
+@contextmanager
+def naming(name: str, kind: type[LatentwireError] = LatentwireError) -> Iterator[None]:
+    """Readable errors from within are about this input of the node; a full memory is not the input's fault."""
+    try:
+        yield
+    except OutOfMemory:
+        raise
+    except kind as error:
+        error.input = error.input or name
+        raise
 
 
 def need_image(image: object, name: str) -> Tensor:

@@ -18,7 +18,7 @@ from engine.images import read_frames, to_pil
 from engine.metadata import png_info
 from engine.saving import check_prefix, save_numbered
 from engine.settings import Settings
-from nodes.convert import need_image
+from nodes.convert import naming, need_image
 from nodes.types import ExtraJson, Image, Mask, PromptJson
 
 ImageName = Annotated[str, Files("input", image_upload=True)]
@@ -64,7 +64,8 @@ def load_image(*, image: ImageName, folders: Folders) -> LoadedImage:
     image: the file; "a.png [output]" takes it from the output folder.
     MASK: 1 where the picture is transparent.
     """
-    frames = read_frames(folders.input_file(image))
+    with naming("image"):
+        frames = read_frames(folders.input_file(image))
     return LoadedImage(frames.images, frames.masks)
 
 
@@ -90,7 +91,8 @@ def save_image(
 ) -> Result:
     """Write pictures as PNG into the output folder, with the workflow inside."""
     info = None if settings.disable_metadata else png_info(prompt, extra_pnginfo)
-    files = write_pngs(images, folders.output, filename_prefix, info, SAVED_COMPRESSION)
+    with naming("filename_prefix", PathError):
+        files = [*write_pngs(images, folders.output, filename_prefix, info, SAVED_COMPRESSION)]
     return Result(ui={"images": [{**file, "type": "output"} for file in files]})
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 from engine.checkpoints.load import Loader
 from engine.folders import Folders
 from engine.graph.define import Files, node
+from nodes.convert import naming
 from nodes.types import Clip, Model, Vae
 
 CheckpointName = Annotated[str, Files("checkpoints", tooltip="A file of models/checkpoints.")]
@@ -27,7 +28,8 @@ def checkpoint_loader_simple(*, ckpt_name: CheckpointName, folders: Folders, loa
     CLIP: turns text into what guides the picture.
     VAE: turns pixels into latents and back.
     """
-    loaded = loader.checkpoint(folders.path("checkpoints", ckpt_name))
+    with naming("ckpt_name"):
+        loaded = loader.checkpoint(folders.path("checkpoints", ckpt_name))
     return Checkpoint(loaded.model, loaded.clip, loaded.vae)
 
 
@@ -36,4 +38,5 @@ def vae_loader(*, vae_name: VaeName, folders: Folders, loader: Loader) -> Vae:
     """Load an autoencoder by itself."""
     if vae_name == "pixel_space":
         return loader.pixel_space()
-    return loader.vae(folders.path("vae", vae_name))
+    with naming("vae_name"):
+        return loader.vae(folders.path("vae", vae_name))

@@ -6,6 +6,7 @@ from engine.checkpoints import lora
 from engine.checkpoints.load import Loader
 from engine.folders import Folders
 from engine.graph.define import Files, node
+from nodes.convert import naming
 from nodes.types import Clip, LoraStrength, Model
 
 LoraName = Annotated[str, Files("loras", tooltip="A file of models/loras.")]
@@ -32,8 +33,9 @@ def lora_loader(
     """Put a LoRA on a model and its text encoder; several add up."""
     if strength_model == 0 and strength_clip == 0:
         return Patched(model, clip)
-    weights = loader.lora(folders.path("loras", lora_name))
-    return Patched(*lora.apply(model, clip, weights, strength_model, strength_clip))
+    with naming("lora_name"):
+        weights = loader.lora(folders.path("loras", lora_name))
+        return Patched(*lora.apply(model, clip, weights, strength_model, strength_clip))
 
 
 @node("LoraLoaderModelOnly", category="loaders")
@@ -43,5 +45,6 @@ def lora_loader_model_only(
     """Put a LoRA on a model and leave the text encoder as it is."""
     if strength_model == 0:
         return model
-    weights = loader.lora(folders.path("loras", lora_name))
-    return lora.apply(model, None, weights, strength_model, 0.0)[0]
+    with naming("lora_name"):
+        weights = loader.lora(folders.path("loras", lora_name))
+        return lora.apply(model, None, weights, strength_model, 0.0)[0]

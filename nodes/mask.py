@@ -5,6 +5,7 @@ from typing import Annotated
 from engine.folders import Folders
 from engine.graph.define import Choices, node
 from engine.images import read_channel
+from nodes.convert import naming
 from nodes.image_files import ImageName, image_exists, image_fingerprint
 from nodes.types import Mask
 
@@ -20,4 +21,5 @@ Channel = Annotated[str, Choices(("alpha", "red", "green", "blue"))]
 )
 def load_image_mask(*, image: ImageName, channel: Channel, folders: Folders) -> Mask:
     """One channel of a picture as a mask; of alpha the transparent part is selected."""
-    return read_channel(folders.input_file(image), channel)
+    with naming("image"):
+        return read_channel(folders.input_file(image), channel)

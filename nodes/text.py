@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from engine.graph.define import Widget, node
-from nodes.convert import encoded, need_clip
+from nodes.convert import encoded, naming, need_clip
 from nodes.types import Clip, Conditioning
 
 Prompt = Annotated[str, Widget(multiline=True, dynamicPrompts=True)]
@@ -16,7 +16,9 @@ def clip_text_encode(*, text: Prompt, clip: Clip) -> Conditioning:
 
     text: what to draw; (red:1.3) weighs more, \\( and \\) are plain brackets, embedding:name inserts a learned word.
     """
-    return encoded(*need_clip(clip).encode(text))
+    encoder = need_clip(clip)
+    with naming("text"):
+        return encoded(*encoder.encode(text))
 
 
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")

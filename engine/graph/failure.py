@@ -40,7 +40,7 @@ def failed(
     tip: str | None = None,
 ) -> Failed:
     """The event for an exception out of a node (its id and kind); it keeps nothing alive that the exception holds."""
-    text = _text(error)
+    text = _with_input(error, inputs)
     return Failed(
         node=node[0],
         class_type=node[1],
@@ -72,6 +72,18 @@ def reduce(value: Any) -> Any:
     except Exception:  # noqa: BLE001 -- an author's __str__
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
+
+
+def _with_input(error: BaseException, inputs: Mapping[str, Sequence[Any]]) -> str:
+    """The error's text, with the input that is to blame in front where it is known."""
+    text = _text(error)
+    if not isinstance(error, LatentwireError):
+        return text
+    # Messages about what came over a wire begin with the input's name already.
+    named = text.partition(":")[0]
+    if named in inputs:
+        return f"input {text}"
+    return text if error.input is None else f"input {error.input}: {text}"
 
 
 def _text(error: BaseException) -> str:

@@ -17,7 +17,13 @@ MAX_NEAR_CHOICES = 5000  # difflib looks at every one; it takes about 20 ms for 
 MAX_COMPARED_CHARACTERS = 100
 
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
-_WANTED = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
+_WANTED = {
+    "INT": "a whole number",
+    "FLOAT": "a number",
+    "STRING": "a text",
+    "BOOLEAN": "true or false",
+    "COMBO": "one of its choices",
+}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -131,7 +137,8 @@ def unusable_text(each: Input, value: Any) -> Flaw | None:
 
 def _unconvertible(each: Input, value: Any, error: Exception) -> Flaw:
     low, high = each.options.get("min"), each.options.get("max")
-    wanted = _range(low, high) if isinstance(low, int | float) or isinstance(high, int | float) else _WANTED.get(each.type, "one of its choices")
+    has_limit = isinstance(low, int | float) or isinstance(high, int | float)
+    wanted = _range(low, high) if has_limit else _WANTED[each.type]
     return Flaw(
         "invalid_input_type",
         f"Failed to convert an input value to a {each.type} value",

@@ -1,7 +1,12 @@
 """What a graph can get wrong about models, latents and texts: one readable error that names the node and the input."""
 
+import pickle
+from typing import Any
+
 import pytest
 import torch
+from PIL import Image as Picture
+from safetensors.torch import save
 
 from engine.graph.builder import Builder
 from engine.graph.validate import validate
@@ -13,8 +18,7 @@ from tests.nodes.bench import Bench, Drawing
 def test_a_checkpoint_without_a_text_encoder_says_so(bench: Bench) -> None:
     drawing = Drawing("unet_only.safetensors")
     message = bench.message(drawing.graph, drawing.positive)
-    assert "CLIPTextEncode" in message
-    assert "no text encoder" in message
+    assert message.startswith("CLIPTextEncode: input clip: the checkpoint has no text encoder")
 
 
 def test_a_checkpoint_without_a_vae_says_so(bench: Bench) -> None:
@@ -26,7 +30,7 @@ def test_a_checkpoint_without_a_vae_says_so(bench: Bench) -> None:
         drawing.graph.node("VAEEncode", pixels=picture, vae=drawing.vae),
         drawing.graph.node("VAEEncodeForInpaint", pixels=picture, vae=drawing.vae, mask=mask, grow_mask_by=0),
     ):
-        assert "vae: the checkpoint has no VAE inside" in bench.message(drawing.graph, node)
+        assert "input vae: the checkpoint has no VAE inside" in bench.message(drawing.graph, node)
 
 
 def test_a_text_of_another_model_family_is_named(bench: Bench) -> None:
@@ -68,24 +72,67 @@ def test_a_picture_that_an_autoencoder_cannot_read_is_named(shape: tuple[int, ..
     drawing = Drawing()
     pixels = bench.constant(drawing.graph, torch.zeros(shape))
     encoded = drawing.graph.node("VAEEncode", pixels=pixels, vae=drawing.vae)
-    assert "VAEEncode: pixels: expected" in bench.message(drawing.graph, encoded)
+    assert "VAEEncode: input pixels: expected" in bench.message(drawing.graph, encoded)
 
 
-def test_a_file_that_is_no_checkpoint_is_named(bench: Bench) -> None:
-    folder = bench.folders.base / "models" / "checkpoints"
-    folder.mkdir(parents=True)
-    for name, content in (("empty.safetensors", b""), ("text.ckpt", b"hello"), ("cut.safetensors", b"\x10\0\0\0{")):
-        (folder / name).write_bytes(content)
+DAMAGED = {
+    "empty.safetensors": b"",
+    "cut.safetensors": b"\x10\0\0\0{",
+    "text.ckpt": b"hello",
+    "pickle.ckpt": pickle.dumps({"a": 1}),
+}
+UNKNOWN = {"unknown.safetensors": save({"what": torch.zeros(2)})}  # as a LoRA it is put on nothing, with a warning
+
+
+@pytest.mark.parametrize(
+    ("class_type", "folder", "widget"),
+    [
+        ("CheckpointLoaderSimple", "checkpoints", "ckpt_name"),
+        ("VAELoader", "vae", "vae_name"),
+        ("ControlNetLoader", "controlnet", "control_net_name"),
+        ("LoraLoaderModelOnly", "loras", "lora_name"),
+        ("LoraLoader", "loras", "lora_name"),
+    ],
+)
+def test_a_file_that_is_no_model_is_named_with_its_input(
+    class_type: str, folder: str, widget: str, bench: Bench
+) -> None:
+    (bench.folders.base / "models" / folder).mkdir(parents=True)
+    for name, content in (DAMAGED if folder == "loras" else {**DAMAGED, **UNKNOWN}).items():
+        (bench.folders.base / "models" / folder / name).write_bytes(content)
+        drawing = Drawing()
+        more: dict[str, Any] = {"model": drawing.model, "strength_model": 1.0} if folder == "loras" else {}
+        more |= {"clip": drawing.clip, "strength_clip": 1.0} if class_type == "LoraLoader" else {}
+        loader = drawing.graph.node(class_type, **{widget: name}, **more)
+        message = bench.message(drawing.graph, loader)
+        assert message.startswith(f"{class_type}: input {widget}: ")
+        assert name in message
+
+
+@pytest.mark.parametrize("class_type", ["LoadImage", "LoadImageMask"])
+def test_a_file_that_is_no_picture_is_named_with_its_input(class_type: str, bench: Bench) -> None:
+    (bench.folders.input / "text.png").write_bytes(b"hello")
+    Picture.new("1", (60_000, 1)).save(bench.folders.input / "wide.png")
+    for name in ("text.png", "wide.png"):
         graph = Builder()
-        loader = graph.node("CheckpointLoaderSimple", ckpt_name=name)
-        assert name in bench.message(graph, loader)
+        loader = graph.node(class_type, image=name, **({"channel": "red"} if class_type.endswith("Mask") else {}))
+        assert bench.message(graph, loader).startswith(f"{class_type}: input image: {name}")
+
+
+def test_a_place_that_cannot_be_written_to_is_named_with_its_input(bench: Bench) -> None:
+    (bench.folders.output / "file").write_bytes(b"I am no folder")
+    drawing = Drawing()
+    saved = drawing.graph.node("SaveImage", images=drawing.picture("a.png", bench), filename_prefix="file/cat")
+    message = bench.message(drawing.graph, saved)
+    assert message.startswith("SaveImage: input filename_prefix: ")
+    assert "cannot be written to" in message
 
 
 @pytest.mark.parametrize("weight", ["nan", "inf", "-inf", "1e999"])
 def test_a_weight_that_is_no_number_is_named_with_its_text(weight: str, bench: Bench) -> None:
     drawing = Drawing()
     message = bench.message(drawing.graph, drawing.text(f"a (cat:{weight})"))
-    assert "CLIPTextEncode" in message
+    assert message.startswith("CLIPTextEncode: input text: ")
     assert "cat" in message
 
 
