@@ -73,7 +73,8 @@ def sample(
 
     Returns: the latent as the autoencoder wants it, [B, C, h, w] float32 on the CPU; the latent it was given when there
     are fewer than two noise levels.
-    Raises: SamplingError, for an unknown sampler or shapes that do not fit; OutOfMemory.
+    Raises: SamplingError, for an unknown sampler, shapes that do not fit, or a network that answers with what is no
+    number; OutOfMemory.
     """
     return Drawing(network, prediction, latent_format, SamplingJob(**job)).run(on_step)
 
@@ -106,7 +107,8 @@ class Drawing:
                 table=self.prediction.table,
                 options=job.options,
             )
-            end = run(walk, None if on_step is None else _counted(on_step, len(sigmas) - 1))
+            end = run(walk, _counted(on_step, len(sigmas) - 1))
+            _check_answer(end, "in the last step")
             result = self.latent_format.to_latent(self.prediction.end(end, sigmas[-1]))
         return result.float().cpu()
 
@@ -167,6 +169,9 @@ def check(job: SamplingJob, network: Network, latent_format: LatentFormat) -> No
             f"the latent has {latent.shape[1]} channels, this model works on {latent_format.channels}; "
             "it was made for another model family"
         )
+    for name, values in (("latent", latent), ("noise", noise)):
+        if not bool(torch.isfinite(values).all()):
+            raise SamplingError(f"the {name} holds values that are no numbers (NaN or infinite); make it anew")
     if job.sigmas.ndim != 1 or not bool(torch.isfinite(job.sigmas).all()) or bool((job.sigmas < 0).any()):
         raise SamplingError("noise levels are a list of finite numbers, 0 or more; these are not")
     if not job.positive:
@@ -198,12 +203,24 @@ def _check_texts(job: SamplingJob, network: Network) -> None:
                 )
 
 
-def _counted(on_step: OnStep, steps: int) -> Callable[[Step], None]:
+def _counted(on_step: OnStep | None, steps: int) -> Callable[[Step], None]:
     def tell(step: Step) -> None:
         # A sampler that chooses its own steps may take more than were planned.
-        on_step(step.index, max(steps, step.index + 1), step.denoised)
+        planned = max(steps, step.index + 1)
+        # Asking makes a GPU stop once a step, which is nothing beside a step; drawing on from no numbers is all waste.
+        _check_answer(step.denoised, f"at step {step.index + 1} of {planned} (noise level {float(step.sigma):.4g})")
+        if on_step is not None:
+            on_step(step.index, planned, step.denoised)
 
     return tell
+
+
+def _check_answer(answer: Tensor, when: str) -> None:
+    if not bool(torch.isfinite(answer).all()):
+        raise SamplingError(
+            f"the network answered with values that are no numbers (NaN or infinite) {when}: its weights, a LoRA or "
+            "the text's encoding are damaged, or half precision overflowed; try --force-fp32 or another model file"
+        )
 
 
 def _place(network: Network) -> tuple[torch.device, torch.dtype]:

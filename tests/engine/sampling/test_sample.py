@@ -275,6 +275,8 @@ def test_the_check_of_a_run_reaches_the_network() -> None:
         ({"latent": torch.zeros(0, 4, 8, 8), "noise": torch.zeros(0, 4, 8, 8)}, "batch, channels, height, width"),
         ({"noise": torch.zeros(2, 4, 8, 8)}, "noise has the shape"),
         ({"latent": torch.ones(1, 16, 8, 8)}, "16 channels, this model works on 4"),
+        ({"latent": torch.full((1, 4, 8, 8), float("inf"))}, "the latent holds values that are no numbers"),
+        ({"noise": torch.full((1, 4, 8, 8), float("nan"))}, "the noise holds values that are no numbers"),
         ({"sigmas": torch.tensor([float("nan"), 0.0])}, "finite"),
         ({"sigmas": torch.tensor([3.0, -1.0])}, "finite numbers, 0 or more"),
         ({"sigmas": torch.ones(2, 2)}, "a list"),
@@ -287,6 +289,29 @@ def test_the_check_of_a_run_reaches_the_network() -> None:
 def test_what_does_not_fit_is_refused_in_words(job: dict, message: str) -> None:
     with pytest.raises(SamplingError, match=message):
         drawn(**job)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_network_that_answers_with_no_number_stops_the_run_at_once(name: str) -> None:
+    shown: list[int] = []
+
+    def damaged(x: Tensor, timesteps: Tensor, context: Tensor, y=None, control=None) -> Tensor:
+        answer = gaussian_network(x, timesteps, context)
+        answer[0, 0, 3, 3] = torch.nan
+        return answer
+
+    with pytest.raises(SamplingError, match=r"no numbers .* at step 1 of \d+ \(noise level .*try --force-fp32"):
+        drawn(damaged, sampler=name, on_step=lambda i, n, x: shown.append(i))
+    assert not shown
+
+
+def test_a_network_that_overflows_late_says_when() -> None:
+    def overflowing(x: Tensor, timesteps: Tensor, context: Tensor, y=None, control=None) -> Tensor:
+        answer = gaussian_network(x, timesteps, context)
+        return answer * torch.inf if float(timesteps[0]) < 500 else answer
+
+    with pytest.raises(SamplingError, match="at step 4 of 5"):
+        drawn(overflowing)
 
 
 def test_text_of_another_model_family_is_refused() -> None:
