@@ -263,16 +263,23 @@ def read_extra_model_paths(file: Path) -> Iterator[tuple[str, Path, bool]]:
 
 def _extra_section(file: Path, section: Mapping[str, object]) -> Iterator[tuple[str, Path, bool]]:
     here = _absolute(file).parent
-    start = here / _expand(section.get("base_path") or "")
+    start = here / _expand(_text(file, "base_path", section.get("base_path") or ""))
     is_default = bool(section.get("is_default", False))
     for kind, lines in section.items():
         if kind in ("base_path", "is_default") or lines is None:
             continue
-        for line in str(lines).splitlines():
+        for line in _text(file, str(kind), lines).splitlines():
             # In a block of lines YAML keeps comments as text, and ComfyUI's own example file has one there.
             folder = re.sub(r"\s#.*", "", line).strip()
             if folder:
                 yield str(kind), start / _expand(folder), is_default
+
+
+def _text(file: Path, key: str, value: object) -> str:
+    """A value of the file that has to be a path. Raises: SettingsError naming the file and the key."""
+    if not isinstance(value, str) or "\0" in value:
+        raise SettingsError(f"{file}: {key}: expected a folder, or folders on lines of their own, got {value!r:.200}")
+    return value
 
 
 def _expand(path: object) -> str:

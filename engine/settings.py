@@ -60,7 +60,15 @@ class Settings:
     ignored: tuple[str, ...] = field(default=(), compare=False)
 
     def folders(self) -> Folders:
-        """The folders these settings ask for. Raises: SettingsError when an extra model paths file cannot be read."""
+        """The folders these settings ask for.
+
+        Raises: SettingsError when the base directory is not there, or an extra model paths file cannot be read.
+        """
+        if self.base_directory is not None and not self.base_directory.expanduser().is_dir():
+            raise SettingsError(
+                f"--base-directory {self.base_directory}: there is no such folder; make it, or give the one that "
+                "holds models, input and output"
+            )
         # ComfyUI: the temporary folder is emptied at start, so it is a folder of our own inside the one given.
         temp = self.temp_directory / "temp" if self.temp_directory else None
         return Folders(

@@ -87,7 +87,7 @@ def test_inputs_are_set_by_class_title_and_id(workflow: Path, tmp_path: Path) ->
         ("EmptyImage.width=three", "expected a value of type INT"),
         ("ImageInvert.image=3", "over a wire"),
         ("EmptyImage.width=-5", "min"),
-        ("SaveImage.filename_prefix=../../escape", "give a name below it"),
+        ("SaveImage.filename_prefix=../../escape", "must name a place below"),
     ],
 )
 def test_a_setting_that_cannot_be_is_explained(

@@ -13,7 +13,7 @@ from engine.graph.problem import Flaw, about, short
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**64 - 1  # seeds are unsigned
 MANY_CHOICES = 20  # ComfyUI: longer lists are counted instead of shown
-MAX_NEAR_CHOICES = 5000  # difflib looks at every one; it takes about 20 ms for so many file names (2026)
+MAX_NEAR_CHOICES = 5000  # difflib looks at every one; and longer lists would be felt
 MAX_COMPARED_CHARACTERS = 100
 
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}

@@ -214,7 +214,7 @@ def _input(where: str, name: object, value: Any) -> Any:
         raise PromptError(f"{where}: an input's name is a text; {name!r:.100} is {_kind(name)}.")
     if len(name) > 100:
         _check_string(name, where, "an input's name")
-    # Nearly every value is one of these three; a prompt of 100,000 nodes has to be read in well under a second.
+    # Nearly every value is one of these three; the long way round is felt in a prompt of 100,000 nodes.
     if type(value) is str and len(value) < SURELY_SMALL:
         return value
     if type(value) is int and -SURELY_SMALL < value < SURELY_SMALL:

@@ -223,6 +223,22 @@ def test_extra_paths_of_another_form_are_refused_by_name(tmp_path: Path, text: b
         Folders(tmp_path, extra=[put(tmp_path / "extra.yaml", text)])
 
 
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        (b"checkpoints: [1]", "checkpoints"),
+        (b"checkpoints: 5", "checkpoints"),
+        (b"checkpoints: {a: b}", "checkpoints"),
+        (b"base_path: [x]", "base_path"),
+        (b'vae: "a\\0b"', "vae"),
+        (b'base_path: "a\\0b"', "base_path"),
+    ],
+)
+def test_extra_paths_that_are_no_paths_are_refused_by_file_and_key(tmp_path: Path, line: bytes, key: str) -> None:
+    with pytest.raises(SettingsError, match=rf"extra\.yaml: {key}: expected a folder"):
+        Folders(tmp_path, extra=[put(tmp_path / "extra.yaml", b"a:\n  " + line + b"\n")])
+
+
 def test_extra_paths_that_are_missing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yaml"):
         Folders(tmp_path, extra=[tmp_path / "none.yaml"])

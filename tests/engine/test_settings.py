@@ -27,9 +27,17 @@ def test_a_comfyui_folder_is_used_in_place(tmp_path: Path) -> None:
 
 def test_each_folder_can_be_elsewhere(tmp_path: Path) -> None:
     words = [word for name in ("output", "input", "user") for word in (f"--{name}-directory", str(tmp_path / name[0]))]
-    folders = parse(["--base-directory", "/base", *words]).folders()
+    folders = parse(["--base-directory", str(tmp_path), *words]).folders()
     assert (folders.output, folders.input, folders.user) == (tmp_path / "o", tmp_path / "i", tmp_path / "u")
-    assert folders.temp == Path("/base/temp")
+    assert folders.temp == tmp_path / "temp"
+
+
+@pytest.mark.parametrize("name", ["typo", "file"])
+def test_a_base_directory_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=rf"--base-directory .*{name}: there is no such folder"):
+        parse(["--base-directory", str(tmp_path / name)]).folders()
+    assert not (tmp_path / "typo").exists()
 
 
 def test_the_temporary_folder_is_one_of_our_own_in_the_one_given(tmp_path: Path) -> None:

