@@ -110,3 +110,24 @@ def types(world: World) -> dict[str, NodeType]:
             of("Show", show, inputs("v"), is_output=True),
         )
     }
+
+
+SHOW = ("Show", {"v": wire("1")})
+
+
+def executor_of(*extra: NodeType, world: World | None = None, **options) -> Executor:
+    known = types(world or World())
+    return Executor({**known, **{each.id: each for each in extra}}, **options)
+
+
+def of_kind(events, kind):
+    return [each for each in events if isinstance(each, kind)]
+
+
+def text(outcome, node_id="show"):
+    return outcome.ui[node_id]["text"]
+
+
+def source(function, **options) -> NodeType:
+    """A node type "Node" around a function of no or any inputs."""
+    return NodeType("Node", function, inputs("a", "b"), INT, **options)
