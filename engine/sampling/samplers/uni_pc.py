@@ -6,8 +6,9 @@ from torch import Tensor
 from engine.sampling.denoiser import Denoiser, Path, Step, Walk
 from engine.sampling.samplers.dpmpp import exponential_step
 
-# ComfyUI: the last level, whose λ would be infinite, is replaced by this one, and the result is what is found there.
-LAST_SIGMA = 0.001
+# ComfyUI: the last level, whose λ would be infinite, is replaced by 0.001, and the result is what is found there. As
+# √(1 − α²) with α = 1 / √(1 + 0.001²) in float32 that is 2⁻¹⁰: with it the goldens are met 4 to 170 times closer.
+LAST_SIGMA = 2.0**-10
 
 
 def uni_pc(denoise: Denoiser, x: Tensor, sigmas: Tensor, *, order: int = 3, variant: str = "bh1") -> Walk:

@@ -73,9 +73,11 @@ def test_samplers_reach_the_latents_of_the_goldens(key: str) -> None:
     empty = torch.zeros(1, 4, 8, 8)
     x = Prediction("eps", TABLE).start(empty, noise.initial(empty, SEED), levels[0])
     made = walked(name, x, levels, guided if kind(key) == "sample_cfgpp" else conditional, SEED)
-    # The README asks for 1e-4; the slack is taken up by what ComfyUI integrates coarsely (deis, uni_pc).
-    error = (made - GOLDENS[key]).norm() / GOLDENS[key].norm()
-    assert float(error) < 1e-4
+    # The worst single element, as a share of the latent's largest: an element near zero has no relative error to speak
+    # of, and a norm over all would hide one that is wrong. deis is integrated exactly here and with 10,000 rectangles
+    # there, which moves it by up to 3.2e-5; of all others the worst is 1.5e-6.
+    error = (made - GOLDENS[key]).abs().max() / GOLDENS[key].abs().max()
+    assert float(error) < (1e-4 if name == "deis" else 1e-5)
 
 
 def conditional(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
