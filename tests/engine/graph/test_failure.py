@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from engine.errors import Cancelled, NodeFailed
+from engine.errors import Cancelled, NodeFailed, PromptError
 from engine.graph.events import Failed, Finished, Interrupted, Started
 from engine.graph.nodetype import Input, NodeType
 from tests.engine.graph.arithmetic import INT, SHOW, World, api, executor_of, of_kind, run, source, text, wire
