@@ -1,8 +1,8 @@
 """Latentwire as a library: load a workflow, set its inputs by name, run it, take the pictures.
 
     from latentwire import load
-    result = load("workflows/text_to_image.json").set("Positive.text", "yellow star, flat vector").run()
-    result.images[0].save("star.png")
+    result = load("workflows/text_to_image.json").set("Positive.text", "blue heart, flat vector").run()
+    result.images[0].save("heart.png")
 
 This is where the parts are introduced to each other; the command line and workers stand on it.
 """
