@@ -1,4 +1,3 @@
-import time
 
 import pytest
 import torch
@@ -139,15 +138,16 @@ def test_tiles_report_how_far_they_are():
 
 
 def test_decoding_stops_within_a_layer(network):
-    started = time.monotonic()
+    asked = []
 
     def check():
-        if time.monotonic() - started > 0.05:
+        asked.append(None)
+        if len(asked) == 3:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        vae_of(network).decode(torch.randn(64, 4, 32, 32), Watch(check))
-    assert time.monotonic() - started < 2
+        vae_of(network).decode(torch.randn(1, 4, 4, 4), Watch(check))
+    assert len(asked) == 3
 
 
 def test_a_network_that_was_stopped_works_again_and_is_not_watched_any_more(network):

@@ -1,5 +1,4 @@
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -64,8 +63,6 @@ def test_a_long_piece_is_cut_at_the_end_of_a_chunk(tokenizer):
     assert [len(middle(chunk)) for chunk in chunks] == [75, 6]
 
 
-def test_ten_thousand_parentheses_take_no_time(tokenizer):
-    started = time.monotonic()
+def test_ten_thousand_parentheses_are_read_without_recursion(tokenizer):
     chunks = tokenizer.chunks("(" * 10_000 + "cat:1.2" + ")" * 10_000)
     assert [token.weight for token in middle(chunks[0])] == [1.2]
-    assert time.monotonic() - started < 5
