@@ -48,6 +48,9 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
 }
 """Kind -> folders of `models/`, in the order they are searched. Source: node_behaviour.md, 0.7."""
 
+EMBEDDED = Path("checkpoints", "latentwire_icons.safetensors")
+"""The checkpoint that comes with the program, below its models folder."""
+
 FROM_OUTPUT = ("checkpoints", "text_encoders", "vae", "diffusion_models", "loras")
 """Kinds that saving nodes write below the output folder; what they wrote can be loaded again at once."""
 
@@ -61,7 +64,8 @@ _FRESH_SECONDS = 2.0  # a folder changed this short a time before it was read ma
 def embedded_models() -> Path:
     """The models that come with this program, found wherever the base directory is: in its folder, or as installed."""
     beside = Path(__file__).resolve().parent.parent / "models"
-    return beside if beside.is_dir() else Path(sys.prefix, "share", "latentwire", "models")
+    # In site-packages a folder of that name may be anybody's.
+    return beside if (beside / EMBEDDED).is_file() else Path(sys.prefix, "share", "latentwire", "models")
 
 
 def inside(root: Path, name: str) -> Path:
