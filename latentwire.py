@@ -109,9 +109,7 @@ class Workflow:
 
         Raises: PromptError naming every problem, when no output can run; NodeFailed, when a node failed.
         """
-        checked = self.check()
-        if not checked.is_accepted:
-            raise PromptError(checked.report())
+        checked = self._runnable()
         outcome = self.engine.executor.execute(
             checked.prompt, targets=checked.outputs, extra=self._extra(), emit=emit, is_cancelled=is_cancelled
         )
@@ -124,9 +122,7 @@ class Workflow:
 
         Raises: PromptError naming every problem, when no output can run.
         """
-        checked = self.check()
-        if not checked.is_accepted:
-            raise PromptError(checked.report())
+        checked = self._runnable()
         rows = []
         for each in self.engine.executor.plan_report(checked.prompt, checked.outputs):
             name = f"{each.class_type} ({each.node})" + (f' "{each.title}"' if each.title else "")
@@ -135,6 +131,13 @@ class Workflow:
         width = [max(len(row[column]) for row in rows) for column in (0, 1)]
         lines = [f"{name:<{width[0]}}  {wires:<{width[1]}}  {state}" for name, wires, state in rows]
         return "\n".join([*lines, *(f"left out: {problem.text()}" for problem in checked.problems)])
+
+    def _runnable(self) -> Validation:
+        """The graph checked, with at least one output that can run. Raises: PromptError naming every problem."""
+        checked = self.check()
+        if not checked.is_accepted:
+            raise PromptError(checked.report())
+        return checked
 
     def _extra(self) -> Mapping[str, Any]:
         return {} if self.editor is None else {"workflow": self.editor}

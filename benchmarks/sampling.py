@@ -22,19 +22,12 @@ from torch import Tensor, nn
 
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
+from engine.training import denoiser
 
 PREFIX = "model.diffusion_model."
 SHAPES = {
     "sd15": UNetConfig(),
-    "miniature": UNetConfig(
-        model_channels=64,
-        channel_multipliers=(1, 2, 2),
-        res_blocks=(2, 2, 2),
-        input_depths=(1,) * 6,
-        output_depths=(1,) * 9,
-        context_width=192,
-        heads=4,
-    ),
+    "miniature": denoiser.CONFIG,
 }
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints.tensors import Shapes
+from engine.models.shapes import numbered
 from engine.models.unet_config import UNetConfig
 
 Names = Mapping[str, str]
@@ -112,8 +113,8 @@ def _inner(name: str) -> str:
 
 def diffusers_unet_config(shapes: Shapes) -> UNetConfig:
     """What of the configuration decides names, read off a diffusers UNet or ControlNet."""
-    levels = _count(shapes, "down_blocks.{}.resnets.0.norm1.weight")
-    res_blocks = tuple(_count(shapes, f"down_blocks.{i}.resnets.{{}}.norm1.weight") for i in range(levels))
+    levels = numbered(shapes, "down_blocks.{}.resnets.0.norm1.weight")
+    res_blocks = tuple(numbered(shapes, f"down_blocks.{i}.resnets.{{}}.norm1.weight") for i in range(levels))
     return UNetConfig(
         res_blocks=res_blocks,
         channel_multipliers=tuple(shapes[f"down_blocks.{i}.resnets.0.norm1.weight"][0] for i in range(levels)),
@@ -127,13 +128,13 @@ def diffusers_unet_config(shapes: Shapes) -> UNetConfig:
 
 def diffusers_vae_names(shapes: Shapes) -> dict[str, str]:
     """The names of a diffusers autoencoder's modules -> ours, read off its tensors."""
-    levels = _count(shapes, "decoder.up_blocks.{}.resnets.0.norm1.weight")
-    return vae_names(levels, _count(shapes, "encoder.down_blocks.0.resnets.{}.norm1.weight"))
+    levels = numbered(shapes, "decoder.up_blocks.{}.resnets.0.norm1.weight")
+    return vae_names(levels, numbered(shapes, "encoder.down_blocks.0.resnets.{}.norm1.weight"))
 
 
 def diffusers_controlnet_names(shapes: Shapes) -> dict[str, str]:
     """The names of a diffusers ControlNet's modules -> ours, read off its tensors."""
-    blocks = _count(shapes, "controlnet_cond_embedding.blocks.{}.weight")
+    blocks = numbered(shapes, "controlnet_cond_embedding.blocks.{}.weight")
     return controlnet_names(diffusers_unet_config(shapes), blocks)
 
 
@@ -193,11 +194,4 @@ def _resnet(theirs: str, ours: str) -> dict[str, str]:
 
 
 def _depth(shapes: Shapes, block: str, index: int) -> int:
-    return _count(shapes, f"{block}.attentions.{index}.transformer_blocks.{{}}.norm1.weight")
-
-
-def _count(shapes: Shapes, pattern: str) -> int:
-    n = 0
-    while pattern.format(n) in shapes:
-        n += 1
-    return n
+    return numbered(shapes, f"{block}.attentions.{index}.transformer_blocks.{{}}.norm1.weight")

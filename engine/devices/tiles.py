@@ -87,7 +87,7 @@ class _Blend:
 
     def add(self, piece: Tensor, top: int, left: int) -> None:
         height, width = piece.shape[-2:]
-        weight = _faded(height, self.feather)[:, None] * _faded(width, self.feather)
+        weight = faded(height, self.feather)[:, None] * faded(width, self.feather)
         if self.total.shape[1] != piece.shape[1]:
             self.total = self.total.repeat(1, piece.shape[1], 1, 1)
         self.total[..., top : top + height, left : left + width] += piece * weight
@@ -97,12 +97,17 @@ class _Blend:
         return self.total / self.weights
 
 
-def _faded(size: int, feather: int) -> Tensor:
-    """1 in the middle, rising from both ends; a piece hardly larger than its margin does not fade at all."""
+def faded(size: int, feather: int, from_start: bool = True, to_end: bool = True) -> Tensor:
+    """1 in the middle, rising from the ends that fade; a piece hardly larger than its margin does not fade at all.
+
+    Returns: [size].
+    """
     weights = torch.ones(size)
     if feather >= size:
         return weights
     ramp = torch.arange(1, feather + 1) / max(feather, 1)
-    weights[:feather] *= ramp
-    weights[size - feather :] *= ramp.flip(0)
+    if from_start:
+        weights[:feather] *= ramp
+    if to_end:
+        weights[size - feather :] *= ramp.flip(0)
     return weights

@@ -1,11 +1,9 @@
 """The shape of a UNet, and how to read it off the tensors of a file."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.errors import CheckpointError
-
-Shapes = Mapping[str, tuple[int, ...]]
+from engine.models.shapes import Shapes, numbered
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class UNetConfig:
         model_channels, in_channels = shapes["input_blocks.0.0.weight"][:2]
         levels = _levels(shapes)
         inputs = [block for level in levels for block in level]
-        outputs = _numbered(shapes, "output_blocks.{}.0.in_layers.0.weight")
+        outputs = numbered(shapes, "output_blocks.{}.0.in_layers.0.weight")
         projection = next((v for k, v in shapes.items() if k.endswith("1.proj_in.weight")), ())
         linear = len(projection) == 2
         return cls(
@@ -101,11 +99,4 @@ def _middle_depth(shapes: Shapes) -> int | None:
 
 
 def _depth(shapes: Shapes, block: str) -> int:
-    return _numbered(shapes, f"{block}.1.transformer_blocks.{{}}.norm1.weight")
-
-
-def _numbered(shapes: Shapes, pattern: str) -> int:
-    n = 0
-    while pattern.format(n) in shapes:
-        n += 1
-    return n
+    return numbered(shapes, f"{block}.1.transformer_blocks.{{}}.norm1.weight")

@@ -1,6 +1,5 @@
 """The autoencoder between pixels and latents: `first_stage_model.` of Stable Diffusion checkpoints."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,6 +9,7 @@ from torch.nn.functional import pad, silu
 from engine.devices.attention import attention
 from engine.errors import CheckpointError
 from engine.models.layers import Upsample, conv3x3, group_norm
+from engine.models.shapes import Shapes, numbered
 
 EPS = 1e-6  # Every norm of the published autoencoders.
 
@@ -30,7 +30,7 @@ class VAEConfig:
     embed_channels: int | None = 4
 
     @classmethod
-    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> "VAEConfig":
+    def from_shapes(cls, shapes: Shapes) -> "VAEConfig":
         """Read the configuration off the tensors of a file, its prefix removed.
 
         Raises: CheckpointError when there is no autoencoder among them.
@@ -41,12 +41,12 @@ class VAEConfig:
                 "load another VAE file"
             )
         channels, image_channels = shapes["encoder.conv_in.weight"][:2]
-        levels = _count(shapes, "encoder.down.{}.block.0.conv1.weight")
+        levels = numbered(shapes, "encoder.down.{}.block.0.conv1.weight")
         widths = [shapes[f"encoder.down.{i}.block.0.conv1.weight"][0] for i in range(levels)]
         return cls(
             channels=channels,
             multipliers=tuple(width // channels for width in widths),
-            res_blocks=_count(shapes, "encoder.down.0.block.{}.conv1.weight"),
+            res_blocks=numbered(shapes, "encoder.down.0.block.{}.conv1.weight"),
             latent_channels=shapes["decoder.conv_in.weight"][1],
             image_channels=image_channels,
             embed_channels=shapes["post_quant_conv.weight"][1] if "post_quant_conv.weight" in shapes else None,
@@ -236,10 +236,3 @@ class Shrink(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(pad(x, (0, 1, 0, 1)))
-
-
-def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> int:
-    n = 0
-    while pattern.format(n) in shapes:
-        n += 1
-    return n

@@ -7,11 +7,11 @@ that both answers are about the same cut-out, and hints may be lent.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from engine.conditioning import Area, Condition, ControlHint
+from engine.devices.tiles import faded
 from engine.errors import SamplingError
 from engine.sampling.table import SigmaTable
 
@@ -84,8 +84,8 @@ class Fitted:
         if self.mask is not None:
             mask = repeated_to_batch(box.cut(self.mask.to(like)), len(like))
             return mask * (self.condition.mask_strength * self.condition.strength)
-        rows = _faded(box.height, box.y > 0, box.y + box.height < height)
-        columns = _faded(box.width, box.x > 0, box.x + box.width < width)
+        rows = faded(box.height, min(FEATHER, box.height // 4), box.y > 0, box.y + box.height < height)
+        columns = faded(box.width, min(FEATHER, box.width // 4), box.x > 0, box.x + box.width < width)
         return (rows.unsqueeze(1) * columns).to(like)[None, None] * self.condition.strength
 
 
@@ -154,18 +154,6 @@ def _bounds(mask: Tensor) -> Box:
         return Box(SMALLEST_BOUNDS, SMALLEST_BOUNDS, 0, 0)
     (top, left), (bottom, right) = places.amin(0).tolist(), places.amax(0).tolist()
     return Box(max(SMALLEST_BOUNDS, bottom - top + 1), max(SMALLEST_BOUNDS, right - left + 1), top, left)
-
-
-def _faded(size: int, from_start: bool, to_end: bool) -> Tensor:
-    """1 all along, but rising from the ends that are not the picture's own edge."""
-    cells = min(FEATHER, size // 4)
-    ramp = torch.arange(1, cells + 1) / max(cells, 1)
-    weights = torch.ones(size)
-    if from_start:
-        weights[:cells] *= ramp
-    if to_end:
-        weights[size - cells :] *= ramp.flip(0)
-    return weights
 
 
 def _mirrored(side: Sequence[Fitted], other: Sequence[Fitted]) -> list[Fitted]:
