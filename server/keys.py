@@ -1,0 +1,19 @@
+"""What the application holds, under typed keys; `app.py` puts it there, routes take it out."""
+
+from aiohttp import web
+
+from engine.folders import Folders
+from engine.workers.pool import Pool
+from server.dispatcher import Dispatcher
+from server.hub import Hub
+from server.jobs.store import Jobs
+from server.node_types import NodeTypes
+from server.settings import ServerSettings
+
+SETTINGS = web.AppKey("settings", ServerSettings)
+FOLDERS = web.AppKey("folders", Folders)
+JOBS = web.AppKey("jobs", Jobs)
+HUB = web.AppKey("hub", Hub)
+POOL = web.AppKey("pool", Pool)
+DISPATCHER = web.AppKey("dispatcher", Dispatcher)
+NODE_TYPES = web.AppKey("node_types", NodeTypes)

@@ -1,0 +1,152 @@
+"""The options of `serve`: where to listen, how many workers, what is kept, who may come in."""
+
+import argparse
+from dataclasses import dataclass, fields
+from typing import Any
+
+from engine.settings import GIBIBYTE, gibibytes
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Everything a person may decide about the server.
+
+    keep_jobs, keep_days: ended jobs beyond either, and the temporary files they showed, are removed; 0 keeps them for
+    ever. workers: None means one per GPU, or one. worker_memory: a worker larger than that is replaced between jobs;
+    worker_memory_limit: one larger than that is ended at once and its job fails; None lets the program choose.
+    max_attempts: how often a job is begun that the end of a process interrupted.
+    Units: times are seconds, sizes bytes.
+    """
+
+    listen: str = LOOPBACK
+    port: int = 8188
+    token: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    enable_cors_header: str | None = None
+    max_upload_size: int = 100 << 20
+    workers: int | None = None
+    worker_memory: int | None = None
+    worker_memory_limit: int | None = None
+    cancel_grace: float = 3.0
+    heartbeat_timeout: float = 30.0
+    stall_timeout: float = 1800.0
+    max_attempts: int = 5
+    keep_jobs: int = 10_000
+    keep_days: float = 0.0
+    log_format: str = "text"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the server to a parser."""
+    group = parser.add_argument_group("server")
+    group.add_argument(
+        "--listen", metavar="IP", nargs="?", const="0.0.0.0", help=f"address to serve on (default {LOOPBACK})"
+    )
+    group.add_argument("--port", type=port, metavar="PORT", help="default 8188; 0 takes any that is free")
+    group.add_argument("--token", help="required of every client; needed to listen beyond this computer")
+    group.add_argument(
+        "--allowed-host",
+        dest="allowed_hosts",
+        action="append",
+        metavar="NAME",
+        help="another name this server is reached by",
+    )
+    group.add_argument(
+        "--enable-cors-header",
+        metavar="ORIGIN",
+        nargs="?",
+        const="*",
+        help="let pages of another origin use the server",
+    )
+    group.add_argument("--max-upload-size", type=megabytes, metavar="MB", help="of one upload (default 100)")
+    group.add_argument("--log-format", choices=["text", "json"], help="json: one object per line, with job and node")
+    workers = parser.add_argument_group("workers and jobs")
+    workers.add_argument(
+        "--workers", type=count, metavar="N", help="how many processes draw (default: one per GPU, or one)"
+    )
+    workers.add_argument(
+        "--worker-memory",
+        type=gibibytes,
+        metavar="GB",
+        help="replace a larger worker between jobs (default: 75%% of memory)",
+    )
+    workers.add_argument(
+        "--worker-memory-limit",
+        type=gibibytes,
+        metavar="GB",
+        help="end a larger worker at once (default: 95%% of memory)",
+    )
+    workers.add_argument(
+        "--cancel-grace", type=seconds, metavar="S", help="how long a cancelled node may ignore it (default 3)"
+    )
+    workers.add_argument(
+        "--heartbeat-timeout", type=seconds, metavar="S", help="how long a worker may be silent (default 30)"
+    )
+    workers.add_argument(
+        "--stall-timeout",
+        type=seconds,
+        metavar="S",
+        help="how long a node may neither compute nor report (default 1800; 0: for ever)",
+    )
+    workers.add_argument(
+        "--max-attempts", type=count, metavar="N", help="how often an interrupted job is begun (default 5)"
+    )
+    workers.add_argument(
+        "--keep-jobs", type=whole, metavar="N", help="how many ended jobs are kept (default 10000; 0: all)"
+    )
+    workers.add_argument(
+        "--keep-days", type=seconds, metavar="DAYS", help="how long ended jobs are kept (default 0: for ever)"
+    )
+
+
+def from_namespace(namespace: argparse.Namespace) -> ServerSettings:
+    """The settings an argument parser read; what it did not read keeps its default."""
+    known = {each.name for each in fields(ServerSettings)}
+    given: dict[str, Any] = {
+        name: value for name, value in vars(namespace).items() if name in known and value is not None
+    }
+    if "allowed_hosts" in given:
+        given["allowed_hosts"] = tuple(given["allowed_hosts"])
+    return ServerSettings(**given)
+
+
+def port(text: str) -> int:
+    """Reads a port. Raises: argparse.ArgumentTypeError."""
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """Reads a number from 0. Raises: argparse.ArgumentTypeError."""
+    if not text.isdigit() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """Reads a number from 1. Raises: argparse.ArgumentTypeError."""
+    if whole(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Reads a time. Raises: argparse.ArgumentTypeError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
+    return number
+
+
+def megabytes(text: str) -> int:
+    """Reads a size in MB (ComfyUI's unit here), in bytes. Raises: argparse.ArgumentTypeError."""
+    number = seconds(text)
+    if number * (1 << 20) > 1024 * GIBIBYTE:
+        raise argparse.ArgumentTypeError(f"expected a size in MB, got {text!r}")
+    return int(number * (1 << 20))
