@@ -14,6 +14,8 @@ from engine.graph.nodetype import Input, NodeType, Output
 
 FLAGS = "latentwire"
 
+_OURS = "RUN"  # the one hidden input that ComfyUI's clients have never heard of
+
 
 def object_info(node_types: Iterable[NodeType]) -> dict[str, Any]:
     """The answer of /object_info; node types whose author's code cannot list its choices now are left out."""
@@ -31,7 +33,7 @@ def describe(node_type: NodeType) -> dict[str, Any]:
     sections: dict[str, dict[str, Any]] = {
         "required": {each.name: input_config(each) for each in node_type.inputs if each.required},
         "optional": {each.name: input_config(each) for each in node_type.inputs if not each.required},
-        "hidden": dict(node_type.hidden),
+        "hidden": {name: kind for name, kind in node_type.hidden.items() if kind != _OURS},
     }
     shown = {name: section for name, section in sections.items() if section or name == "required"}
     entry: dict[str, Any] = {
@@ -72,7 +74,7 @@ def input_config(each: Input) -> list[Any]:
 def snapshot(node_type: NodeType) -> dict[str, Any]:
     """The entry of /object_info, and what validation needs besides where the author's code is not.
 
-    That is: which inputs the author's hooks take, and which combos list the files of a folder.
+    That is: which inputs the author's hooks take, which combos list the files of a folder, and where the run goes.
     """
     files = {each.name: each.choices for each in node_type.inputs if isinstance(each.choices, FileChoices)}
     return {
@@ -82,6 +84,7 @@ def snapshot(node_type: NodeType) -> dict[str, Any]:
             "not_idempotent": node_type.not_idempotent,
             "validate_inputs": _listed(node_type.validate_inputs),
             "fingerprint_inputs": _listed(node_type.fingerprint_inputs),
+            "run": [name for name, kind in node_type.hidden.items() if kind == _OURS],
             "files": {name: [choices.kind, *choices.also] for name, choices in files.items()},
         },
     }
@@ -115,7 +118,10 @@ def _read(entry: Mapping[str, Any], lists: FileLists | None) -> NodeType:
         id=entry["name"],
         inputs=inputs,
         outputs=_outputs(entry),
-        hidden={name: _hidden(value) for name, value in sections.get("hidden", {}).items()},
+        hidden={
+            **{name: _hidden(value) for name, value in sections.get("hidden", {}).items()},
+            **dict.fromkeys(flags.get("run", ()), _OURS),
+        },
         display_name=flags.get("display_name", entry.get("display_name") or ""),
         category=entry.get("category", ""),
         description=entry.get("description", ""),

@@ -64,11 +64,14 @@ class Executor:
         emit: Emit | None = None,
         is_cancelled: Callable[[], bool] = never,
         unvalidated: Collection[str] = (),
+        job: str = "",
+        attempt: int = 1,
     ) -> Outcome:
         """Runs what the targets need and is not in the cache.
 
         targets: any nodes; None means every output node. extra: what came along with the prompt ({"workflow": …}).
         unvalidated: nodes whose author's validation could not be asked before; it is asked when they run.
+        job, attempt: who the run is for, as nodes are told it (see Run).
         Returns: how it went; a node's error is in it, not raised.
         Raises: PromptError, when a target is not in the prompt.
         """
@@ -79,6 +82,8 @@ class Executor:
             extra=extra or {},
             is_cancelled=is_cancelled,
             unvalidated=unvalidated,
+            job=job,
+            attempt=attempt,
         )
         self._equipment.instances.keep_only(prompt.nodes)
         survey = Survey(self._equipment, request)

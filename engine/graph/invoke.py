@@ -53,6 +53,8 @@ class Invoker:
     resolve: Callable[[Any], Any]
     is_cancelled: Callable[[], bool] = never
     extra: Mapping[str, Any] = field(default_factory=dict)
+    job: str = ""
+    attempt: int = 1
 
     def call(self, step: Step, inputs: Mapping[str, Any], index: int = 0) -> Any:
         """Calls the node's function; index: which of its calls this is. Returns: what it returned."""
@@ -145,4 +147,4 @@ class Invoker:
 
     def _run(self, step: Step, index: int) -> Run:
         prompt = self.graph.get_original_prompt()
-        return Run(step.id, self.emit, self.is_cancelled, prompt, self.extra, call=index)
+        return Run(step.id, self.emit, self.is_cancelled, prompt, self.extra, index, self.job, self.attempt)

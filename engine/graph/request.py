@@ -58,3 +58,5 @@ class Request:
     extra: Mapping[str, Any] = field(default_factory=dict)
     is_cancelled: Callable[[], bool] = never
     unvalidated: Collection[str] = ()
+    job: str = ""
+    attempt: int = 1

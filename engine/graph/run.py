@@ -18,7 +18,8 @@ class Run:
     """A node's view of the run. Ask for it with a parameter `run: Run`; the engine fills it in.
 
     `prompt` is the whole original graph in API JSON and `extra` what came along with it ({"workflow": …}); both are
-    what SaveImage writes into its pictures. `call` counts the calls of a node that is mapped over lists.
+    what SaveImage writes into its pictures. `call` counts the calls of a node that is mapped over lists. `job` is the
+    name under which a server runs the prompt (empty: nobody keeps a record), `attempt` how often it has begun with it.
     """
 
     node_id: str
@@ -27,6 +28,8 @@ class Run:
     prompt: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     call: int = 0
+    job: str = ""
+    attempt: int = 1
 
     def progress(self, value: float, maximum: float) -> None:
         """Tells how far the node is, and stops it when the run was cancelled.

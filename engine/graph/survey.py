@@ -28,6 +28,8 @@ class Survey:
             self.awaiting.resolve,
             request.is_cancelled,
             request.extra,
+            request.job,
+            request.attempt,
         )
         self.signatures = Signatures(self.invoker.fingerprint, digest, equipment.salt)
         self.signed: list[str] = []

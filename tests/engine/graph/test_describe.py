@@ -140,6 +140,13 @@ def test_a_node_whose_author_cannot_list_the_choices_leaves_the_others_alone() -
     assert list(object_info(types)) == ["Sampler"]
 
 
+def test_the_run_is_ours_and_clients_are_not_told_of_it() -> None:
+    saver = NodeType("Saver", hidden={"run": "RUN", "prompt": "PROMPT"})
+    assert describe(saver)["input"]["hidden"] == {"prompt": "PROMPT"}
+    assert describe(saver)["input_order"]["hidden"] == ["prompt"]
+    assert read(snapshot(saver)).hidden == saver.hidden
+
+
 @given(node_types())
 def test_a_node_type_read_from_its_snapshot_is_the_same(node_type: NodeType) -> None:
     over_the_wire = json.loads(json.dumps(snapshot(node_type), allow_nan=False))

@@ -93,12 +93,13 @@ def test_hidden_inputs_are_filled_in():
     kinds = ("UNIQUE_ID", "PROMPT", "EXTRA_PNGINFO", "DYNPROMPT", "RUN")
     hidden = source(lambda **given: got.update(given) or 1, hidden={each.lower(): each for each in kinds})
     prompt = api(n1=("Node", {"a": 3}), show=SHOW)
-    run(executor_of(hidden), prompt, extra={"workflow": {"x": 1}})
+    run(executor_of(hidden), prompt, extra={"workflow": {"x": 1}}, job="j", attempt=2)
     assert got["unique_id"] == "1"
     assert got["prompt"] == prompt.to_json()
     assert got["extra_pnginfo"] == {"workflow": {"x": 1}}
     assert got["run"].prompt == prompt.to_json()
     assert got["run"].extra == {"workflow": {"x": 1}}
+    assert (got["run"].job, got["run"].attempt) == ("j", 2)
     dynamic = got["dynprompt"]
     assert dynamic.get_node("1") == {"class_type": "Node", "inputs": {"a": 3}}
     assert dynamic.get_node("show")["inputs"] == {"v": ["1", 0]}
