@@ -5,6 +5,7 @@ from aiohttp import web
 from engine.folders import Folders
 from engine.workers.pool import Pool
 from server.dispatcher import Dispatcher
+from server.housekeeping import Housekeeping
 from server.hub import Hub
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
@@ -16,4 +17,5 @@ JOBS = web.AppKey("jobs", Jobs)
 HUB = web.AppKey("hub", Hub)
 POOL = web.AppKey("pool", Pool)
 DISPATCHER = web.AppKey("dispatcher", Dispatcher)
+HOUSEKEEPING = web.AppKey("housekeeping", Housekeeping)
 NODE_TYPES = web.AppKey("node_types", NodeTypes)

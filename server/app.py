@@ -1,0 +1,102 @@
+"""The server put together: what it holds, what guards it, and every route there is, in one block."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from engine.folders import Folders
+from server import keys
+from server.answers import answer_errors
+from server.dispatcher import Dispatcher
+from server.housekeeping import Housekeeping
+from server.hub import Hub
+from server.jobs.store import Jobs
+from server.metrics import TALLY, Tally, measure
+from server.node_types import NodeTypes
+from server.routes import (
+    events,
+    history,
+    jobs,
+    metrics,
+    models,
+    nodes,
+    prompt,
+    queue,
+    socket,
+    system,
+    trace,
+    upload,
+    view,
+    welcome,
+)
+from server.security import guard
+from server.settings import ServerSettings
+
+BARE = (prompt, queue, history, socket, nodes, models, view, upload, system, metrics)
+"""Rooms whose routes exist as they are and below /api."""
+
+PREFIXED = (jobs, events, trace)
+"""Rooms whose routes exist below /api only."""
+
+OVERHEAD = 64 << 10  # bytes of a multipart body around the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the composition root made."""
+
+    settings: ServerSettings
+    folders: Folders
+    jobs: Jobs
+    hub: Hub
+    dispatcher: Dispatcher
+    node_types: NodeTypes
+    tally: Tally
+
+
+def create(parts: Parts) -> web.Application:
+    """The application, ready to be served; it starts the workers when it starts and stops them when it stops."""
+    app = web.Application(
+        middlewares=[measure, answer_errors, guard], client_max_size=parts.settings.max_upload_size + OVERHEAD
+    )
+    app[keys.SETTINGS] = parts.settings
+    app[keys.FOLDERS] = parts.folders
+    app[keys.JOBS] = parts.jobs
+    app[keys.HUB] = parts.hub
+    app[keys.DISPATCHER] = parts.dispatcher
+    app[keys.POOL] = parts.dispatcher.pool
+    app[keys.NODE_TYPES] = parts.node_types
+    app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
+    app[TALLY] = parts.tally
+    app.add_routes(all_routes())
+    app.on_startup.append(_start)
+    app.on_shutdown.append(_say_goodbye)
+    app.on_cleanup.append(_stop)
+    return app
+
+
+def all_routes() -> Iterable[web.RouteDef]:
+    """Every route there is."""
+    yield from welcome.ROUTES
+    for room in BARE:
+        for route in room.ROUTES:
+            yield route
+            yield web.RouteDef(route.method, f"/api{route.path}", route.handler, route.kwargs)
+    for room in PREFIXED:
+        yield from room.API_ROUTES
+
+
+async def _start(app: web.Application) -> None:
+    await app[keys.DISPATCHER].start()
+    app[keys.HOUSEKEEPING].start()
+
+
+async def _say_goodbye(app: web.Application) -> None:
+    await app[keys.HUB].close()
+
+
+async def _stop(app: web.Application) -> None:
+    await app[keys.HOUSEKEEPING].stop()
+    await app[keys.DISPATCHER].stop()
+    await app[keys.JOBS].close()
