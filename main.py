@@ -1,8 +1,12 @@
-"""Latentwire's command line: run a saved workflow, list and explain nodes, train the embedded model."""
+"""Latentwire's command line: serve, run a saved workflow, list and explain nodes, train the embedded model.
+
+Where everything is introduced to everything else. Without a command it serves.
+"""
 
 import argparse
 import contextlib
 import io
+import json
 import logging
 import os
 import signal
@@ -11,14 +15,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
-from engine import settings
+from engine import __version__, settings
 from engine.errors import LatentwireError
 from engine.graph import manual
 from engine.graph.events import Cached, Event, Executed, Executing, Failed, Progress
+from server import settings as server_settings
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 WORKFLOW = "a saved workflow: API or editor JSON, or a PNG or WebP picture that carries one; - reads standard input"
 
@@ -29,12 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns: the exit status: 0 for success, 1 for a problem the message explains, 2 for wrong usage, 130 for Ctrl-C.
     """
     _make_printable()
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
-    if chosen.command is None:
-        parser.print_help()
-        return 2
-    logging.basicConfig(level=chosen.verbose if "verbose" in chosen else "INFO", format="%(levelname)s: %(message)s")
+    chosen = _parser().parse_args(_with_command(sys.argv[1:] if arguments is None else arguments))
+    if chosen.command not in (serve, worker):
+        level = getattr(chosen, "verbose", None) or "INFO"
+        logging.basicConfig(level=level, format="%(levelname)s: %(message)s")
     try:
         status: int = chosen.command(chosen)
         sys.stdout.flush()
@@ -49,6 +53,82 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough (`| head`); nothing may be written when Python flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def serve(chosen: argparse.Namespace) -> int:
+    """Serves the HTTP API and draws what is sent to it, in worker processes."""
+    import asyncio
+
+    from server import logs
+    from server.compose import compose
+    from server.serve import serve
+
+    serving = server_settings.from_namespace(chosen)
+    common = settings.from_namespace(chosen)
+    logs.configure(common.verbose, serving.log_format)
+
+    def tell(address: str) -> None:
+        print(f"Latentwire serves on {address}", flush=True)
+
+    async def live() -> None:
+        app = compose(common, serving, worker=_worker_command(common), versions=_versions())
+        await serve(app, serving, tell)
+
+    asyncio.run(live())
+    return 0
+
+
+def _worker_command(common: settings.Settings) -> Callable[[int], Sequence[str]]:
+    """What starts worker i. LATENTWIRE_WORKER_COMMAND, a JSON list, puts another program in its place (for tests)."""
+    other = os.environ.get("LATENTWIRE_WORKER_COMMAND")
+    if other:
+        words: list[str] = json.loads(other)
+        return lambda index: words
+    own = [sys.executable, str(Path(__file__).resolve()), "worker", "--settings", common.to_json()]
+    return lambda index: [*own, "--index", str(index)]
+
+
+def _versions() -> str:
+    """What the node types depend on: versions, and the files they are written in."""
+    files = sorted((Path(__file__).resolve().parent / "nodes").glob("*.py"))
+    stamps = [f"{each.name}:{each.stat().st_size}:{each.stat().st_mtime_ns}" for each in files]
+    return f"{__version__} {sys.version} {' '.join(stamps)} {os.environ.get('LATENTWIRE_WORKER_COMMAND', '')}"
+
+
+def worker(chosen: argparse.Namespace) -> int:
+    """Runs jobs for a server; started by `serve`, which speaks to it over its standard input and output."""
+    from engine.workers.worker import Work
+    from engine.workers.worker import serve as work
+
+    common = settings.Settings.from_json(chosen.settings)
+
+    def build(is_cancelled: Callable[[], bool]) -> Work:
+        from engine.devices.interruption import install
+
+        from latentwire import Engine
+
+        engine = Engine(common, cache_folder=common.folders().user / "cache" / f"worker-{chosen.index}")
+        install(is_cancelled)
+        return Work(
+            types=engine.snapshot,
+            system=engine.system(),
+            devices=engine.devices,
+            execute=lambda order: engine.executor.execute(
+                order.prompt,
+                targets=order.targets,
+                extra=order.extra,
+                emit=order.emit,
+                is_cancelled=order.is_cancelled,
+                unvalidated=order.unvalidated,
+                job=order.job,
+                attempt=order.attempt,
+            ),
+            check=engine.check,
+            free=lambda unload_models, free_memory: engine.free(unload_models=unload_models, free_memory=free_memory),
+            close=engine.close,
+        )
+
+    return work(build)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -132,6 +212,8 @@ class Watcher:
                 self._close()
             case Progress(node, value, maximum):
                 if self._bar is None:
+                    from tqdm import tqdm
+
                     self._bar = tqdm(total=maximum, desc=self._titles.get(node, node), leave=False, file=sys.stderr)
                 self._bar.total = maximum
                 self._bar.update(value - self._bar.n)
@@ -173,6 +255,13 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+def _with_command(arguments: Sequence[str]) -> list[str]:
+    """The words of the command line; those that begin with an option of `serve`, or none at all, mean `serve`."""
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        return ["serve", *arguments]
+    return [*arguments]
+
+
 def _make_printable() -> None:
     """A file name or a text that the terminal's encoding cannot show is shown escaped; it is no reason to fail."""
     for stream in (sys.stdout, sys.stderr):
@@ -188,6 +277,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="latentwire", description=__doc__)
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    serving = _command(commands, "serve", serve)
+    server_settings.add_arguments(serving)
+    working = commands.add_parser("worker")  # not for people: without help it is not listed
+    working.set_defaults(command=worker)
+    working.add_argument("--settings", required=True)
+    working.add_argument("--index", type=int, default=0)
     running = _command(commands, "run", run)
     running.add_argument("workflow", metavar="WORKFLOW", help=WORKFLOW)
     running.add_argument(
@@ -201,7 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("name", metavar="NAME", nargs="?", help="explain this one node")
     explaining = _command(commands, "explain", explain)
     explaining.add_argument("workflow", metavar="WORKFLOW", help=WORKFLOW)
-    for each in (running, listing, explaining):
+    for each in (serving, running, listing, explaining):
         settings.add_arguments(each)
     _add_training(_command(commands, "train", train))
     return parser

@@ -97,7 +97,8 @@ class Dispatcher(Listener):
     def interrupt(self, job: str | None = None) -> bool:
         """Asks what runs to stop (only that job, when one is named). Returns: whether anything was asked."""
         ids = [*self._active, *self._starting] if job is None else [job]
-        return any([self._stop_running(each) for each in ids])
+        asked = [self._stop_running(each) for each in ids]
+        return any(asked)
 
     async def cancel(self, jobs: Sequence[str]) -> list[str]:
         """Cancels jobs that wait or run. Returns: those it could still cancel."""
@@ -327,7 +328,7 @@ class Dispatcher(Listener):
                 news.send(await news.written)
             except LatentwireError as error:
                 log.error("what happened to a job could not be written: %s", error)
-            except Exception:  # noqa: BLE001 -- whatever is wrong with one piece of news, the next must be sent
+            except Exception:
                 log.exception("what happened to a job could not be sent")
             finally:
                 self._news.task_done()

@@ -1,0 +1,65 @@
+"""The parts of the API process, made from settings and introduced to each other."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+from engine.workers.gpus import gpu_count, worker_environment
+from engine.workers.memory_limits import hard_limit, soft_limit
+
+from engine.settings import Settings
+from engine.workers.pool import Limits, Listener, Pool
+from server.app import Parts, create
+from server.dispatcher import Dispatcher
+from server.hub import Hub
+from server.jobs.store import Jobs, Retention
+from server.metrics import Tally
+from server.node_types import NodeTypes
+from server.security import check_binding
+from server.settings import ServerSettings
+
+
+def compose(
+    common: Settings, serving: ServerSettings, *, worker: Callable[[int], Sequence[str]], versions: str
+) -> web.Application:
+    """The API process: everything but what draws. Called on the event loop.
+
+    worker: what starts the worker of that number. versions: what the node types depend on; another text makes those
+    kept on the disk useless.
+    Raises: SettingsError, PathError, when the folders or the address cannot be used.
+    """
+
+    check_binding(serving)
+    folders = common.folders()
+    jobs = Jobs(
+        folders.user / "jobs.sqlite",
+        Retention(serving.keep_jobs, serving.keep_days),
+        max_attempts=serving.max_attempts,
+    )
+    jobs.open()
+    count = serving.workers or max(1, 0 if common.cpu else gpu_count())
+    limits = Limits(
+        cancel_grace=serving.cancel_grace,
+        heartbeat=serving.heartbeat_timeout,
+        stall=serving.stall_timeout,
+        memory=serving.worker_memory or soft_limit(),
+        memory_limit=serving.worker_memory_limit or hard_limit(),
+    )
+
+    def make_pool(listener: Listener) -> Pool:
+        return Pool(worker, listener, count=count, limits=limits, environment=lambda i: worker_environment(i, count))
+
+    tally = Tally()
+    hub = Hub(jobs, tally=tally)
+    node_types = NodeTypes(folders, folders.user / "node_types.json", versions)
+    dispatcher = Dispatcher(jobs, hub, make_pool, node_types=node_types, tally=tally, max_attempts=serving.max_attempts)
+    return create(
+        Parts(
+            settings=serving,
+            folders=folders,
+            jobs=jobs,
+            hub=hub,
+            dispatcher=dispatcher,
+            node_types=node_types,
+            tally=tally,
+        )
+    )
