@@ -1,16 +1,20 @@
-# Two commands: `make run` draws a picture, `make test` runs everything that guards main.
+# Two commands: `make run` serves (PORT=8188), `make test` runs everything that guards main; `make draw` draws a picture.
 # Both set up .venv from constraints.txt first; later calls reuse it. PIP_ARGS goes to pip, ARGS to the command.
 
 # The first interpreter that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(each) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(each))))
 VENV := .venv
+PORT ?= 8188
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
 
-.PHONY: run test quick bench clean
+.PHONY: run draw test quick bench clean
 
 run: $(VENV)/run.stamp
+	@exec $(BIN)/python main.py serve --port $(PORT) $(ARGS)
+
+draw: $(VENV)/run.stamp
 	@$(BIN)/python main.py run workflows/text_to_image.json $(ARGS)
 
 test: $(VENV)/test.stamp
@@ -26,6 +30,7 @@ quick: test
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.sampling
+	$(BIN)/python -m benchmarks.server
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
