@@ -11,12 +11,13 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import PathError
+from engine.file_checks import image_exists, prefix_stays_inside
 from engine.folders import Folders
 from engine.graph.define import Files, Widget, node
 from engine.graph.nodetype import Result
 from engine.images import read_frames, to_pil
 from engine.metadata import png_info
-from engine.saving import check_prefix, save_numbered
+from engine.saving import save_numbered
 from engine.settings import Settings
 from nodes.convert import naming, need_image
 from nodes.types import ExtraJson, Image, Mask, PromptJson
@@ -34,19 +35,6 @@ class LoadedImage(NamedTuple):
 
     IMAGE: Image
     MASK: Mask
-
-
-def image_exists(image: str | None, folders: Folders) -> bool | str:
-    """Whether the input folder holds the file, or why the node cannot run.
-
-    None stands for a name that comes over a wire, later; a null in the graph has been refused before.
-    """
-    try:
-        if image is not None:
-            folders.input_file(image)
-    except PathError:
-        return f"Invalid image file: {image}"
-    return True
 
 
 def image_fingerprint(image: str | None, folders: Folders) -> str | float:
@@ -67,16 +55,6 @@ def load_image(*, image: ImageName, folders: Folders) -> LoadedImage:
     with naming("image"):
         frames = read_frames(folders.input_file(image))
     return LoadedImage(frames.images, frames.masks)
-
-
-def prefix_stays_inside(filename_prefix: str | None, folders: Folders) -> bool | str:
-    """Whether pictures may be written there, or why not; asked before hours of sampling and not after."""
-    try:
-        if filename_prefix is not None:
-            check_prefix(folders.output, filename_prefix)
-    except PathError as error:
-        return str(error)
-    return True
 
 
 @node("SaveImage", category="image", display_name="Save Image", is_output=True, validate=prefix_stays_inside)

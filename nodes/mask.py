@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
+from engine.file_checks import image_exists
 from engine.folders import Folders
 from engine.graph.define import Choices, node
 from engine.images import read_channel
 from nodes.convert import naming
-from nodes.image_files import ImageName, image_exists, image_fingerprint
+from nodes.image_files import ImageName, image_fingerprint
 from nodes.types import Mask
 
 Channel = Annotated[str, Choices(("alpha", "red", "green", "blue"))]

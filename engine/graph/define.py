@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+from engine import file_checks
 from engine.errors import NodeTypeError
 from engine.graph.arguments import (
     Arguments,
@@ -155,6 +156,7 @@ def _node_type(function: Callable[..., Any], made: Definition, services: Service
         fingerprint_inputs=fingerprint_inputs,
         validate=validate,
         validate_inputs=validate_inputs,
+        file_check=file_checks.name_of(made.validate),
         check_lazy=_lazy_hook(made.check_lazy, arguments, services),
     )
 

@@ -4,11 +4,14 @@
 without the author's code must know to validate a prompt. `read` takes either.
 """
 
+import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from engine import file_checks
 from engine.errors import NodeTypeError
+from engine.folders import Folders
 from engine.graph.marks import FileChoices, FileLists
 from engine.graph.nodetype import Input, NodeType, Output
 
@@ -74,7 +77,8 @@ def input_config(each: Input) -> list[Any]:
 def snapshot(node_type: NodeType) -> dict[str, Any]:
     """The entry of /object_info, and what validation needs besides where the author's code is not.
 
-    That is: which inputs the author's hooks take, which combos list the files of a folder, and where the run goes.
+    That is: which inputs the author's hooks take, the name of a hook that only looks at files, which combos list the
+    files of a folder, and where the run goes.
     """
     files = {each.name: each.choices for each in node_type.inputs if isinstance(each.choices, FileChoices)}
     return {
@@ -83,6 +87,7 @@ def snapshot(node_type: NodeType) -> dict[str, Any]:
             "display_name": node_type.display_name,
             "not_idempotent": node_type.not_idempotent,
             "validate_inputs": _listed(node_type.validate_inputs),
+            "file_check": node_type.file_check,
             "fingerprint_inputs": _listed(node_type.fingerprint_inputs),
             "run": [name for name, kind in node_type.hidden.items() if kind == _OURS],
             "files": {name: [choices.kind, *choices.also] for name, choices in files.items()},
@@ -93,7 +98,9 @@ def snapshot(node_type: NodeType) -> dict[str, Any]:
 def read(entry: Mapping[str, Any], lists: FileLists | None = None) -> NodeType:
     """A node type without its functions, from an entry of /object_info (old combos or new) or from a snapshot.
 
-    `lists` makes the combos that show files read them anew; without it they keep the files of the entry.
+    `lists` makes the combos that show files read them anew; without it they keep the files of the entry. When it is
+    the Folders themselves, hooks that only look at files are there to be called; any other `validate` is None, with
+    `validate_inputs` saying that there is one.
     Raises: NodeTypeError, when the entry is not of that shape.
     """
     try:
@@ -132,9 +139,16 @@ def _read(entry: Mapping[str, Any], lists: FileLists | None) -> NodeType:
         is_experimental=entry.get("experimental", False),
         is_api=entry.get("api_node", False),
         not_idempotent=flags.get("not_idempotent", False),
+        validate=_file_check(flags, lists),
         validate_inputs=_tupled(flags.get("validate_inputs", ())),
+        file_check=flags.get("file_check", ""),
         fingerprint_inputs=_tupled(flags.get("fingerprint_inputs", ())),
     )
+
+
+def _file_check(flags: Mapping[str, Any], lists: FileLists | None) -> Callable[..., bool | str] | None:
+    check = file_checks.named(flags.get("file_check", ""))
+    return functools.partial(check, folders=lists) if check is not None and isinstance(lists, Folders) else None
 
 
 def _files(flags: Mapping[str, Any], lists: FileLists) -> dict[str, FileChoices]:

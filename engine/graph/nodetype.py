@@ -71,7 +71,8 @@ class NodeType:
 
     * `fingerprint` (IS_CHANGED): its value becomes part of the cache key; NaN means always run.
     * `validate` (VALIDATE_INPUTS): True, or a text, or False. `validate_inputs=None` means it takes every input
-      (**kwargs); "input_types" among them hands it the types of the links and turns our type check off.
+      (**kwargs); "input_types" among them hands it the types of the links and turns our type check off. `file_check`
+      is its name in engine.file_checks, where it is one of those: a process without nodes can run it then.
     * `check_lazy`: called as `function` is, inputs not yet computed as None; returns the names it needs.
 
     `hidden` maps a parameter name to what the engine puts there: UNIQUE_ID, PROMPT, EXTRA_PNGINFO, DYNPROMPT, RUN.
@@ -97,6 +98,7 @@ class NodeType:
     fingerprint_inputs: tuple[str, ...] | None = ()
     validate: Callable[..., bool | str] | None = None
     validate_inputs: tuple[str, ...] | None = ()
+    file_check: str = ""
     check_lazy: Callable[..., Sequence[str]] | None = None
 
     def input(self, name: str) -> Input | None:
