@@ -21,15 +21,9 @@ _CHANGING = (".js", ".css")
 _log = logging.getLogger(__name__)
 
 
-def attach(app: web.Application) -> None:
-    """Makes an application answer errors this way. Call it before other middlewares are added: it must be outermost."""
-    app.middlewares.append(answered)
-    app.on_response_prepare.append(add_cache_headers)
-
-
 @web.middleware
-async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Runs a handler and turns what it raises into an answer."""
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Runs a handler and turns what it raises into an answer. To stand outside of every middleware that refuses."""
     try:
         return await handler(request)
     except (ConnectionError, LatentwireError, web.HTTPException, HttpProcessingError, web.RequestPayloadError) as error:
@@ -86,7 +80,10 @@ def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.
 
 
 async def add_cache_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """How long browsers may keep an answer, by its path, where the route has not said it. Source: protocol.md, 1."""
+    """Says how long browsers may keep an answer, by its path, where the route has not; for `on_response_prepare`.
+
+    Source: protocol.md, 1.
+    """
     if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) or hdrs.CACHE_CONTROL in response.headers:
         return
     value = cache_control(request.path, response.status)
