@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,9 @@ from engine.settings import Settings
 from server import keys
 from server.compose import compose
 from server.settings import ServerSettings
+from tests.server.client import PATIENCE, Client, Serve
 
 TOY = Path(__file__).resolve().parent.parent / "toy_worker.py"
-PATIENCE = 60.0
-
-Client = TestClient[Any, Any]
-Serve = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
@@ -40,23 +37,3 @@ def serve(tmp_path: Path) -> Serve:
             yield client
 
     return start
-
-
-async def post(client: Client, prompt: Mapping[str, Any], **more: Any) -> str:
-    """Queues a prompt. Returns: its id."""
-    async with client.post("/prompt", json={"prompt": prompt, **more}) as answer:
-        body = await answer.json()
-        assert answer.status == 200, body
-        return str(body["prompt_id"])
-
-
-async def ended(client: Client, job: str) -> dict[str, Any]:
-    """The history entry of a job, once it has one."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            async with client.get(f"/history/{job}") as answer:
-                body = await answer.json()
-            if job in body:
-                entry: dict[str, Any] = body[job]
-                return entry
-            await asyncio.sleep(0.02)
