@@ -25,11 +25,11 @@ From the worker
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from engine.graph import events
 from engine.graph.events import Event, Preview
+from engine.workers.plain import AS_THEY_ARE, as_text, plain
 
 HEAD = struct.Struct(">II")
 MAX_FRAME = 256 << 20
@@ -52,13 +52,16 @@ _KINDS = {
 }
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=as_text)  # broken surrogates are escaped, and survive
+
+
 class BadFrame(Exception):
     """The other side wrote something that is no frame."""
 
 
 def frame(message: Mapping[str, Any], data: bytes = b"") -> bytes:
     """A message as it goes over the pipe. Values JSON does not know become their text."""
-    text = json.dumps(message, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")
+    text = _ENCODER.encode(message).encode()
     return b"".join((HEAD.pack(len(text), len(data)), text, data))
 
 
@@ -82,12 +85,13 @@ def parse(text: bytes) -> dict[str, Any]:
 
 
 def pack(event: Event) -> tuple[dict[str, Any], bytes]:
-    """An event as plain data, its class under "kind", and the bytes of a Preview."""
-    data = event.data if isinstance(event, Preview) else b""
+    """An event as values that strict JSON knows, its class under "kind", and the bytes of a Preview."""
+    data = bytes(event.data) if isinstance(event, Preview) else b""
     packed: dict[str, Any] = {"kind": type(event).__name__}
-    for each in fields(event):
-        if each.name != "data" or not isinstance(event, Preview):
-            packed[each.name] = getattr(event, each.name)
+    for name in type(event).__match_args__:  # the fields, in their order
+        if name != "data":  # only a Preview has that
+            value = getattr(event, name)
+            packed[name] = value if type(value) in AS_THEY_ARE else plain(value)
     return packed, data
 
 

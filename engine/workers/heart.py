@@ -1,0 +1,71 @@
+"""A sign of life every second, whatever the main thread is doing."""
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import psutil
+
+from engine.workers.channel import Channel
+from engine.workers.inbox import Inbox
+
+INTERVAL = 1.0
+DEVICES_INTERVAL = 5.0
+
+
+class Heart:
+    """Sends "beat" until the process ends. devices and catch_up may be set when there is something to ask."""
+
+    def __init__(self, channel: Channel, inbox: Inbox, catch_up: Callable[[], None]) -> None:
+        self._channel = channel
+        self._inbox = inbox
+        self._catch_up = catch_up
+        self._devices: Sequence[Mapping[str, Any]] = ()
+        self._process = psutil.Process()
+
+    def start(self) -> None:
+        """Begins to beat."""
+        threading.Thread(target=self._beat_on, name="heartbeat", daemon=True).start()
+
+    def watch(self, devices: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
+        """Looks at the devices now and every few seconds, on a thread of its own: a device may not answer for long."""
+        self._devices = devices()
+        threading.Thread(target=self._watch_on, args=(devices,), name="devices", daemon=True).start()
+
+    @property
+    def devices(self) -> Sequence[Mapping[str, Any]]:
+        """The devices as they were seen last."""
+        return self._devices
+
+    def _beat_on(self) -> None:
+        pause = threading.Event()
+        while True:
+            try:
+                self._channel.send(self._beat())
+                self._catch_up()
+            except MemoryError:  # a missed beat is better than no more beats
+                pass
+            pause.wait(INTERVAL)
+
+    def _beat(self) -> dict[str, Any]:
+        running = self._inbox.running
+        spent = self._process.cpu_times()
+        return {
+            "type": "beat",
+            "job": running.id if running is not None else None,
+            "memory": self._process.memory_info().rss,
+            "cpu": spent.user + spent.system,
+            "looked": running.flag.looked if running is not None else None,
+            "devices": self._devices,
+        }
+
+    def _watch_on(self, devices: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(DEVICES_INTERVAL)
+            try:
+                self._devices = devices()
+            except Exception:  # noqa: BLE001 -- a driver's answer; the last one is kept
+                traceback.print_exc(file=sys.stderr)
