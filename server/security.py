@@ -145,7 +145,7 @@ def _rules(settings: ServerSettings) -> Rules:
 
 @lru_cache(maxsize=256)
 def is_same_place(origin: str, host: str) -> bool:
-    """Whether an Origin header names the place of a Host header. The scheme may differ: a proxy may speak https for us."""
+    """Whether an Origin header names the place of a Host header. The scheme may differ: proxies speak https for us."""
     scheme, separator, rest = origin.partition("://")
     default = _PORTS.get(scheme.lower())
     ours, theirs = split_host(host), split_host(rest)
@@ -197,7 +197,7 @@ def check_token(request: web.Request, token: bytes) -> None:
         return
     raise Refused(
         401,
-        "This server wants its token: as 'Authorization: Bearer …', or once as ?token=… after the address in a browser.",
+        "This server wants its token: as 'Authorization: Bearer …', or once in a browser as ?token=….",
         headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
     )
 
