@@ -20,6 +20,9 @@ from engine.errors import PathError
 KEYS = ("workflow", "prompt")
 """The texts that hold a graph: the editor's own format, and the graph as it was run."""
 
+ORIGIN = "latentwire"
+"""The text that says which job made a picture."""
+
 LARGEST_TEXT = 64 << 20  # bytes; three times the largest prompt the server takes
 _MOST_TAGS = 4096  # EXIF entries looked at; a camera writes about a hundred
 
@@ -50,14 +53,44 @@ def read_workflow(source: Path | bytes) -> dict[str, str]:
         raise PathError(f"{source}: cannot be read ({error})") from error
 
 
+def read_origin(path: Path) -> str | None:
+    """The origin of a PNG that `with_origin` wrote; None for any other file. Only the head of the file is read."""
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(_PNG)) != _PNG:
+                return None
+            key, text = next(_png_texts(file), ("", ""))
+    except OSError:
+        return None
+    return text if key == ORIGIN else None
+
+
+def origin(*, job: str, node: str, call: int, index: int) -> str:
+    """Says of a picture: the job that made it, the node, which of the node's calls, and its place in the batch."""
+    return json.dumps({"job": job, "node": node, "call": call, "index": index})
+
+
+def with_origin(info: PngInfo, origin: str) -> PngInfo:
+    """The same text chunks with the picture's origin before them, where it is found at once."""
+    made = PngInfo()
+    made.add_text(ORIGIN, origin)
+    made.chunks += info.chunks
+    return made
+
+
 def png_info(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None = None) -> PngInfo:
     """The text chunks of a saved PNG: `prompt`, and one per key of `extra` (normally `workflow`), as JSON.
 
-    A key PNG cannot hold (empty, over 79 letters, beyond Latin-1) is left out.
+    A key PNG cannot hold (empty, over 79 letters, beyond Latin-1) is left out, and so is the one for the origin.
     """
     info = PngInfo()
     for key, text in _texts(prompt, extra):
-        if 0 < len(key) <= 79 and "\0" not in key and key.encode("latin-1", "replace").decode("latin-1") == key:
+        if (
+            key != ORIGIN
+            and 0 < len(key) <= 79
+            and "\0" not in key
+            and key.encode("latin-1", "replace").decode("latin-1") == key
+        ):
             info.add_text(key, text)
     return info
 

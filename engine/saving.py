@@ -3,11 +3,10 @@
 import errno
 import os
 import re
-import secrets
 import shutil
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,12 @@ from typing import BinaryIO
 
 from engine.errors import PathError
 from engine.folders import inside, refuse_long
+from engine.unfinished import remove_abandoned, unfinished
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TIMES = re.compile("%(?:year|month|day|hour|minute|second)%")
+_TIMES_AND_BATCH = re.compile(f"{_TIMES.pattern}|%batch_num%")
 _LITTLE_ROOM = 1 << 20  # bytes; an encoder that fails without a reason on a disk this full failed because of it
 
 
@@ -55,17 +57,63 @@ def save_numbered(
     prefix = fill_in(prefix, width=width, height=height)
     check_prefix(root, prefix)
     folder, stem = _destination(root, prefix)
-    numbered = re.compile(_any_batch(stem) + r"_([0-9]+)_")
+    numbered = re.compile(_any(_TIMES_AND_BATCH, stem) + r"_([0-9]+)_")
     stem = stem.replace("%batch_num%", str(batch_index))
     with _readable_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _temporary(folder, write) as whole:
-            counter = _next_counter(folder, numbered)
+        with unfinished(folder, write) as whole:
+            names = os.listdir(folder)
+            remove_abandoned(folder, (name for name in names if name != whole.name))
+            counter = _next_counter(names, numbered)
             while not _name_it(whole, target := folder / f"{stem}_{counter:05}_.{extension.lstrip('.')}"):
                 counter += 1
         _sync_folder(folder)
-    subfolder = os.path.relpath(folder, root.resolve())
-    return SavedFile(target, target.name, "" if subfolder == "." else subfolder, counter)
+    return _saved(target, root, counter)
+
+
+def saved_before(root: Path, prefix: str, extension: str, *, width: int = 0, height: int = 0) -> Iterator[SavedFile]:
+    """The files that were saved under this prefix, whenever that was: the newest first. Nothing is read of them.
+
+    Raises: PathError when the prefix leads out of root.
+    """
+    check_prefix(root, prefix)
+    subfolder, stem = _split(_fill_in_size(prefix, width, height))
+    ending = re.escape(os.path.normcase(f"_.{extension.lstrip('.')}"))
+    pattern = re.compile(f"{_any(_TIMES_AND_BATCH, stem)}_([0-9]+){ending}")
+    found = []
+    for path in (each for folder in _folders(root, subfolder) for each in _below(folder)):
+        match = pattern.fullmatch(os.path.normcase(path.name))
+        if match:
+            with suppress(OSError):  # it has just been deleted
+                found.append((path.lstat().st_mtime_ns, int(match[1]), path))
+    yield from (_saved(path, root, counter) for _, counter, path in sorted(found, reverse=True))
+
+
+def _saved(path: Path, root: Path, counter: int) -> SavedFile:
+    subfolder = os.path.relpath(path.parent, root.resolve())
+    return SavedFile(path, path.name, "" if subfolder == "." else subfolder, counter)
+
+
+def _folders(root: Path, subfolder: str) -> list[Path]:
+    """The folders below root that the folder part of a prefix has named at any time."""
+    home = root.resolve()
+    found = [home]
+    for part in Path(subfolder).parts:
+        if _TIMES.search(part):
+            pattern = re.compile(_any(_TIMES, part))
+            below = [each for folder in found for each in _below(folder)]
+            found = [each for each in below if pattern.fullmatch(os.path.normcase(each.name))]
+        else:
+            found = [folder / part for folder in found]
+    with suppress(OSError, RuntimeError):  # a ring of links: nothing was saved there
+        return [each for each in (folder.resolve() for folder in found) if each.is_relative_to(home)]
+    return []
+
+
+def _below(folder: Path) -> list[Path]:
+    with suppress(OSError):
+        return [*folder.iterdir()]
+    return []
 
 
 def check_prefix(root: Path, prefix: str) -> None:
@@ -104,8 +152,9 @@ def fill_in(prefix: str, *, width: int = 0, height: int = 0, now: time.struct_ti
     """Replaces the size and time words of a file name prefix; `%batch_num%` stays for the one who counts."""
     if "%" not in prefix:
         return prefix
+    prefix = _fill_in_size(prefix, width, height)
     now = now or time.localtime()
-    words = {"width": str(width), "height": str(height), "year": str(now.tm_year)}
+    words = {"year": str(now.tm_year)}
     parts = {"month": now.tm_mon, "day": now.tm_mday, "hour": now.tm_hour, "minute": now.tm_min, "second": now.tm_sec}
     words.update({word: f"{number:02}" for word, number in parts.items()})
     for word, text in words.items():
@@ -113,11 +162,19 @@ def fill_in(prefix: str, *, width: int = 0, height: int = 0, now: time.struct_ti
     return prefix
 
 
+def _fill_in_size(prefix: str, width: int, height: int) -> str:
+    return prefix.replace("%width%", str(width)).replace("%height%", str(height))
+
+
+def _split(prefix: str) -> tuple[str, str]:
+    """The folder part of a prefix and its stem."""
+    subfolder, stem = os.path.split(os.path.normpath(prefix) if prefix else "")
+    return (os.path.join(subfolder, stem), "") if prefix.endswith(("/", os.sep)) else (subfolder, stem)
+
+
 def _destination(root: Path, prefix: str) -> tuple[Path, str]:
     """The folder and the stem a prefix names."""
-    subfolder, stem = os.path.split(os.path.normpath(prefix) if prefix else "")
-    if prefix.endswith(("/", os.sep)):
-        subfolder, stem = os.path.join(subfolder, stem), ""
+    subfolder, stem = _split(prefix)
     try:
         folder = (root / subfolder).resolve()
         is_inside = folder.is_relative_to(root.resolve())
@@ -128,29 +185,14 @@ def _destination(root: Path, prefix: str) -> tuple[Path, str]:
     return folder, stem
 
 
-def _any_batch(stem: str) -> str:
-    """A pattern for the stem in which %batch_num% may be any number: one counter serves the whole batch."""
-    return "[0-9]+".join(re.escape(os.path.normcase(part)) for part in stem.split("%batch_num%"))
+def _any(words: re.Pattern[str], text: str) -> str:
+    """A pattern for the text in which these words may be any number: one counter serves a batch of %batch_num%."""
+    return "[0-9]+".join(re.escape(os.path.normcase(part)) for part in words.split(text))
 
 
-def _next_counter(folder: Path, numbered: re.Pattern[str]) -> int:
-    found = (numbered.match(os.path.normcase(name)) for name in os.listdir(folder))
+def _next_counter(names: Iterable[str], numbered: re.Pattern[str]) -> int:
+    found = (numbered.match(os.path.normcase(name)) for name in names)
     return 1 + max((int(each[1]) for each in found if each), default=0)
-
-
-@contextmanager
-def _temporary(folder: Path, write: Callable[[BinaryIO], None]) -> Iterator[Path]:
-    """The written bytes, safe on the disk under a name nobody looks for; gone afterwards."""
-    path = folder / f".{secrets.token_hex(8)}.part"
-    try:
-        with open(path, "xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        yield path
-    finally:
-        with suppress(OSError):
-            path.unlink()
 
 
 def _name_it(whole: Path, target: Path) -> bool:

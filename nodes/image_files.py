@@ -2,11 +2,13 @@
 
 import hashlib
 import math
-import secrets
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NamedTuple
+from random import Random, SystemRandom
+from typing import Annotated, Any, NamedTuple
 
 from PIL.PngImagePlugin import PngInfo
 
@@ -15,9 +17,10 @@ from engine.file_checks import image_exists, prefix_stays_inside
 from engine.folders import Folders
 from engine.graph.define import Files, Widget, node
 from engine.graph.nodetype import Result
+from engine.graph.run import Run
 from engine.images import read_frames, to_pil
-from engine.metadata import png_info
-from engine.saving import save_numbered
+from engine.metadata import origin, png_info, read_origin, with_origin
+from engine.saving import SavedFile, save_numbered, saved_before
 from engine.settings import Settings
 from nodes.convert import naming, need_image
 from nodes.types import ExtraJson, Image, Mask, PromptJson
@@ -28,6 +31,7 @@ Prefix = Annotated[
 ]
 
 SAVED_COMPRESSION, PREVIEW_COMPRESSION = 4, 1  # zlib levels. Source: node_behaviour section 4.
+LOOK_BACK = 1000  # Pictures that others may have saved between a crash and the next attempt; heads are read of no more.
 
 
 class LoadedImage(NamedTuple):
@@ -66,11 +70,12 @@ def save_image(
     extra_pnginfo: ExtraJson = None,
     folders: Folders,
     settings: Settings,
+    run: Run,
 ) -> Result:
     """Write pictures as PNG into the output folder, with the workflow inside."""
-    info = None if settings.disable_metadata else png_info(prompt, extra_pnginfo)
+    info = PngInfo() if settings.disable_metadata else png_info(prompt, extra_pnginfo)
     with naming("filename_prefix", PathError):
-        files = [*write_pngs(images, folders.output, filename_prefix, info, SAVED_COMPRESSION)]
+        files = [*write_pngs(images, run, folders.output, filename_prefix, info, SAVED_COMPRESSION)]
     return Result(ui={"images": [{**file, "type": "output"} for file in files]})
 
 
@@ -82,24 +87,52 @@ def preview_image(
     extra_pnginfo: ExtraJson = None,
     folders: Folders,
     settings: Settings,
+    run: Run,
 ) -> Result:
     """Show pictures without keeping them: they are written to the folder for temporary files."""
-    info = None if settings.disable_metadata else png_info(prompt, extra_pnginfo)
-    prefix = "ComfyUI_temp_" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(5))
-    files = write_pngs(images, folders.temp, prefix, info, PREVIEW_COMPRESSION)
+    info = PngInfo() if settings.disable_metadata else png_info(prompt, extra_pnginfo)
+    files = write_pngs(images, run, folders.temp, f"ComfyUI_temp_{_letters(run)}", info, PREVIEW_COMPRESSION)
     return Result(ui={"images": [{**file, "type": "temp"} for file in files]})
 
 
 def write_pngs(
-    images: Image, root: Path, prefix: str, info: PngInfo | None, compress_level: int
+    images: Image, run: Run, root: Path, prefix: str, info: PngInfo, compress_level: int
 ) -> Iterator[Mapping[str, Any]]:
-    """Save each picture of a batch under the next free number; yields what clients are told of each."""
+    """Save each picture of a batch under the next free number; yields what clients are told of each.
+
+    Where the run has a job every picture says so, with --disable-metadata as well: it is what tells a picture that an
+    attempt wrote before it was killed. The next attempt shows that one and does not write it twice.
+    """
     height, width = need_image(images, "images").shape[1:3]
+    origins = [origin(job=run.job, node=run.node_id, call=run.call, index=index) for index in range(len(images))]
+    written = _written_before(run, origins, saved_before(root, prefix, "png", width=width, height=height))
     for index, image in enumerate(images):
-        picture = to_pil(image)
-
-        def write(file: BinaryIO) -> None:
-            picture.save(file, "PNG", pnginfo=info, compress_level=compress_level)  # noqa: B023 (called at once)
-
-        saved = save_numbered(root, prefix, "png", write, width=width, height=height, batch_index=index)
+        run.stop_if_cancelled()
+        saved = written.get(origins[index])
+        if saved is None:
+            texts = with_origin(info, origins[index]) if run.job else info
+            write = partial(to_pil(image).save, format="PNG", pnginfo=texts, compress_level=compress_level)
+            saved = save_numbered(root, prefix, "png", write, width=width, height=height, batch_index=index)
         yield {"filename": saved.filename, "subfolder": saved.subfolder}
+
+
+def _written_before(run: Run, origins: Sequence[str], newest_first: Iterator[SavedFile]) -> Mapping[str, SavedFile]:
+    """The pictures with these origins that an earlier attempt at the job wrote."""
+    found: dict[str, SavedFile] = {}
+    if not run.job or run.attempt == 1:
+        return found
+    wanted = set(origins)
+    for each in islice(newest_first, LOOK_BACK + len(origins)):
+        text = read_origin(each.path)
+        if text in wanted:
+            wanted.remove(text)
+            found[text] = each
+        if not wanted:
+            break
+    return found
+
+
+def _letters(run: Run) -> str:
+    """Five letters that keep previews apart; a job's next attempt gets the same, and so finds what there is."""
+    source = Random(f"{run.job} {run.node_id}") if run.job else SystemRandom()
+    return "".join(source.choices(string.ascii_lowercase, k=5))

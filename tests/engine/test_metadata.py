@@ -13,7 +13,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import PathError
-from engine.metadata import LARGEST_TEXT, exif, is_picture, png_info, read_workflow
+from engine.metadata import (
+    LARGEST_TEXT,
+    exif,
+    is_picture,
+    origin,
+    png_info,
+    read_origin,
+    read_workflow,
+    with_origin,
+)
 
 PROMPT = {"3": {"class_type": "Ä", "inputs": {"text": "猫 \u0000 é", "seed": 2**64 - 1}}}
 WORKFLOW = {"nodes": [], "links": [], "version": 0.4}
@@ -155,3 +164,32 @@ def test_no_damage_makes_it_fail(sample: bytes, damage: list[tuple[int, int]]) -
 def test_no_rubbish_makes_it_fail(head: bytes, rubbish: bytes) -> None:
     assert is_picture(head)
     assert set(read_workflow(head + rubbish)) <= {"workflow", "prompt"}
+
+
+def test_the_origin_of_a_picture_comes_first_and_is_found_again(tmp_path: Path) -> None:
+    text = origin(job="a", node="9.0.0.ß", call=0, index=3)
+    path = tmp_path / "a.png"
+    path.write_bytes(png(with_origin(png_info(PROMPT, {"workflow": WORKFLOW}), text)))
+    assert read_origin(path) == text
+    assert set(read_workflow(path)) == {"prompt", "workflow"}
+    assert path.read_bytes()[33 + 4 : 33 + 19] == b"tEXtlatentwire\0"
+
+
+def test_nobody_can_give_a_picture_another_origin_from_outside(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(png_info(None, {"latentwire": "forged"})))
+    assert read_origin(tmp_path / "a.png") is None
+
+
+def test_other_files_have_no_origin(tmp_path: Path) -> None:
+    whole = png(with_origin(png_info(None), "x"))
+    for name, content in {
+        "a": b"",
+        "b": whole[:20],
+        "c": whole[:40],
+        "d": b"GIF89a",
+        "e": png(png_info(PROMPT)),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        assert read_origin(tmp_path / name) is None
+    assert read_origin(tmp_path) is None
+    assert read_origin(tmp_path / "gone") is None

@@ -14,7 +14,7 @@ import pytest
 
 import engine.saving
 from engine.errors import PathError
-from engine.saving import check_prefix, fill_in, save_numbered
+from engine.saving import check_prefix, fill_in, save_numbered, saved_before
 
 
 def writing(content: bytes) -> Callable[[BinaryIO], None]:
@@ -225,3 +225,38 @@ def test_a_saved_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> Non
     (tmp_path / "plain").touch()
     saved = save_numbered(tmp_path, "cat", "png", writing(b""))
     assert saved.path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_was_saved_before_comes_newest_first_and_only_of_this_prefix(tmp_path: Path) -> None:
+    saved = [save_numbered(tmp_path, "a/cat", "png", writing(b"")) for _ in range(3)]
+    for other in ("a/cats", "a/ca", "cat"):
+        save_numbered(tmp_path, other, "png", writing(b""))
+    save_numbered(tmp_path, "a/cat", "webp", writing(b""))
+    assert [*saved_before(tmp_path, "a/cat", "png")] == saved[::-1]
+    assert [*saved_before(tmp_path, "none/cat", ".png")] == []
+    os.utime(saved[0].path, (time.time() + 9, time.time() + 9))
+    assert next(saved_before(tmp_path, "a/cat", "png")) == saved[0]
+
+
+def test_what_was_saved_before_is_found_whatever_the_time_was(tmp_path: Path) -> None:
+    (tmp_path / "1999 12" / "x").mkdir(parents=True)
+    (tmp_path / "1999 12" / "x" / "64 h07 b3_00012_.png").touch()
+    (tmp_path / "1999 ab" / "x").mkdir(parents=True)
+    (tmp_path / "1999 ab" / "x" / "64 h07 b3_00012_.png").touch()
+    (found,) = saved_before(tmp_path, "%year% %month%/x/%width% h%hour% b%batch_num%", "png", width=64)
+    assert (found.subfolder, found.filename, found.counter) == (
+        os.path.join("1999 12", "x"),
+        "64 h07 b3_00012_.png",
+        12,
+    )
+
+
+def test_what_was_saved_before_is_never_outside_the_root(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "2000").mkdir()
+    (tmp_path / "2000" / "cat_00001_.png").touch()
+    (tmp_path / "root" / "2000").symlink_to(tmp_path / "2000")
+    for prefix in ("2000/cat", "%year%/cat"):
+        assert [*saved_before(tmp_path / "root", prefix, "png")] == []
+    with pytest.raises(PathError, match="outside the output folder"):
+        next(saved_before(tmp_path / "root", "../2000/cat", "png"))

@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import engine.saving
 from engine import file_checks
-from engine.errors import ImageError, PathError
+from engine.errors import Cancelled, ImageError, PathError
 from engine.folders import Folders
 from engine.graph.define import node_type
 from engine.graph.nodetype import Result
+from engine.graph.run import Run
 from engine.metadata import read_workflow
 from engine.settings import Settings
 from nodes import image_files
@@ -30,7 +35,13 @@ def shown(result: Result) -> Sequence[Mapping[str, Any]]:
     return result.ui["images"]
 
 
-def save(images: Tensor, folders: Folders, prefix: str = "ComfyUI", settings: Settings | None = None) -> Result:
+def save(
+    images: Tensor,
+    folders: Folders,
+    prefix: str = "ComfyUI",
+    settings: Settings | None = None,
+    run: Run | None = None,
+) -> Result:
     return image_files.save_image(
         images=images,
         filename_prefix=prefix,
@@ -38,7 +49,12 @@ def save(images: Tensor, folders: Folders, prefix: str = "ComfyUI", settings: Se
         extra_pnginfo={"workflow": WORKFLOW},
         folders=folders,
         settings=settings or Settings(),
+        run=run or Run("9", print),
     )
+
+
+def preview(images: Tensor, folders: Folders, run: Run) -> Result:
+    return image_files.preview_image(images=images, prompt=PROMPT, folders=folders, settings=Settings(), run=run)
 
 
 # writing
@@ -111,7 +127,7 @@ def test_what_is_no_picture_is_not_saved(folders: Folders) -> None:
 
 
 def test_previews_go_to_the_temporary_folder_under_a_name_of_their_own(folders: Folders, noise: Noise) -> None:
-    result = image_files.preview_image(images=noise(1, 4, 6, 4), prompt=PROMPT, folders=folders, settings=Settings())
+    result = preview(noise(1, 4, 6, 4), folders, Run("9", print))
     (made,) = shown(result)
     assert made["type"] == "temp"
     assert made["filename"].startswith("ComfyUI_temp_")
@@ -119,6 +135,87 @@ def test_previews_go_to_the_temporary_folder_under_a_name_of_their_own(folders: 
     with Image.open(folders.temp / made["filename"]) as picture:
         assert picture.mode == "RGBA"
     assert not list(folders.output.iterdir())
+
+
+# written once
+
+
+def attempt(number: int, job: str = "job-1", **more: Any) -> Run:
+    return Run("9", print, job=job, attempt=number, **more)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
+
+
+def test_a_picture_says_which_job_made_it_before_anything_else(folders: Folders, noise: Noise) -> None:
+    save(noise(2, 4, 6, 3), folders, run=attempt(1, call=3))
+    with Image.open(folders.output / "ComfyUI_00002_.png") as picture:
+        assert list(picture.text) == ["latentwire", "prompt", "workflow"]
+        assert json.loads(picture.text["latentwire"]) == {"job": "job-1", "node": "9", "call": 3, "index": 1}
+
+
+def test_a_picture_says_only_which_job_made_it_where_metadata_is_off(folders: Folders, noise: Noise) -> None:
+    save(noise(1, 4, 6, 3), folders, settings=Settings(disable_metadata=True), run=attempt(1))
+    with Image.open(folders.output / "ComfyUI_00001_.png") as picture:
+        assert list(picture.text) == ["latentwire"]
+
+
+@pytest.mark.parametrize("prefix", ["ComfyUI", "cats/%width%_%batch_num%", "%year%/%month% %second%/cat %hour%"])
+def test_the_next_attempt_shows_what_the_one_before_wrote_and_writes_the_rest(
+    prefix: str, folders: Folders, noise: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = noise(4, 4, 6, 3)
+    written = shown(save(images[:3], folders, prefix, run=attempt(1)))
+    (folders.output / written[1]["subfolder"] / written[1]["filename"]).unlink()
+    save(noise(1, 4, 6, 3), folders, prefix, run=attempt(1, job="job-2"))
+    later = time.localtime(time.time() + 100_000_000)
+    monkeypatch.setattr(engine.saving.time, "localtime", lambda: later)
+    before = files(folders.output)
+    again = shown(save(images, folders, prefix, run=attempt(2)))
+    assert [again[0], again[2]] == [written[0], written[2]]
+    made = sorted(os.path.join(again[n]["subfolder"], again[n]["filename"]) for n in (1, 3))
+    assert files(folders.output) == sorted([*before, *made])
+    assert shown(save(images, folders, prefix, run=attempt(3))) == again
+
+
+@pytest.mark.parametrize("other", [{"job": "job-2"}, {"call": 1}, {"node_id": "8"}, {"attempt": 1}, {"job": ""}])
+def test_a_picture_of_another_job_node_or_call_is_never_taken_for_ones_own(
+    other: dict[str, Any], folders: Folders, noise: Noise
+) -> None:
+    save(noise(1, 4, 6, 3), folders, run=attempt(1))
+    (folders.output / "ComfyUI_00002_.png").write_bytes(b"no picture")
+    (folders.output / "ComfyUI_00003_.png").mkdir()
+    (made,) = shown(save(noise(1, 4, 6, 3), folders, run=replace(attempt(2), **other)))
+    assert made["filename"] == "ComfyUI_00004_.png"
+
+
+def test_a_job_previews_under_the_same_name_at_its_next_attempt(folders: Folders, noise: Noise) -> None:
+    first = shown(preview(noise(2, 4, 6, 3), folders, attempt(1)))
+    assert shown(preview(noise(2, 4, 6, 3), folders, attempt(2))) == first
+    assert len(files(folders.temp)) == 2
+    (other,) = shown(preview(noise(1, 4, 6, 3), folders, attempt(1, job="job-2")))
+    assert other["filename"][:-10] != first[0]["filename"][:-10]
+
+
+def test_few_heads_are_read_where_there_are_many_pictures(
+    folders: Folders, noise: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_files, "LOOK_BACK", 5)
+    read: list[Path] = []
+    monkeypatch.setattr(image_files, "read_origin", lambda path: read.append(path))
+    for n in range(20):
+        (folders.output / f"ComfyUI_{n:05}_.png").touch()
+    save(noise(2, 4, 6, 3), folders, run=attempt(2))
+    assert [path.name for path in read[:2]] == ["ComfyUI_00019_.png", "ComfyUI_00018_.png"]
+    assert len(read) == 7
+
+
+def test_a_cancelled_run_writes_no_further_picture(folders: Folders, noise: Noise) -> None:
+    answers = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        save(noise(5, 4, 6, 3), folders, run=Run("9", print, lambda: next(answers)))
+    assert len(files(folders.output)) == 2
 
 
 # reading
