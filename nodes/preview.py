@@ -26,7 +26,12 @@ class Watcher:
 
     def __call__(self, index: int, total: int, denoised: Tensor) -> None:
         """Step `index` of `total` is done. Raises: Cancelled."""
+        self.run.stop_if_cancelled()
+        # ComfyUI: the picture of a step comes before its number; clients show both when the number comes.
+        self._show(denoised)
         self.run.progress(index + 1, total)
+
+    def _show(self, denoised: Tensor) -> None:
         if self.settings.preview_method == "none" or time.monotonic() - self._shown_at < SECONDS_BETWEEN:
             return
         self._shown_at = time.monotonic()

@@ -54,7 +54,13 @@ def test_previews_come_a_few_times_a_second_at_most(
     assert len(previews(events)) == 4  # one second in all
 
 
-def test_a_cancelled_run_stops_at_the_next_step(events: list[Event]) -> None:
-    watcher = preview.Watcher(Run("1", events.append, lambda: True), Settings(), grey)
+def test_the_picture_of_a_step_comes_before_its_number(run: Run, events: list[Event]) -> None:
+    preview.Watcher(run, Settings(preview_method="auto"), grey)(0, 3, torch.zeros(1, 4, 8, 8))
+    assert events == [Preview("1", b"grey"), Progress("1", 1, 3)]
+
+
+def test_a_cancelled_run_stops_at_the_next_step_and_shows_nothing_more(events: list[Event]) -> None:
+    watcher = preview.Watcher(Run("1", events.append, lambda: True), Settings(preview_method="auto"), grey)
     with pytest.raises(Cancelled):
         watcher(0, 3, torch.zeros(1, 4, 8, 8))
+    assert events == []
