@@ -65,9 +65,9 @@ def save_numbered(
             names = os.listdir(folder)
             remove_abandoned(folder, (name for name in names if name != whole.name))
             counter = _next_counter(names, numbered)
-            while not _name_it(whole, target := folder / f"{stem}_{counter:05}_.{extension.lstrip('.')}"):
+            while not name_it(whole, target := folder / f"{stem}_{counter:05}_.{extension.lstrip('.')}"):
                 counter += 1
-        _sync_folder(folder)
+        sync_folder(folder)
     return _saved(target, root, counter)
 
 
@@ -195,7 +195,7 @@ def _next_counter(names: Iterable[str], numbered: re.Pattern[str]) -> int:
     return 1 + max((int(each[1]) for each in found if each), default=0)
 
 
-def _name_it(whole: Path, target: Path) -> bool:
+def name_it(whole: Path, target: Path) -> bool:
     """Gives a finished file its name; False when another file has it."""
     try:
         os.link(whole, target)
@@ -222,7 +222,7 @@ def _reserve_and_replace(whole: Path, target: Path) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Makes the new name survive a power cut, where the system lets a folder be synced."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
