@@ -8,6 +8,7 @@ Options: --base-directory DIR (output/ below it is where pictures go), --start-d
 * ToyStubborn(value, seconds) -> INT: sleeps and never looks at the cancel flag.
 * ToySave(value, prefix): output; writes output/<prefix>_00001_.txt with {"job", "node", "value"} inside, and on a later
   attempt shows the file that the same job and node have written before. ui {"images": [{filename, subfolder, type}]}.
+  A worker that has saved the same value before shows that file again, so give each job values of its own.
 * ToyShow(value): output; ui {"text": [value]}. ToyShowMuch(megabytes): output with that much text.
   ToyShowOdd(): output whose ui holds NaN, sets, objects, broken surrogates and a list inside itself.
 * ToyPreview(value, steps, seconds) -> INT: a preview and progress at each step.
@@ -56,13 +57,6 @@ INT = (Output("INT", "INT"),)
 PICTURE = b"\xff\xd8\xff\xe0 as good as a picture \xff\xd9"
 
 
-class Attempt:
-    """Which job runs, and for the how-manieth time; the composition below fills it in before each job."""
-
-    job = ""
-    number = 1
-
-
 @node("ToyConstant", category="toy")
 def constant(*, value: int = 0) -> int:
     return value
@@ -89,9 +83,9 @@ def stubborn(*, value: int = 0, seconds: float = 60.0) -> int:
 
 
 @node("ToySave", category="toy", is_output=True, outputs=())
-def save(*, run: Run, attempt: Attempt, folders: Folders, value: int = 0, prefix: str = "toy") -> Result:
-    about = {"job": attempt.job, "node": run.node_id}
-    found = _written_before(folders.output, about) if attempt.number > 1 else None
+def save(*, run: Run, folders: Folders, value: int = 0, prefix: str = "toy") -> Result:
+    about = {"job": run.job, "node": run.node_id}
+    found = _written_before(folders.output, about) if run.attempt > 1 else None
     if found is not None:
         return _shown(found.name, os.path.relpath(found.parent, folders.output))
 
@@ -269,10 +263,9 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
 )
 
 
-def registry(folders: Folders, attempt: Attempt | None = None) -> Registry:
+def registry(folders: Folders) -> Registry:
     """The toy node types."""
-    services = {Folders: folders, Attempt: attempt or Attempt()}
-    return Registry(node_type(each, services) for each in FUNCTIONS)
+    return Registry(node_type(each, {Folders: folders}) for each in FUNCTIONS)
 
 
 def wide_prompt(n: int, *, seed: int = 0) -> dict[str, Any]:
@@ -290,8 +283,7 @@ class ToyWork:
     """The composition: an executor over the toy nodes."""
 
     def __init__(self, folders: Folders) -> None:
-        self._attempt = Attempt()
-        self._registry = registry(folders, self._attempt)
+        self._registry = registry(folders)
         self._executor = Executor(self._registry)
 
     def work(self) -> Work:
@@ -306,7 +298,6 @@ class ToyWork:
         )
 
     def _execute(self, order: Order) -> Outcome:
-        self._attempt.job, self._attempt.number = order.job, order.attempt
         return self._executor.execute(
             order.prompt,
             targets=order.targets,
@@ -314,6 +305,8 @@ class ToyWork:
             emit=order.emit,
             is_cancelled=order.is_cancelled,
             unvalidated=order.unvalidated,
+            job=order.job,
+            attempt=order.attempt,
         )
 
     def _check(self, prompt: Mapping[str, Any], targets: Sequence[str] | None) -> dict[str, Any]:

@@ -3,17 +3,14 @@
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from engine.workers.messages import HEAD, BadFrame, frame, lengths, parse
+from engine.workers.messages import HEAD, frame, lengths, parse
 
 
 class Channel:
-    """Frames over two descriptors.
-
-    on_loss: called when the other side no longer reads; a worker ends itself there. A process forked from this one
-    (a node may do that) has no part in it: its copies are closed, and what it sends goes nowhere.
-    """
+    """Frames over two descriptors. on_loss: called when the other side cannot be reached; without it that raises."""
 
     def __init__(self, reads: int, writes: int, on_loss: Callable[[OSError], None] | None = None) -> None:
         self._reader = open(reads, "rb", closefd=False)  # noqa: SIM115 -- open as long as the process is
@@ -21,9 +18,7 @@ class Channel:
         self._writes = writes
         self._on_loss = on_loss
         self._lock = threading.Lock()
-        self.is_ours = True
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._leave)
+        self.is_open = True
 
     def receive(self) -> tuple[dict[str, Any], bytes] | None:
         """The next message and the bytes beside it; None when the other side is gone. Raises: BadFrame."""
@@ -41,8 +36,8 @@ class Channel:
         self.write(frame(message, data))
 
     def write(self, whole: bytes) -> None:
-        """Writes a frame that is made already."""
-        if not self.is_ours:
+        """Writes a frame that is made already; nothing happens after `close`."""
+        if not self.is_open:
             return
         try:
             with self._lock:
@@ -54,11 +49,9 @@ class Channel:
                 raise
             self._on_loss(error)
 
-    def _leave(self) -> None:
-        """Runs in a forked child: the other side must see the end of file when the worker itself ends."""
-        self.is_ours = False
+    def close(self) -> None:
+        """Lets go of the pipe."""
+        self.is_open = False
         for each in self._descriptors:
-            os.close(each)
-
-
-__all__ = ["BadFrame", "Channel"]
+            with suppress(OSError):  # a node may have closed every descriptor it found
+                os.close(each)

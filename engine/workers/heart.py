@@ -4,6 +4,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -16,7 +17,7 @@ DEVICES_INTERVAL = 5.0
 
 
 class Heart:
-    """Sends "beat" until the process ends. devices and catch_up may be set when there is something to ask."""
+    """Sends "beat" until the process ends. catch_up: what else is to be done every second, and does not take long."""
 
     def __init__(self, channel: Channel, inbox: Inbox, catch_up: Callable[[], None]) -> None:
         self._channel = channel
@@ -24,6 +25,7 @@ class Heart:
         self._catch_up = catch_up
         self._devices: Sequence[Mapping[str, Any]] = ()
         self._process = psutil.Process()
+        self._usage = 0, 0.0
 
     def start(self) -> None:
         """Begins to beat."""
@@ -42,24 +44,29 @@ class Heart:
     def _beat_on(self) -> None:
         pause = threading.Event()
         while True:
-            try:
+            with suppress(MemoryError):  # a missed beat is better than no more beats
                 self._channel.send(self._beat())
                 self._catch_up()
-            except MemoryError:  # a missed beat is better than no more beats
-                pass
             pause.wait(INTERVAL)
 
     def _beat(self) -> dict[str, Any]:
         running = self._inbox.running
-        spent = self._process.cpu_times()
+        memory, cpu = self._measure()
         return {
             "type": "beat",
             "job": running.id if running is not None else None,
-            "memory": self._process.memory_info().rss,
-            "cpu": spent.user + spent.system,
+            "memory": memory,
+            "cpu": cpu,
             "looked": running.flag.looked if running is not None else None,
             "devices": self._devices,
         }
+
+    def _measure(self) -> tuple[int, float]:
+        """Resident bytes, and seconds of processor time; the last ones where a node has used up all descriptors."""
+        with suppress(OSError, psutil.Error):
+            spent = self._process.cpu_times()
+            self._usage = self._process.memory_info().rss, spent.user + spent.system
+        return self._usage
 
     def _watch_on(self, devices: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
         pause = threading.Event()

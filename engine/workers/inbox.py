@@ -63,9 +63,8 @@ class Inbox:
             self._changed.notify()
 
     def next(self) -> Job | Release | None:
-        """Waits for what is to be done. Returns: None to stop. A job counts as running until the next call."""
+        """Waits for what is to be done. Returns: None to stop. A job counts as running until `done`."""
         with self._changed:
-            self.running = None
             while not (self._is_stopping or self._release or self._jobs):
                 self._changed.wait()
             if self._is_stopping:
@@ -75,6 +74,11 @@ class Inbox:
                 return wish
             self.running = self._jobs.popleft()
             return self.running
+
+    def done(self) -> None:
+        """The job that ran is over."""
+        with self._changed:
+            self.running = None
 
     def is_cancelled(self) -> bool:
         """Whether the job that runs now should stop."""

@@ -44,24 +44,13 @@ class Journal:
 
     def emit(self, event: Event) -> None:
         """Writes an event. Raises: TooLarge."""
-        if not self._channel.is_ours:
+        if not self._channel.is_open:
             _end_copy(event)
             return
-        if isinstance(event, Progress):
-            numbers = float(event.value), float(event.maximum)
-            if not all(map(math.isfinite, numbers)):
-                return
-            event = event if type(event.value) in (int, float) else Progress(event.node, *numbers)
-        with self._lock:
-            if self._is_closed:
-                return
-            if isinstance(event, Interrupted | Finished):
-                self._ending.append(event)
-                return
-            if isinstance(event, Executing):
-                self._current = event.node, event.class_type
-            for each in self._thinning.take(event, time.monotonic()):
-                self._write(each)
+        checked = _counted(event) if isinstance(event, Progress) else event
+        if checked is not None:
+            with self._lock:
+                self._take(checked)
 
     def catch_up(self) -> None:
         """Writes what has been held back long enough; called about once a second."""
@@ -72,23 +61,37 @@ class Journal:
     def end(self, status: str) -> None:
         """The run is over as the executor said."""
         with self._lock:
-            if not any(isinstance(each, Finished) for each in self._ending):
-                self._ending.append(Finished(status, time.monotonic() - self._began))
-            self._close(self._ending)
+            is_told = any(isinstance(each, Finished) for each in self._ending)
+            self._close(self._ending if is_told else [*self._ending, self._end(status)])
 
     def cancel(self) -> None:
         """The run was left because of a cancel."""
         with self._lock:
-            told = [each for each in self._ending if isinstance(each, Interrupted)]
-            self._close([*(told or [Interrupted(self._current[0] or None, self._current[1])]), self._end("cancelled")])
+            told = self._interrupted or Interrupted(self._current[0] or None, self._current[1])
+            self._close([told, self._end("cancelled")])
 
     def fail(self, error: BaseException) -> None:
         """The run was left because of an exception that the executor does not answer for."""
         with self._lock:
-            told = next((each for each in self._ending if isinstance(each, Interrupted)), None)
-            where = (told.node, told.class_type) if told is not None and told.node else self._current
-            executed: Sequence[str] = told.executed if told is not None else ()
+            told = self._interrupted
+            where = self._current if told is None else (told.node or "", told.class_type)
+            executed = told.executed if told is not None else ()
             self._close([failed(where, error, inputs={}, executed=executed), self._end("failed")])
+
+    def _take(self, event: Event) -> None:
+        if self._is_closed:
+            return
+        if isinstance(event, Interrupted | Finished):
+            self._ending.append(event)
+            return
+        if isinstance(event, Executing):
+            self._current = event.node, event.class_type
+        for each in self._thinning.take(event, time.monotonic()):
+            self._write(each)
+
+    @property
+    def _interrupted(self) -> Interrupted | None:
+        return next((each for each in self._ending if isinstance(each, Interrupted)), None)
 
     def _end(self, status: str) -> Finished:
         return Finished(status, time.monotonic() - self._began)
@@ -99,14 +102,28 @@ class Journal:
             self._write(event)
 
     def _write(self, event: Event) -> None:
+        whole = self._frame(event)
+        if len(whole) <= MAX_EVENT:
+            self._channel.write(whole)
+        elif isinstance(event, Failed):
+            self._channel.write(self._frame(_cut(event)))
+        elif not isinstance(event, Preview | Text):  # those only decorate, and are held back besides: nobody to tell
+            raise _too_large(event, len(whole))
+
+    def _frame(self, event: Event) -> bytes:
         packed, data = pack(event)
-        whole = frame({"type": "event", "job": self._job, "event": packed}, data)
-        if len(whole) > MAX_EVENT:
-            if not isinstance(event, Failed):
-                raise _too_large(event, len(whole))
-            packed, data = pack(_cut(event))
-            whole = frame({"type": "event", "job": self._job, "event": packed}, data)
-        self._channel.write(whole)
+        return frame({"type": "event", "job": self._job, "event": packed}, data)
+
+
+def _counted(event: Progress) -> Progress | None:
+    """Progress in Python's numbers; None where there is nothing to count."""
+    if type(event.value) is int and type(event.maximum) is int:
+        return event
+    try:
+        value, maximum = float(event.value), float(event.maximum)
+    except OverflowError:
+        return None
+    return Progress(event.node, value, maximum) if math.isfinite(value) and math.isfinite(maximum) else None
 
 
 def _too_large(event: Event, size: int) -> TooLarge:

@@ -58,8 +58,14 @@ class Thinning:
         elif now - stream.went < INTERVALS[kind] and (stream.is_complete or not _is_complete(event)):
             stream.held = event
             return []
-        before = [other for other in streams.values() if other is not stream and other.held is not None]
-        return [*(_let_go(each, each.held, now) for each in before if each.held), _let_go(stream, event, now)]
+        return [*self._progress_before(event, now), _let_go(stream, event, now)]
+
+    def _progress_before(self, event: Progress | Preview | Text, now: float) -> list[Event]:
+        """The held step that a preview or a text of the same node is about."""
+        stream = self._streams[event.node].get(Progress)
+        if stream is None or stream.held is None or isinstance(event, Progress):
+            return []
+        return [_let_go(stream, stream.held, now)]
 
     def _release(self, node: str) -> list[Event]:
         """What is held back of a node about which something lasting is said; its streams begin anew."""

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -31,6 +32,7 @@ BROKEN = 3
 """Exit status: the nodes cannot be imported; the message "broken" says why."""
 LOST = 4
 """Exit status: the server is gone or does not speak our language."""
+LONGEST_REASON = 1000
 CLOSING = 10.0
 """Seconds that `Work.close` may take."""
 
@@ -77,6 +79,9 @@ def serve(build: Callable[[Callable[[], bool]], Work]) -> NoReturn:
     """
     began = time.monotonic()
     channel = Channel(*become_worker(), on_loss=_leave)
+    if hasattr(os, "register_at_fork"):
+        # A child that a node forks has no part in the pipe, and must not keep it open when the worker ends.
+        os.register_at_fork(after_in_child=channel.close)
     channel.send({"type": "hello", "pid": os.getpid()})
     status = Worker(channel).run(build, began)
     _flush()
@@ -92,6 +97,7 @@ class Worker:
         self._inbox = Inbox()
         self._checks = Checks(channel)
         self._journal: Journal | None = None
+        self._is_ready = False
         self._heart = Heart(channel, self._inbox, self._catch_up)
 
     def run(self, build: Callable[[Callable[[], bool]], Work], began: float) -> int:
@@ -101,6 +107,7 @@ class Worker:
         try:
             work = build(self._inbox.is_cancelled)
             self._announce(work, began)
+            self._is_ready = True
         except BaseException as error:  # noqa: BLE001 -- plugins run at import; SystemExit would hide the reason
             traceback.print_exc(file=sys.stderr)
             self._channel.send({"type": "broken", "message": _in_words(error)})
@@ -129,6 +136,7 @@ class Worker:
                 _release(work, todo)
             else:
                 status = self._execute(work, todo)
+                self._inbox.done()
                 self._channel.send({"type": "done", "job": todo.id, "status": status})
                 gc.collect()  # exceptions hold frames in rings, and frames hold tensors
 
@@ -146,7 +154,7 @@ class Worker:
                 traceback.print_exc(file=sys.stderr)
             journal.fail(error)
             status = "failed"
-        if not self._channel.is_ours:
+        if not self._channel.is_open:
             os._exit(1)  # a copy of this process, forked by a node that let it return
         self._journal = None
         return status
@@ -182,6 +190,8 @@ class Worker:
                 self._inbox.release(Release(bool(message.get("unload_models")), bool(message.get("free_memory"))))
             case "stop":
                 self._inbox.stop()
+                if not self._is_ready:
+                    os._exit(0)  # importing takes long, and nothing would come of it
 
 
 def _order(job: Job, journal: Journal) -> Order:
@@ -225,18 +235,18 @@ def _close(work: Work) -> None:
 
 def _in_words(error: BaseException) -> str:
     """One line that says why the worker cannot start."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split())[:LONGEST_REASON]
     return text if isinstance(error, LatentwireError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError, AttributeError):  # closed by the server, or by a node, or never there
             stream.flush()
-        except (OSError, ValueError, AttributeError):  # the server may have closed its end
-            continue
 
 
 def _leave(error: OSError) -> NoReturn:
-    """The server no longer reads: nobody needs what this process does."""
+    """The server cannot be reached: nobody needs what this process does."""
+    with suppress(OSError):
+        os.write(2, f"worker: the pipe to the server is lost ({error.strerror})\n".encode())
     os._exit(LOST)
