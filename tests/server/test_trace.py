@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from server.jobs.job import Job, Span, State
-from server.trace import lanes, trace
+from server.trace import place, trace
 
 PROMPT = {str(n): {"class_type": f"Class{n}", "inputs": {}} for n in range(5)}
 JOB = Job(
@@ -53,8 +53,8 @@ def check_format(events):
         if event["ph"] == "i":
             assert event["s"] in "gpt"
     slices = [event for event in events if event["ph"] == "X"]
-    for place in {(event["pid"], event["tid"]) for event in slices}:
-        check_nesting([event for event in slices if (event["pid"], event["tid"]) == place])
+    for row in {(event["pid"], event["tid"]) for event in slices}:
+        check_nesting([event for event in slices if (event["pid"], event["tid"]) == row])
     named = {(event["pid"], event["tid"]) for event in events if event["name"] == "thread_name"}
     assert {(event["pid"], event["tid"]) for event in slices} <= named
 
@@ -71,7 +71,7 @@ def check_nesting(slices):
 
 
 def overlapping(count):
-    return [Span(str(n), "Wait", 1501.0 + n, 0.4) for n in range(count)]
+    return [Span(str(n), "Wait", 1501.0 + n, 0.4) for n in range(1, count + 1)]
 
 
 @pytest.mark.parametrize(
@@ -119,19 +119,29 @@ def test_rows_are_named_by_worker_and_job():
     assert names == {"queue", "worker-0", "job a", "job a (2)"}
 
 
+def rows(spans):
+    return {part.span.node: part.row for part in place(spans)}
+
+
 def test_nodes_that_overlap_lie_in_rows_of_their_own():
-    assert lanes(overlapping(3)) == [0, 1, 2]
+    assert rows(overlapping(3)) == {"1": 0, "2": 1, "3": 2}
 
 
 def test_a_row_is_used_again_when_it_is_free():
-    spans = [
-        Span("1", "A", 0.0, 1.0),
-        Span("2", "B", 500.0, 1.0),
-        Span("3", "C", 1000.0, 0.2),
-        Span("4", "D", 1500.0, 1),
-    ]
-    assert lanes(spans) == [0, 1, 0, 0]
+    times = {"1": (0.0, 1.0), "2": (500.0, 1.0), "3": (1000.0, 0.2), "4": (1500.0, 1.0)}
+    assert rows([Span(node, "A", *time) for node, time in times.items()]) == {"1": 0, "2": 1, "3": 0, "4": 0}
 
 
 def test_spans_out_of_order_are_placed_by_their_time():
-    assert lanes([Span("2", "B", 500.0, 1.0), Span("1", "A", 0.0, 1.0)]) == [1, 0]
+    assert rows([Span("2", "B", 500.0, 1.0), Span("1", "A", 0.0, 1.0)]) == {"1": 0, "2": 1}
+
+
+def test_a_late_report_makes_no_overlap():
+    first, second = place([Span("1", "A", 1004.0, 0.1), Span("2", "B", 1100.0, 0.1)])
+    assert (first.row, second.row) == (0, 0)
+    assert first.end == second.begin
+
+
+def test_a_cached_node_that_was_shown_again_is_a_mark_and_no_slice():
+    job = replace(JOB, spans=[Span("0", "Class0", 1501.0, 0.0), *JOB.spans])
+    assert [event["args"]["node"] for event in events(job, "X") if event["cat"] == "node"] == ["1", "2", "2.0.0.1"]
