@@ -1,80 +1,19 @@
-"""Several workers: started, kept alive, given tasks, told to stop."""
+"""Several workers: started, kept alive, given tasks, told to stop.
 
+What a pool is asked and tells stands in `contract.py`; how one worker is kept alive in `supervisor.py`, how its process
+is spoken to in `life.py`, and when it is given up in `watch.py`.
+"""
+
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
+from engine.workers.cgroup import OomKills
+from engine.workers.contract import End, Limits, Listener, Task, WorkerState
+from engine.workers.supervisor import Supervisor
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """When a worker is given up. Units: seconds, and bytes of resident memory (None: no limit)."""
-
-    cancel_grace: float = 3.0
-    unwinding: float = 10.0
-    heartbeat: float = 30.0
-    stall: float = 1800.0
-    start: float = 180.0
-    memory: int | None = None
-    memory_limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A prompt for a worker to run; models are the names of files it loads."""
-
-    job: str
-    prompt: Mapping[str, Any]
-    targets: Sequence[str]
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    unvalidated: Sequence[str] = ()
-    attempt: int = 1
-    client_id: str | None = None
-    models: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a task ended. status: succeeded, failed or cancelled as the worker said it, or "died".
-
-    When the worker died: cause is one word (crashed, exited, out_of_memory, unresponsive, stalled, cancelled, killed,
-    stopped), message a sentence for people, is_nodes_fault whether trying again is pointless.
-    """
-
-    status: str
-    cause: str = ""
-    message: str = ""
-    is_nodes_fault: bool = False
-
-
-class Listener(Protocol):
-    """Who is told what workers do. A worker is not read further until these return."""
-
-    async def types(self, worker: str, message: Mapping[str, Any]) -> None:
-        """A worker has imported its nodes (the message "types")."""
-
-    async def event(self, worker: str, job: str, event: Mapping[str, Any], data: bytes) -> None:
-        """Something happened to a job (the message "event")."""
-
-    async def ended(self, worker: str, job: str, end: End) -> None:
-        """A worker is done with a job, or died over it; nothing more comes from it about this job."""
-
-    def free(self) -> None:
-        """A worker may have become free."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerState:
-    """A worker as others see it. state: starting, idle, busy, stopping, broken. message: why it is broken."""
-
-    name: str
-    state: str
-    pid: int | None = None
-    job: str | None = None
-    memory: int = 0
-    restarts: int = 0
-    devices: Sequence[Mapping[str, Any]] = ()
-    system: Mapping[str, Any] = field(default_factory=dict)
-    message: str = ""
+__all__ = ["End", "Limits", "Listener", "Pool", "Task", "WorkerState"]
 
 
 class Pool:
@@ -92,37 +31,69 @@ class Pool:
         limits: Limits | None = None,
         environment: Callable[[int], Mapping[str, str]] = lambda index: {},
     ) -> None:
-        raise NotImplementedError
+        kills = OomKills()
+        self._supervisors = {
+            f"worker-{index}": Supervisor(
+                f"worker-{index}",
+                partial(command, index),
+                partial(environment, index),
+                listener,
+                limits or Limits(),
+                kills,
+            )
+            for index in range(count)
+        }
 
     async def start(self) -> None:
         """Starts the workers and returns at once; they are kept alive until `stop`."""
-        raise NotImplementedError
+        for each in self._supervisors.values():
+            each.start()
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """Ends the workers: they may unwind what runs (not at_once), then they are killed."""
-        raise NotImplementedError
+        """Ends the workers: they may unwind what runs (not at_once), then they are killed.
+
+        What was cut short ends with the cause "stopped". A second call with at_once ends the patience of the first.
+        """
+        await asyncio.gather(*(each.stop(at_once=at_once) for each in self._supervisors.values()))
 
     def choose(self, models: Sequence[str]) -> str | None:
-        """The idle worker that most likely has these models loaded; None when none is idle."""
-        raise NotImplementedError
+        """The idle worker that most likely has these models loaded; None when none is idle.
+
+        Among equals the one with the least loaded, so that nobody's models leave while another has room.
+        """
+        wanted = frozenset(models)
+
+        def cost(worker: Supervisor) -> tuple[int, int]:
+            loaded = worker.life.models if worker.life else frozenset()
+            return -len(wanted & loaded), len(loaded)
+
+        idle = [each for each in self._supervisors.values() if each.is_idle]
+        return min(idle, key=cost).name if idle else None
 
     async def run(self, worker: str, task: Task) -> None:
         """Hands a task to an idle worker; the listener is told the rest."""
-        raise NotImplementedError
+        self._supervisors[worker].run(task)
 
     def cancel(self, job: str) -> bool:
         """Asks the worker that runs the job to stop, and ends it when it does not listen. False: nobody runs it."""
-        raise NotImplementedError
+        return any(each.life.cancel(job) for each in self._supervisors.values() if each.life)
 
     async def check(self, prompt: Mapping[str, Any], targets: Sequence[str] | None, within: float) -> Any:
         """Has a worker validate a prompt with its authors' functions. None, when no worker answered in time."""
-        raise NotImplementedError
+        lives = [each.life for each in self._supervisors.values() if each.life]
+        for phase in ("idle", "busy"):
+            for life in lives:
+                if life.phase == phase:
+                    return await life.check(prompt, targets, within)
+        return None
 
     def release(self, *, unload_models: bool, free_memory: bool) -> None:
         """Asks every worker to free memory as soon as it runs nothing."""
-        raise NotImplementedError
+        for each in self._supervisors.values():
+            if each.life and each.life.phase in ("idle", "busy"):
+                each.life.release(unload_models=unload_models, free_memory=free_memory)
 
     @property
     def workers(self) -> list[WorkerState]:
         """All workers as they are now."""
-        raise NotImplementedError
+        return [each.state for each in self._supervisors.values()]
