@@ -1,0 +1,48 @@
+"""GET /api/jobs/{id}/events: what happens to a job as server-sent events, from its beginning to its end."""
+
+from aiohttp import web
+
+from server import keys
+from server.mailbox import Packet
+from server.refusal import Refused
+from server.resuming import last_event
+
+RETRY = 1000  # milliseconds after which a browser connects again
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Every message of a job, first those there are and then those that come; ends when the job has.
+
+    A client that comes back names the last number it has (Last-Event-ID, or ?since=). Previews and texts are not
+    stored and status is about no job, so neither is here: they are on the socket.
+    """
+    job, since, transport = request.match_info["id"], last_event(request), request.transport
+    if await request.app[keys.JOBS].get(job) is None:
+        raise Refused(404, "Job not found")
+    if transport is None:
+        raise ConnectionResetError("the client has left")
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-cache",
+            "X-Accel-Buffering": "no",  # proxies of nginx's kind would hold the events back
+        }
+    )
+
+    async def write(packet: Packet) -> None:
+        await response.write(packet.data)
+
+    hub = request.app[keys.HUB]
+    receiver = hub.follow(job, unsent=transport.get_write_buffer_size, since=since)
+    try:
+        await response.prepare(request)
+        await response.write(f"retry: {RETRY}\n\n".encode())
+        await receiver.deliver(write)
+    finally:
+        hub.unfollow(job, receiver)
+        if receiver.mailbox.is_dropped:
+            transport.abort()
+    return response
+
+
+API_ROUTES = (web.get("/api/jobs/{id}/events", events, allow_head=False),)
