@@ -1,0 +1,118 @@
+"""Where prompts come in: read, judged, shown to their nodes' authors where need be, written down, answered.
+
+Small requests are dealt with on the event loop; larger ones wait for one of a few places, and for a thread.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from aiohttp import hdrs, web
+
+from server import body, reply, submission
+from server.dispatcher import Dispatcher
+from server.hub import Hub
+from server.job_json import number
+from server.jobs.job import Brief
+from server.jobs.store import JobConflict, Jobs
+from server.node_types import NodeTypes
+from server.refusal import Refused
+from server.submission import Candidate, Submission, refusal, refused_as
+
+SMALL = 64 << 10
+"""Bytes of a request that costs the event loop a few milliseconds at most."""
+
+LARGE_AT_ONCE = 8  # large requests that are in memory; 20 MB each
+JUDGED_AT_ONCE = 2  # of them, those that are Python objects, which take ten times the room
+PATIENCE_WITH_AUTHORS = 2.0  # seconds. Source: processes.md, Validation at POST
+
+_TYPES = {408: "request_timeout", 413: "request_too_large", 503: "no_worker"}
+
+T = TypeVar("T")
+
+
+class Reception:
+    """Takes requests in, as many at once as memory allows."""
+
+    def __init__(self, jobs: Jobs, hub: Hub, dispatcher: Dispatcher, node_types: NodeTypes) -> None:
+        self._jobs, self._hub, self._dispatcher, self._node_types = jobs, hub, dispatcher, node_types
+        self._room = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._desk = asyncio.Semaphore(JUDGED_AT_ONCE)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """The answer of POST /prompt. Raises: Refused, in the shape its clients read."""
+        try:
+            if _is_small(request):
+                return await self._decide(await body.read(request))
+            async with self._room:
+                return await self._decide(await body.read(request))
+        except Refused as error:
+            if error.body is not None:
+                raise
+            type = _TYPES.get(error.status, "invalid_request")
+            shaped = refusal(type, str(error), status=error.status)
+            raise Refused(error.status, str(error), body=shaped.body, headers=error.headers) from error
+
+    async def _decide(self, data: bytes) -> web.Response:
+        is_large = len(data) > SMALL
+        sent = await self._work(is_large, lambda: submission.read(data))
+        is_long = is_large or sent.is_foreign  # reading another format imports Pillow
+        try:
+            candidate = await self._judged(sent, is_long)
+            brief, is_new = await self._jobs.submit(candidate.new)
+        except JobConflict as error:
+            raise refusal("prompt_id_conflict", str(error), status=409) from error
+        except Refused as error:
+            return await self._answer_again(sent, error)
+        if is_new:
+            self._hub.status(self._jobs.remaining)
+            self._dispatcher.wake()
+        answer = await self._answer(candidate, brief, is_new)
+        return await reply.long(lambda: answer) if is_long else reply.short(answer)
+
+    async def _judged(self, sent: Submission, is_long: bool) -> Candidate:
+        registry = await self._node_types.registry()
+        created = time.time_ns() // 1_000_000
+        candidate = await self._work(is_long, lambda: submission.judge(sent, registry, created))
+        return await self._checked(candidate) if candidate.asks else candidate
+
+    async def _work(self, is_long: bool, step: Callable[[], T]) -> T:
+        if not is_long:
+            return step()
+        async with self._desk:
+            return await asyncio.to_thread(step)
+
+    async def _checked(self, candidate: Candidate) -> Candidate:
+        """The candidate after its nodes' authors were asked; those that nobody could ask are asked when it runs."""
+        new = candidate.new
+        found = await self._dispatcher.pool.check(new.prompt, new.outputs, PATIENCE_WITH_AUTHORS)
+        if not isinstance(found, Mapping):
+            return replace(candidate, new=replace(new, unvalidated=candidate.asks))
+        node_errors = {**candidate.node_errors, **found["node_errors"]}
+        if not found["accepted"]:
+            raise refused_as(found["error"], node_errors)
+        return replace(candidate, new=replace(new, outputs=found["outputs"]), node_errors=node_errors)
+
+    async def _answer(self, candidate: Candidate, brief: Brief, is_new: bool) -> dict[str, Any]:
+        answer = {"prompt_id": brief.id, "number": number(brief.number), "node_errors": candidate.node_errors}
+        if candidate.became is None:
+            return answer
+        # Choices in its texts were settled by chance; what counts is what was accepted the first time.
+        stored = None if is_new else await self._jobs.get(brief.id)
+        return {**answer, "prompt": candidate.became if stored is None else stored.prompt, "notes": candidate.notes}
+
+    async def _answer_again(self, sent: Submission, error: Refused) -> web.Response:
+        """A request that was accepted once stays accepted, though a file it names may be gone by now."""
+        job = await self._jobs.get(sent.id) if sent.is_named else None
+        if job is None or job.digest != sent.digest:
+            raise error
+        answer = {"prompt_id": job.id, "number": number(job.number), "node_errors": {}}
+        more = {"prompt": job.prompt, "notes": []} if sent.is_foreign else {}
+        return await reply.long(lambda: {**answer, **more})
+
+
+def _is_small(request: web.Request) -> bool:
+    length = request.content_length
+    return length is not None and length <= SMALL and hdrs.CONTENT_ENCODING not in request.headers

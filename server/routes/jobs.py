@@ -1,0 +1,77 @@
+"""/api/jobs: jobs in every state, by page or one by one, and how to cancel them."""
+
+from aiohttp import web
+
+from server import keys, query, reply
+from server.body import read_object
+from server.fields import BadField
+from server.job_json import STATUSES, detailed, listed
+from server.jobs.job import Job
+from server.jobs.store import Query
+from server.refusal import Refused
+from server.submission import is_id
+
+MAX_PAGE = 1000
+"""Jobs in one answer, however many are asked for; `has_more` says that there are others."""
+
+SORTINGS = ("created_at", "execution_duration")
+ORDERS = ("asc", "desc")
+
+
+async def show(request: web.Request) -> web.Response:
+    """A page of jobs."""
+    asked = Query(
+        states=[STATUSES[each] for each in query.some_of(request, "status", STATUSES)],
+        workflow_id=request.query.get("workflow_id") or None,
+        sort_by=query.one_of(request, "sort_by", SORTINGS, "created_at"),
+        descending=query.one_of(request, "sort_order", ORDERS, "desc") == "desc",
+        limit=min(query.whole(request, "limit", least=1) or MAX_PAGE, MAX_PAGE),
+        offset=query.whole(request, "offset") or 0,
+    )
+    found, total = await request.app[keys.JOBS].page(asked)
+    has_more = asked.offset + len(found) < total
+    pagination = {"offset": asked.offset, "limit": asked.limit, "total": total, "has_more": has_more}
+    return await reply.long(lambda: {"jobs": [listed(job) for job in found], "pagination": pagination})
+
+
+async def show_one(request: web.Request) -> web.Response:
+    """A job with all there is to know of it."""
+    job = await _found(request)
+    return await reply.long(lambda: detailed(job))
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Cancels a job; one that has ended already stays as it is."""
+    return await _cancel(request, [request.match_info["id"]])
+
+
+async def cancel_several(request: web.Request) -> web.Response:
+    """Cancels the jobs that are named."""
+    wanted = (await read_object(request)).get("job_ids")
+    if not isinstance(wanted, list):
+        raise BadField("job_ids", "a list of job ids", wanted)
+    invalid = [each for each in wanted if not isinstance(each, str) or not is_id(each)]
+    if invalid:
+        message = f"job_ids: expected ids of jobs (UUIDs in lower case), got {len(invalid)} that are none"
+        raise Refused(400, message, body={"error": message, "invalid_ids": invalid})
+    return await _cancel(request, wanted)
+
+
+async def _cancel(request: web.Request, wanted: list[str]) -> web.Response:
+    cancelled = await request.app[keys.DISPATCHER].cancel(wanted)
+    return reply.short({"cancelled": bool(cancelled)})
+
+
+async def _found(request: web.Request) -> Job:
+    job = await request.app[keys.JOBS].get(request.match_info["id"])
+    if job is None:
+        raise Refused(404, "Job not found")
+    return job
+
+
+API_ROUTES = (
+    web.get("/api/jobs", show),
+    web.post("/api/jobs/cancel", cancel_several),
+    web.get("/api/jobs/{id}", show_one),
+    web.post("/api/jobs/{id}/cancel", cancel),
+)
