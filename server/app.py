@@ -14,6 +14,7 @@ from server.hub import Hub
 from server.jobs.store import Jobs
 from server.metrics import TALLY, Tally, measure
 from server.node_types import NodeTypes
+from server.reception import Reception
 from server.routes import (
     events,
     history,
@@ -67,6 +68,7 @@ def create(parts: Parts) -> web.Application:
     app[keys.DISPATCHER] = parts.dispatcher
     app[keys.POOL] = parts.dispatcher.pool
     app[keys.NODE_TYPES] = parts.node_types
+    app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types)
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
     app[TALLY] = parts.tally
     app.add_routes(all_routes())

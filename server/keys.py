@@ -9,6 +9,7 @@ from server.housekeeping import Housekeeping
 from server.hub import Hub
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
+from server.reception import Reception
 from server.settings import ServerSettings
 
 SETTINGS = web.AppKey("settings", ServerSettings)
@@ -19,3 +20,4 @@ POOL = web.AppKey("pool", Pool)
 DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 HOUSEKEEPING = web.AppKey("housekeeping", Housekeeping)
 NODE_TYPES = web.AppKey("node_types", NodeTypes)
+RECEPTION = web.AppKey("reception", Reception)
