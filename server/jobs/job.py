@@ -88,7 +88,8 @@ class Job:
     error: the data of its execution_error, or of what else ended it. cause: why it failed in one word (node_error,
     crashed, out_of_memory, unresponsive, stalled, killed, …), None where it did not. messages: execution_start,
     execution_cached and its end as (type, data), for /history. is_listed: shown in /history (a job that was taken out
-    of the queue is not). worker: the name of the worker that ran it last. Units: milliseconds since 1970.
+    of the queue is not). worker: the name of the worker that ran it last. workflow_id: as the editor numbered the
+    workflow it came from. Units: milliseconds since 1970.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Job:
     spans: Sequence[Span] = ()
     shown: Sequence[Output] = ()
     is_listed: bool = True
+    workflow_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,47 +1,54 @@
-"""Jobs, their events and their history: rows in SQLite, so that nothing that was accepted is lost."""
+"""Jobs, their events and their history: rows in SQLite, so that nothing that was accepted is lost.
 
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+The door of this room. What becomes of a job is decided in memory, on the event loop; `writer` puts it on the disk, and
+memory shows it once it is there. `readers` answer what memory does not know. docs/decisions/0008 says why.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.errors import LatentwireError
-from server.jobs.job import Brief, Item, Job, NewJob, Output, Sent, Span, State, StoredEvent
+from server.jobs import queries, retention, rows, schema, writes
+from server.jobs.interruption import CAUSE, end_mark, interruption, withdrawal
+from server.jobs.job import Brief, Item, Job, NewEvent, NewJob, Output, Sent, Span, State, StoredEvent
+from server.jobs.lock import Lock
+from server.jobs.numbering import Numbering
+from server.jobs.queries import Query as Query
+from server.jobs.queue import Entry, Queue
+from server.jobs.readers import Readers
+from server.jobs.refusals import JobConflict as JobConflict
+from server.jobs.refusals import JobGone as JobGone
+from server.jobs.refusals import NotStored as NotStored
+from server.jobs.retention import Retention as Retention
+from server.jobs.writer import Writer
+from server.jobs.writes import Known, Write
 
-
-class JobConflict(LatentwireError):
-    """A prompt id that another request has taken already."""
-
-
-class JobGone(LatentwireError):
-    """A job that is not there, or no longer in the state that the request needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How many ended jobs are kept, and for how many days; 0: no such limit."""
-
-    jobs: int = 10_000
-    days: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """What GET /api/jobs asks for. states: empty means all. sort_by: created_at or execution_duration."""
-
-    states: Sequence[State] = ()
-    workflow_id: str | None = None
-    sort_by: str = "created_at"
-    descending: bool = True
-    limit: int | None = None
-    offset: int = 0
+TOGETHER = 100
+"""Jobs that are withdrawn in one go, before others get their turn."""
 
 
 class Jobs:
-    """All jobs of a server. One process at a time may have them open; every method is called on the event loop."""
+    """All jobs of a server. One process at a time may have them open; every method is called on the event loop.
 
-    def __init__(self, file: Path, retention: Retention, *, max_attempts: int = 5) -> None:
-        raise NotImplementedError
+    Where the disk does not take a change, it has not happened: NotStored is raised and the change may be tried again.
+    """
+
+    def __init__(
+        self, file: Path, retention: Retention, *, max_attempts: int = 5, clock: Callable[[], float] = time.time
+    ) -> None:
+        """clock: the time in seconds since 1970."""
+        self._file, self._retention, self._max_attempts, self._clock = file, retention, max_attempts, clock
+        self._lock = Lock(file)
+        self._readers = Readers(file)
+        self._queue = Queue()
+        self._numbering = Numbering()
+        self._arriving: dict[str, tuple[Known, Write]] = {}
+        self._last_event = 0
+        self._is_open = False
 
     def open(self) -> None:
         """Opens or makes the file, brings its schema up to date, and puts what was running back into the queue.
@@ -49,46 +56,91 @@ class Jobs:
         Raises: PathError, when the file cannot be written, is no such file, is newer than this program, or is open
         in another process.
         """
-        raise NotImplementedError
+        with schema.refused(self._file):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.take()
+        try:
+            self._connection = schema.open_to_write(self._file)
+            with schema.refused(self._file), schema.transaction(self._connection):
+                self._resume()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = Writer(self._connection, self._file)
+        self._writer.start()
+        self._is_open = True
 
     async def close(self) -> None:
         """Waits for what is being written and closes the file."""
-        raise NotImplementedError
+        if self._is_open:
+            await asyncio.to_thread(self._close)
 
     @property
     def remaining(self) -> int:
         """How many jobs wait or run."""
-        raise NotImplementedError
+        return len(self._queue)
+
+    @property
+    def last_event(self) -> int:
+        """The highest number of an event there is."""
+        return self._last_event
 
     def waiting(self) -> list[Brief]:
         """Those that wait, the next to run first."""
-        raise NotImplementedError
+        return self._queue.briefs(State.WAITING)
 
     def running(self) -> list[Brief]:
         """Those that run."""
-        raise NotImplementedError
+        return self._queue.briefs(State.RUNNING)
 
     def next(self) -> Brief | None:
         """The job to run next."""
-        raise NotImplementedError
+        return self._queue.next()
+
+    # --- what becomes of jobs ---
 
     async def submit(self, new: NewJob) -> tuple[Brief, bool]:
         """Accepts a job; it is on the disk when this returns. Returns: the job, and whether it is new.
 
         Raises: JobConflict, when the id is taken by another request.
         """
-        raise NotImplementedError
+        request = await asyncio.to_thread(rows.large_request, new) if rows.is_large(new) else rows.request(new)
+        entry = self._queue.find(new.id)
+        if entry is not None:
+            return _same(new, (entry.brief, entry.digest)), False
+        if new.id in self._arriving:
+            known, write = self._arriving[new.id]
+            _same(new, known)
+            await write.wait()
+            return _same(new, write.taken or known), False
+        known, write = self._accept(new, request)
+        await self._put(write)
+        return (known[0], True) if write.taken is None else (_same(new, write.taken), False)
 
     async def start(self, job: str, worker: str) -> Job:
         """A waiting job now runs, one attempt more. Raises: JobGone."""
-        raise NotImplementedError
+        entry = self._resting(job)
+        if entry.brief.state is not State.WAITING:
+            raise JobGone(f"job {job}: expected one that waits, got one that is {entry.brief.state}")
+        brief = replace(entry.brief, state=State.RUNNING, attempts=entry.brief.attempts + 1)
+        row = (self._now(), worker, brief.attempts, brief.sequence)
+        # Read in the same transaction: a job that could not be handed out does not run.
+        write = Write(run=partial(_started, row=row, job=job))
+        started: Job = await self._move(entry, brief, write)
+        return started
 
     def record(self, job: str, items: Sequence[Item], shown: Sequence[Output] = ()) -> Awaitable[Sequence[Sent]]:
         """Numbers and stores what happened, and what nodes showed.
 
         Answers when it is on the disk, in the order of the calls. Frames come back where they stood among the events.
+        What comes after the end of a job is dropped: nothing comes back.
         """
-        raise NotImplementedError
+        entry = self._queue.find(job)
+        if entry is None or entry.is_moving:
+            return self._put(Write(result=()))
+        sent, events = self._number(entry.brief, items)
+        outputs = [rows.output(entry.brief.sequence, each) for each in shown]
+        return self._put(Write(events=events, outputs=outputs, result=sent, settle=self._note))
 
     async def finish(
         self,
@@ -101,53 +153,236 @@ class Jobs:
         messages: Sequence[tuple[str, Mapping[str, Any]]] = (),
         spans: Sequence[Span] = (),
     ) -> Sequence[Sent]:
-        """Ends a job: state, error, history and last events are on the disk together when this returns."""
-        raise NotImplementedError
+        """Ends a job: state, error, history and last events are on the disk together when this returns.
+
+        Raises: JobGone, when it has ended already.
+        """
+        entry = self._resting(job)
+        write = self._ending(entry.brief, state, items, error=error, cause=cause, messages=messages, spans=spans)
+        sent: Sequence[Sent] = await self._move(entry, None, write)
+        return sent
 
     async def requeue(self, job: str) -> State:
         """A running job that was interrupted waits again; after max_attempts it fails instead, with cause
-        "interrupted". Returns: what became of it."""
-        raise NotImplementedError
+        "interrupted". Returns: what became of it. Raises: JobGone."""
+        brief = self._resting(job).brief
+        if brief.state is State.WAITING:
+            return brief.state
+        if brief.attempts >= self._max_attempts:
+            end = await self._readers.ask(lambda connection: interruption(connection, brief, self._now()))
+            await self.finish(job, State.FAILED, end.events, error=end.error, cause=CAUSE, messages=end.messages)
+            return State.FAILED
+        write = Write(changes=[(writes.WAIT, (brief.sequence,))])
+        await self._move(self._resting(job), replace(brief, state=State.WAITING), write)
+        return State.WAITING
 
     async def withdraw(self, jobs: Sequence[str] | None, *, listed: bool = False) -> list[str]:
-        """Cancels waiting jobs (None: all of them). Returns: those it cancelled. listed: show them in /history."""
-        raise NotImplementedError
+        """Cancels waiting jobs (None: all of them). Returns: those it cancelled. listed: show them in /history.
+
+        Their stored events end with execution_interrupted and executing (node null), for those who follow them.
+        """
+        found = self._queue.ready() if jobs is None else [self._queue.find(job) for job in dict.fromkeys(jobs)]
+        entries = [entry for entry in found if entry is not None]
+        cancelled: list[str] = []
+        for first in range(0, len(entries), TOGETHER):
+            # One that another has started or withdrawn in the meantime is not ready any more.
+            ready = [entry for entry in entries[first : first + TOGETHER] if entry.is_ready]
+            await asyncio.gather(*[self._withdraw(entry, listed) for entry in ready])
+            cancelled += [entry.brief.id for entry in ready]
+        return cancelled
+
+    # --- what is known ---
 
     async def get(self, job: str) -> Job | None:
         """All that is known of a job."""
-        raise NotImplementedError
+        return await self._readers.ask(lambda connection: queries.one(connection, job))
 
-    async def many(self, jobs: Sequence[str]) -> list[Job]:
-        """The same for several, in their order; those that are not there are left out."""
-        raise NotImplementedError
+    async def many(self, jobs: Sequence[str], *, whole: bool = True) -> list[Job]:
+        """The same for several, in their order; those that are not there are left out.
 
-    async def history(self, max_items: int | None = None, offset: int | None = None) -> list[Job]:
+        whole: False leaves prompt and extra_data empty, here and below; they are most of the work of reading a job.
+        """
+        return await self._readers.ask(lambda connection: queries.many(connection, jobs, whole=whole))
+
+    async def history(
+        self, max_items: int | None = None, offset: int | None = None, *, whole: bool = True
+    ) -> list[Job]:
         """Ended jobs, the oldest first; max_items alone means the newest so many."""
-        raise NotImplementedError
+        return await self._readers.ask(lambda connection: queries.history(connection, max_items, offset, whole=whole))
 
-    async def page(self, query: Query) -> tuple[list[Job], int]:
+    async def page(self, query: Query, *, whole: bool = True) -> tuple[list[Job], int]:
         """A page of jobs, and how many there are in all."""
-        raise NotImplementedError
-
-    async def forget(self, jobs: Sequence[str] | None) -> list[str]:
-        """Removes ended jobs (None: all of them). Returns: those it removed."""
-        raise NotImplementedError
+        return await self._readers.ask(lambda connection: queries.page(connection, query, whole=whole))
 
     async def shown(self, job: str) -> list[Output]:
         """What the nodes of a job have shown so far."""
-        raise NotImplementedError
+        return await self._readers.ask(lambda connection: queries.shown(connection, job))
 
     async def events(
         self, after: int, *, job: str | None = None, client: str | None = None, limit: int = 1000
     ) -> list[StoredEvent]:
         """Stored events with a higher number, of a job or of a client's jobs, in order."""
-        raise NotImplementedError
+        return await self._readers.ask(lambda connection: queries.events(connection, after, job, client, limit))
 
-    @property
-    def last_event(self) -> int:
-        """The highest number of an event there is."""
-        raise NotImplementedError
+    # --- what goes ---
+
+    async def forget(self, jobs: Sequence[str] | None) -> list[str]:
+        """Removes ended jobs (None: all of them). Returns: those it removed."""
+        unwanted = await self._readers.ask(retention.ended) if jobs is None else jobs
+        removed: list[str] = []
+        for first in range(0, len(unwanted), retention.STEP):
+            removed += await self._remove(unwanted[first : first + retention.STEP])
+        return removed
 
     async def prune(self) -> list[Job]:
-        """Removes ended jobs beyond the retention. Returns: them, so that their temporary files can go too."""
-        raise NotImplementedError
+        """Removes ended jobs beyond the retention. Returns: them (without prompt and extra_data), so that their
+        temporary files can go too. Also removes the progress of jobs that ended a while ago; see retention.py."""
+        now = self._now()
+        unwanted = await self._readers.ask(lambda connection: retention.beyond(connection, self._retention, now))
+        removed: list[Job] = []
+        for first in range(0, len(unwanted), retention.STEP):
+            known = await self.many(unwanted[first : first + retention.STEP], whole=False)
+            gone = set(await self._remove([job.id for job in known]))
+            removed += [job for job in known if job.id in gone]
+        while await self._put(Write(run=lambda connection: retention.thin(connection, now))):
+            pass
+        while await self._put(Write(run=retention.shrink)):
+            pass
+        return removed
+
+    async def _remove(self, jobs: Sequence[str]) -> list[str]:
+        removed: list[str] = await self._put(Write(run=lambda connection: retention.remove(connection, jobs)))
+        return removed
+
+    # --- how ---
+
+    def _resume(self) -> None:
+        """Reads what memory has to know; what ran when the last process ended waits again, or has failed."""
+        self._numbering.sequence = queries.last_sequence(self._connection)
+        self._numbering.event = queries.last_event(self._connection)
+        for brief, digest in queries.active(self._connection):
+            if brief.state is State.RUNNING and brief.attempts >= self._max_attempts:
+                end = interruption(self._connection, brief, self._now())
+                write = self._ending(
+                    brief, State.FAILED, end.events, error=end.error, cause=CAUSE, messages=end.messages
+                )
+                writes.store(self._connection, [write])
+                continue
+            if brief.state is State.RUNNING:
+                self._connection.execute(writes.WAIT, (brief.sequence,))
+            self._queue.add(replace(brief, state=State.WAITING), digest)
+        self._numbering.go_on_from(brief.number for brief in self._queue)
+        self._last_event = self._numbering.event
+
+    def _close(self) -> None:
+        self._writer.stop()
+        self._readers.close()
+        self._connection.close()
+        self._lock.release()
+
+    def _accept(self, new: NewJob, request: rows.Row) -> tuple[Known, Write]:
+        brief = Brief(
+            id=new.id,
+            sequence=self._numbering.next_sequence(),
+            number=self._numbering.place(new),
+            state=State.WAITING,
+            created=new.created,
+            client_id=None if new.client_id is None else rows.storable(new.client_id),
+            models=new.models,
+        )
+        known = (brief, new.digest)
+        write = Write(job=rows.accepted(new, brief), request=request, settle=partial(self._arrived, known))
+        self._arriving[new.id] = known, write
+        return known, write
+
+    def _arrived(self, known: Known, write: Write) -> None:
+        del self._arriving[known[0].id]
+        if write.error is None and write.taken is None:
+            self._queue.add(*known)
+
+    def _resting(self, job: str) -> Entry:
+        """The entry of a job whose state nobody is changing. Raises: JobGone."""
+        entry = self._queue.find(job)
+        if entry is None or entry.is_moving:
+            raise JobGone(f"job {job}: expected one that waits or runs, got one that has ended or is about to change")
+        return entry
+
+    def _move(self, entry: Entry, brief: Brief | None, write: Write) -> asyncio.Future[Any]:
+        """Writes a change of state; from now on nobody else may change it. brief: what it becomes; None: it ends."""
+        entry.is_moving = True
+        write.settle = partial(self._moved, entry, brief)
+        return self._put(write)
+
+    def _moved(self, entry: Entry, brief: Brief | None, write: Write) -> None:
+        self._note(write)
+        if write.error is not None:
+            self._queue.settle(entry, entry.brief)
+        elif brief is None:
+            self._queue.remove(entry)
+        else:
+            self._queue.settle(entry, brief)
+
+    def _withdraw(self, entry: Entry, listed: bool) -> asyncio.Future[Any]:
+        job = entry.brief.id
+        interrupted = withdrawal(job, self._now())
+        messages = [(interrupted.type, interrupted.data)]
+        items = [interrupted, end_mark(job)]
+        write = self._ending(entry.brief, State.CANCELLED, items, messages=messages, is_listed=listed)
+        return self._move(entry, None, write)
+
+    def _ending(
+        self,
+        brief: Brief,
+        state: State,
+        items: Sequence[Item],
+        *,
+        error: Mapping[str, Any] | None = None,
+        cause: str | None = None,
+        messages: Sequence[tuple[str, Mapping[str, Any]]] = (),
+        spans: Sequence[Span] = (),
+        is_listed: bool = True,
+    ) -> Write:
+        assert state.is_end, state
+        sent, events = self._number(brief, items)
+        end = (state.value, self._now(), cause, is_listed, brief.sequence)
+        ending = rows.ending(brief.sequence, error, messages, spans)
+        return Write(events=events, changes=[(writes.END, end), (writes.ENDING, ending)], result=sent)
+
+    def _number(self, brief: Brief, items: Sequence[Item]) -> tuple[list[Sent], list[rows.Row]]:
+        """What happened with its numbers, and the rows of it."""
+        now = self._now()
+        sent: list[Sent] = []
+        events: list[rows.Row] = []
+        for item in items:
+            if not isinstance(item, NewEvent):
+                sent.append(item)
+                continue
+            event = rows.event(brief, self._numbering.next_event(), item, now)
+            sent.append(event)
+            events.append((brief.sequence, event.number, event.type, event.text, now))
+        return sent, events
+
+    def _note(self, write: Write) -> None:
+        if write.error is None and write.events:
+            self._last_event = write.events[-1][1]
+
+    def _put(self, write: Write) -> asyncio.Future[Any]:
+        future = write.wait()
+        self._writer.put(write)
+        return future
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _same(new: NewJob, known: Known) -> Brief:
+    """The job that is there already, where it came from the same request. Raises: JobConflict."""
+    brief, digest = known
+    if digest != new.digest:
+        raise JobConflict(f"prompt id {new.id}: another prompt has it already; send this one with another id")
+    return brief
+
+
+def _started(connection: Any, row: rows.Row, job: str) -> Job | None:
+    connection.execute(writes.START, row)
+    return queries.one(connection, job)

@@ -1,0 +1,77 @@
+"""A job whose process ended over it too often: what its clients and its history entry are told, from what is known."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from server.jobs.job import Brief, NewEvent
+from server.jobs.queries import one
+
+CAUSE = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The end of an interrupted job. Units: now is milliseconds since 1970."""
+
+    error: dict[str, Any]
+    messages: list[tuple[str, dict[str, Any]]]
+    events: list[NewEvent]
+
+
+def interruption(connection: sqlite3.Connection, brief: Brief, now: int) -> Interruption:
+    """Reads how far the job came."""
+    began, nodes = _story(connection, brief)
+    node = nodes[-1] if nodes else ""
+    job = one(connection, brief.id)
+    error = {
+        "prompt_id": brief.id,
+        "node_id": node,
+        "node_type": str(job.prompt.get(node, {}).get("class_type", "")) if job else "",
+        "executed": list(dict.fromkeys(nodes[:-1])),
+        "exception_message": f"The server or the worker ended {brief.attempts} times while this job ran, so it is not"
+        " begun again. Run it once more, or start the server with a higher --max-attempts.\n",
+        "exception_type": "Interrupted",
+        "traceback": [],
+        "current_inputs": {},
+        "current_outputs": [],
+        "cause": CAUSE,
+        "timestamp": now,
+    }
+    return Interruption(
+        error,
+        [*began, ("execution_error", error)],
+        [NewEvent("execution_error", error), end_mark(brief.id)],
+    )
+
+
+def end_mark(job: str) -> NewEvent:
+    """The message that nearly all clients wait for."""
+    return NewEvent("executing", {"node": None, "prompt_id": job})
+
+
+def withdrawal(job: str, now: int) -> NewEvent:
+    """The message about a job that was cancelled before it ran."""
+    data: dict[str, Any] = {"prompt_id": job, "node_id": None, "node_type": "", "executed": [], "timestamp": now}
+    return NewEvent("execution_interrupted", data)
+
+
+def _story(connection: sqlite3.Connection, brief: Brief) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """How the last attempt began, and the nodes that it came to."""
+    began: list[tuple[str, dict[str, Any]]] = []
+    nodes: list[str] = []
+    found = connection.execute(
+        "SELECT type, data FROM event WHERE job = ? AND type IN ('execution_start', 'execution_cached', 'executing')"
+        " ORDER BY number",
+        (brief.sequence,),
+    )
+    for kind, text in found:
+        data = json.loads(text)
+        if kind == "execution_start":
+            began, nodes = [], []
+        if kind != "executing":
+            began.append((kind, data))
+        elif data.get("node") is not None:
+            nodes.append(str(data["node"]))
+    return began, nodes

@@ -1,0 +1,140 @@
+"""Questions to the file. Each takes a connection and answers with plain data; none writes."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.jobs import rows
+from server.jobs.job import Job, Output, State, StoredEvent
+from server.jobs.writes import Known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What GET /api/jobs asks for. states: empty means all. sort_by: created_at or execution_duration."""
+
+    states: Sequence[State] = ()
+    workflow_id: str | None = None
+    sort_by: str = "created_at"
+    descending: bool = True
+    limit: int | None = None
+    offset: int = 0
+
+
+def one(connection: sqlite3.Connection, job: str) -> Job | None:
+    """All that is known of a job."""
+    return next(iter(many(connection, [job])), None)
+
+
+def many(connection: sqlite3.Connection, jobs: Sequence[str], *, whole: bool = True) -> list[Job]:
+    """The same for several, in their order; those that are not there are left out."""
+    found = _jobs(connection, "WHERE job.id IN (SELECT value FROM json_each(?))", [json.dumps(jobs)], whole)
+    by_id = {each.id: each for each in found}
+    return [by_id[each] for each in jobs if each in by_id]
+
+
+def history(
+    connection: sqlite3.Connection, max_items: int | None, offset: int | None, *, whole: bool = True
+) -> list[Job]:
+    """Ended jobs, the oldest first; without an offset the newest so many."""
+    listed = "WHERE job.ended IS NOT NULL AND job.is_listed ORDER BY job.ended {0}, job.sequence {0} LIMIT ? OFFSET ?"
+    limit = -1 if max_items is None else max(0, max_items)
+    if offset is None or offset < 0:
+        return _jobs(connection, listed.format("DESC"), [limit, 0], whole)[::-1]
+    return _jobs(connection, listed.format("ASC"), [limit, offset], whole)
+
+
+def page(connection: sqlite3.Connection, query: Query, *, whole: bool = True) -> tuple[list[Job], int]:
+    """A page of jobs, and how many there are in all."""
+    where, values = _filter(query)
+    total = connection.execute(f"SELECT count(*) FROM job {where}", values).fetchone()[0]
+    key = "job.ended - job.started" if query.sort_by == "execution_duration" else "job.created"
+    direction = "DESC" if query.descending else "ASC"
+    order = f"ORDER BY {key} {direction}, job.sequence {direction} LIMIT ? OFFSET ?"
+    limit = -1 if query.limit is None else query.limit
+    return _jobs(connection, f"{where} {order}", [*values, limit, query.offset], whole), total
+
+
+def shown(connection: sqlite3.Connection, job: str) -> list[Output]:
+    """What the nodes of a job have shown so far."""
+    found = connection.execute(
+        "SELECT output.data FROM job JOIN output ON output.job = job.sequence WHERE job.id = ?"
+        " ORDER BY output.position",
+        (rows.storable(job),),
+    )
+    return rows.outputs([data for (data,) in found])
+
+
+def events(
+    connection: sqlite3.Connection, after: int, job: str | None, client: str | None, limit: int
+) -> list[StoredEvent]:
+    """Stored events with a higher number, of a job or of a client's jobs, in order."""
+    # CROSS JOIN keeps SQLite from going through all events there are: a client's jobs are few among them.
+    found = connection.execute(
+        f"SELECT {rows.EVENT} FROM job CROSS JOIN event ON event.job = job.sequence WHERE event.number > :after"
+        + (" AND job.id = :job" if job is not None else "")
+        + (" AND job.client_id = :client" if client is not None else "")
+        + " ORDER BY event.number LIMIT :limit",
+        {
+            "after": after,
+            "job": rows.storable(job or ""),
+            "client": rows.storable(client or ""),
+            "limit": limit,
+        },
+    )
+    return [StoredEvent(*row) for row in found]
+
+
+def active(connection: sqlite3.Connection) -> list[Known]:
+    """The jobs that wait or run."""
+    found = connection.execute(f"SELECT {rows.BRIEF} FROM job WHERE ended IS NULL ORDER BY sequence")
+    return [rows.brief(row) for row in found]
+
+
+def last_sequence(connection: sqlite3.Connection) -> int:
+    """The highest place in the order of acceptance that was ever given."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def last_event(connection: sqlite3.Connection) -> int:
+    """The highest number of an event that was ever given."""
+    return int(connection.execute("SELECT value FROM counter WHERE name = 'event'").fetchone()[0])
+
+
+def _filter(query: Query) -> tuple[str, list[Any]]:
+    conditions: list[str] = []
+    values: list[Any] = []
+    if query.states:
+        conditions.append(f"job.state IN ({', '.join('?' * len(query.states))})")
+        values += [state.value for state in query.states]
+        if not any(state.is_end for state in query.states):
+            conditions.append("job.ended IS NULL")  # lets SQLite use the index of the few that wait or run
+    if query.workflow_id is not None:
+        conditions.append("job.workflow_id = ?")
+        values.append(rows.storable(query.workflow_id))
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
+
+
+def _jobs(connection: sqlite3.Connection, clause: str, values: Sequence[Any], whole: bool) -> list[Job]:
+    body = "request.prompt, request.extra_data" if whole else "NULL, NULL"
+    found = connection.execute(
+        f"SELECT {rows.JOB}, {body} FROM job LEFT JOIN ending ON ending.job = job.sequence"
+        f" LEFT JOIN request ON request.job = job.sequence {clause}",
+        values,
+    ).fetchall()
+    texts = _outputs(connection, [row[0] for row in found])
+    return [rows.job(row, rows.outputs(texts.get(row[0], []))) for row in found]
+
+
+def _outputs(connection: sqlite3.Connection, sequences: Sequence[int]) -> dict[int, list[str]]:
+    texts: dict[int, list[str]] = {}
+    found = connection.execute(
+        "SELECT job, data FROM output WHERE job IN (SELECT value FROM json_each(?)) ORDER BY position",
+        (json.dumps(sequences),),
+    )
+    for job, data in found:
+        texts.setdefault(job, []).append(data)
+    return texts

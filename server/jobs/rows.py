@@ -1,0 +1,212 @@
+"""Jobs, events and outputs as rows, and back."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any
+
+from engine.errors import LatentwireError
+from server.jobs.job import Brief, Job, NewEvent, NewJob, Output, Span, State, StoredEvent
+
+Row = tuple[Any, ...]
+
+COMPRESSED = 4096
+"""Characters from which a text is stored compressed: a page of the file. Measured 2026-11: docs/decisions/0008."""
+LARGE = 300
+"""Nodes from which a prompt or a workflow is turned into text off the event loop; about 1 ms of work."""
+LEVELS = 5  # extra_data, extra_pnginfo, workflow, nodes, node
+
+BRIEF = "id, sequence, number, state, created, client_id, attempts, models, digest"
+JOB = (
+    "job.sequence, job.id, job.number, job.state, job.created, job.client_id, job.workflow_id, job.digest, job.models,"
+    " job.outputs, job.unvalidated, job.attempts, job.started, job.ended, job.worker, job.cause, job.is_listed,"
+    " ending.error, ending.messages, ending.spans"
+)
+EVENT = "event.number, job.id, event.type, event.data, event.time, job.client_id"
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_encode_strictly = json.JSONEncoder(separators=(",", ":"), default=str, allow_nan=False).encode
+
+
+def text(value: Any) -> str:
+    """A value as JSON, in ASCII, so that no half of a surrogate pair stands in its way. Raises: LatentwireError."""
+    try:
+        return _encode(value)
+    except RecursionError as error:
+        raise LatentwireError("expected a prompt of at most some hundred levels, got one nested deeper") from error
+
+
+def message(value: Any) -> str:
+    """What is sent to clients as JSON that all of them can read: what is no number there becomes null."""
+    try:
+        return _encode_strictly(value)
+    except ValueError:
+        return _encode_strictly(_finite(value))
+
+
+def request(new: NewJob) -> Row:
+    """The prompt and the extra data of a job as JSON."""
+    return text(new.prompt), text(new.extra_data)
+
+
+def large_request(new: NewJob) -> Row:
+    """The same for a thread: in pieces, because nobody else may run while one piece is made."""
+    return _in_pieces(new.prompt, LEVELS), _in_pieces(new.extra_data, LEVELS)
+
+
+def is_large(new: NewJob) -> bool:
+    """Whether turning a job into text would hold up the event loop."""
+    workflow = _workflow(new.extra_data)
+    nodes = workflow.get("nodes")
+    return len(new.prompt) > LARGE or len(workflow) > LARGE or (isinstance(nodes, list) and len(nodes) > LARGE)
+
+
+def workflow_id(new: NewJob) -> str | None:
+    """The editor's name for the workflow a job was made from, where it gave one."""
+    name = _workflow(new.extra_data).get("id")
+    return storable(name) if isinstance(name, str) else None
+
+
+def storable(name: str) -> str:
+    """A text that SQLite takes: half a surrogate pair, which is no character, becomes a question mark."""
+    return name if name.isascii() else name.encode(errors="replace").decode()
+
+
+def accepted(new: NewJob, brief: Brief) -> Row:
+    """A new job's row."""
+    return (
+        brief.sequence,
+        brief.id,
+        brief.number,
+        State.WAITING.value,
+        brief.created,
+        brief.client_id,
+        workflow_id(new),
+        new.digest,
+        _list(new.models),
+        _list(new.outputs),
+        _list(new.unvalidated),
+    )
+
+
+def brief(row: Row) -> tuple[Brief, str]:
+    """A job from the columns of BRIEF, and its digest."""
+    job, sequence, number, state, created, client, attempts, models, digest = row
+    known = Brief(
+        id=job,
+        sequence=sequence,
+        number=number,
+        state=State(state),
+        created=created,
+        client_id=client,
+        attempts=attempts,
+        models=json.loads(models),
+    )
+    return known, digest
+
+
+def job(row: Row, shown: Sequence[Output]) -> Job:
+    """A job from the columns of JOB, followed by its prompt and extra data as they are stored (or None)."""
+    return Job(
+        sequence=row[0],
+        id=row[1],
+        number=row[2],
+        state=State(row[3]),
+        created=row[4],
+        client_id=row[5],
+        workflow_id=row[6],
+        digest=row[7],
+        models=json.loads(row[8]),
+        outputs=json.loads(row[9]),
+        unvalidated=json.loads(row[10]),
+        attempts=row[11],
+        started=row[12],
+        ended=row[13],
+        worker=row[14],
+        cause=row[15],
+        is_listed=bool(row[16]),
+        error=None if row[17] is None else json.loads(row[17]),
+        messages=[(kind, data) for kind, data in json.loads(row[18] or "[]")],
+        spans=[Span(*each) for each in json.loads(row[19] or "[]")],
+        prompt=_unpack(row[20]),
+        extra_data=_unpack(row[21]),
+        shown=shown,
+    )
+
+
+def ending(
+    sequence: int,
+    error: Mapping[str, Any] | None,
+    messages: Sequence[tuple[str, Mapping[str, Any]]],
+    spans: Sequence[Span],
+) -> Row:
+    """The row of how a job ended."""
+    told = None if error is None else message(error)
+    return sequence, told, message(list(messages)), _list([astuple(each) for each in spans])
+
+
+def output(sequence: int, shown: Output) -> Row:
+    """The row of what a node showed."""
+    return sequence, message(
+        {
+            "node": shown.node,
+            "ui": shown.ui,
+            "display_node": shown.display_node,
+            "parent_node": shown.parent_node,
+            "real_node": shown.real_node,
+        }
+    )
+
+
+def outputs(texts: Sequence[str]) -> list[Output]:
+    """What the nodes of a job showed, in order; of a node that ran twice, what it showed last."""
+    latest: dict[str, Output] = {}
+    for each in texts:
+        shown = Output(**json.loads(each))
+        latest.pop(shown.node, None)
+        latest[shown.node] = shown
+    return list(latest.values())
+
+
+def event(brief: Brief, number: int, new: NewEvent, time: int) -> StoredEvent:
+    """A numbered event."""
+    return StoredEvent(number, brief.id, new.type, message(new.data), time, brief.client_id)
+
+
+def pack(stored: str) -> str | bytes:
+    """A text as it is stored: compressed where that saves pages."""
+    return stored if len(stored) < COMPRESSED else zlib.compress(stored.encode(), 1)
+
+
+def _unpack(stored: str | bytes | None) -> dict[str, Any]:
+    if stored is None:
+        return {}
+    value: dict[str, Any] = json.loads(zlib.decompress(stored) if isinstance(stored, bytes) else stored)
+    return value
+
+
+def _list(values: Sequence[Any]) -> str:
+    return text(list(values)) if values else "[]"
+
+
+def _workflow(extra_data: Mapping[str, Any]) -> Mapping[str, Any]:
+    info = extra_data.get("extra_pnginfo")
+    workflow = info.get("workflow") if isinstance(info, Mapping) else None
+    return workflow if isinstance(workflow, Mapping) else {}
+
+
+def _in_pieces(value: Any, levels: int) -> str:
+    if levels and isinstance(value, dict):
+        return "{" + ",".join(f"{text(str(key))}:{_in_pieces(each, levels - 1)}" for key, each in value.items()) + "}"
+    if levels and isinstance(value, list):
+        return "[" + ",".join(_in_pieces(each, levels - 1) for each in value) + "]"
+    return text(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
