@@ -1,0 +1,56 @@
+"""GET /models, /embeddings, /view_metadata: the model files there are, and what their headers say."""
+
+import asyncio
+import os
+
+from aiohttp import web
+
+from engine.errors import PathError
+from server import keys
+from server.refusal import Refused
+from server.safetensors_header import read_metadata
+
+
+async def kinds(request: web.Request) -> web.Response:
+    """The kinds of model folders."""
+    return web.json_response(request.app[keys.FOLDERS].kinds())
+
+
+async def files(request: web.Request) -> web.Response:
+    """The files of a kind, with their sub-folders; old names of kinds are understood."""
+    return web.json_response(await _list(request, request.match_info["folder"]))
+
+
+async def embeddings(request: web.Request) -> web.Response:
+    """The names prompts use for embeddings: without the extension."""
+    return web.json_response([os.path.splitext(each)[0] for each in await _list(request, "embeddings")])
+
+
+async def metadata(request: web.Request) -> web.Response:
+    """What the author of a safetensors file wrote into its header."""
+    folder, name = request.match_info["folder"], request.query.get("filename", "")
+    if not name.lower().endswith((".safetensors", ".sft")):
+        raise Refused(404, "expected the name of a .safetensors file: ?filename=…")
+    try:
+        path = await asyncio.to_thread(request.app[keys.FOLDERS].path, folder, name)
+    except PathError as error:
+        raise Refused(404, str(error)) from error
+    found = await asyncio.to_thread(read_metadata, path)
+    if found is None:
+        raise Refused(404, f"{name}: there is no metadata in its header")
+    return web.json_response(found)
+
+
+async def _list(request: web.Request, kind: str) -> list[str]:
+    try:
+        return await asyncio.to_thread(request.app[keys.FOLDERS].list, kind)
+    except PathError as error:
+        raise Refused(404, str(error)) from error
+
+
+ROUTES = (
+    web.get("/models", kinds),
+    web.get("/models/{folder}", files),
+    web.get("/embeddings", embeddings),
+    web.get("/view_metadata/{folder}", metadata),
+)

@@ -1,0 +1,103 @@
+"""GET /view: users' files, and pictures made from them, served so that no browser runs what is inside."""
+
+import asyncio
+import os
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from server import keys, pictures
+from server.user_files import find
+
+INERT = MappingProxyType(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        # Names are used again; whoever has a copy asks whether it is still right, and gets 304.
+        hdrs.CACHE_CONTROL: "no-cache",
+    }
+)
+
+UNKNOWN = "application/octet-stream"
+
+# What browsers show and cannot run. Anything else is saved, not shown.
+_SHOWN = {
+    "image/png": "png",
+    "image/apng": "apng",
+    "image/jpeg": "jpg jpeg jfif",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
+    "image/tiff": "tif tiff",
+    "image/x-icon": "ico",
+    "image/jxl": "jxl",
+    "video/mp4": "mp4 m4v",
+    "video/webm": "webm",
+    "video/quicktime": "mov",
+    "video/x-matroska": "mkv",
+    "video/x-msvideo": "avi",
+    "video/ogg": "ogv",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "audio/ogg": "ogg oga opus",
+    "audio/mp4": "m4a",
+    "audio/aac": "aac",
+    "text/plain; charset=utf-8": "txt log",
+    "text/csv; charset=utf-8": "csv",
+    "text/markdown; charset=utf-8": "md",
+    "application/json": "json",
+}
+TYPES = MappingProxyType({f".{suffix}": type for type, suffixes in _SHOWN.items() for suffix in suffixes.split()})
+
+
+async def view(request: web.Request) -> web.StreamResponse:
+    """The file, a smaller picture of it (preview=) or its colours or alpha alone (channel=)."""
+    query = request.query
+    folders = request.app[keys.FOLDERS]
+    path = await asyncio.to_thread(
+        find, folders, query.get("filename", ""), query.get("subfolder", ""), query.get("type") or "output"
+    )
+    channel = query.get("channel", "rgba")
+    desk = request.app[pictures.DESK]
+    if "preview" in query:
+        # ComfyUI: the alpha that a channel asks for counts only when it was asked for.
+        data, type = await desk.work(pictures.preview, path, query["preview"], query.get("channel", ""))
+    elif channel == "rgb":
+        data, type = await desk.work(pictures.without_alpha, path), "image/png"
+    elif channel == "a":
+        data, type = await desk.work(pictures.alpha_only, path), "image/png"
+    else:
+        return as_it_is(path)
+    return web.Response(body=data, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
+
+
+class PlainFile(web.FileResponse):
+    """A file as it lies there; never the .gz beside it, which is another file of somebody's."""
+
+    def _get_file_path_stat_encoding(self, accept_encoding: str) -> tuple[Path | None, os.stat_result, str | None]:
+        # aiohttp has no public way to say so; test_view.py notices when this one is gone.
+        return super()._get_file_path_stat_encoding("")
+
+
+def as_it_is(path: Path) -> web.FileResponse:
+    """A file for a client: ranges, dates and all."""
+    type = TYPES.get(path.suffix.lower(), UNKNOWN)
+    return PlainFile(path, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
+
+
+def disposition(name: str, type: str) -> dict[str, str]:
+    """How a browser names the file, and that it saves what it cannot safely show."""
+    # ComfyUI: without "inline" in front; clients look for filename="…".
+    words = ["attachment"] if type == UNKNOWN else []
+    plain = "".join(each if each.isascii() and each.isprintable() and each not in '"\\%' else "_" for each in name)
+    words.append(f'filename="{plain}"')
+    if plain != name:
+        words.append(f"filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}")
+    return {hdrs.CONTENT_DISPOSITION: "; ".join(words)}
+
+
+ROUTES = (web.get("/view", view),)
