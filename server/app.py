@@ -7,13 +7,14 @@ from aiohttp import web
 
 from engine.folders import Folders
 from server import keys
-from server.answers import answer_errors
+from server.answers import add_cache_headers, answer_errors
 from server.dispatcher import Dispatcher
 from server.housekeeping import Housekeeping
 from server.hub import Hub
 from server.jobs.store import Jobs
 from server.metrics import TALLY, Tally, measure
 from server.node_types import NodeTypes
+from server.pictures import DESK, Desk
 from server.reception import Reception
 from server.routes import (
     events,
@@ -31,7 +32,7 @@ from server.routes import (
     view,
     welcome,
 )
-from server.security import guard
+from server.security import add_headers, guard
 from server.settings import ServerSettings
 
 BARE = (prompt, queue, history, socket, nodes, models, view, upload, system, metrics)
@@ -70,8 +71,10 @@ def create(parts: Parts) -> web.Application:
     app[keys.NODE_TYPES] = parts.node_types
     app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types)
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
+    app[DESK] = Desk()
     app[TALLY] = parts.tally
     app.add_routes(all_routes())
+    app.on_response_prepare.extend([add_cache_headers, add_headers])
     app.on_startup.append(_start)
     app.on_shutdown.append(_say_goodbye)
     app.on_cleanup.append(_stop)
