@@ -55,7 +55,8 @@ async def read(request: web.Request, limit: int = MAX_PROMPT, *, patience: float
     except TimeoutError:
         raise Refused(408, f"the rest of the body did not come within {patience:g} s; send it again") from None
     except (web.RequestPayloadError, HttpProcessingError, ClientError) as error:
-        raise Refused(400, _damaged(request, error)) from error
+        request.content.feed_eof()  # aiohttp would read on, meet the same error, and log it as a mistake of ours
+        raise Refused(400, _damaged(request, error), headers={hdrs.CONNECTION: "close"}) from error
 
 
 def parse(data: bytes) -> Any:
@@ -170,7 +171,7 @@ _LENIENT = json.JSONDecoder(object_pairs_hook=_old_node)
 
 def _refuse_flaws(value: Any) -> None:
     """Raises: Refused for numbers without end, halves of characters, and nesting nobody can write again."""
-    level = [[value]]
+    level: list[Any] = [[value]]
     for _ in range(MAX_NESTING + 1):
         inner: list[Any] = []
         for container in level:

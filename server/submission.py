@@ -115,9 +115,9 @@ def judge(submission: Submission, registry: Registry, created: int) -> Candidate
         raise refusal("invalid_prompt", str(error)) from error
     found = validate(prompt, registry, submission.targets)
     node_errors = found.node_errors() if found.problems else {}
-    error = found.error()
-    if error is not None:
-        raise refused_as(error, node_errors)
+    fault = found.error()
+    if fault is not None:
+        raise refused_as(fault, node_errors)
     new = NewJob(
         id=submission.id,
         prompt=found.prompt.to_json(),
