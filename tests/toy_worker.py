@@ -1,7 +1,7 @@
 """A worker without torch, for tests: `[sys.executable, "tests/toy_worker.py", "--base-directory", DIR]`.
 
 Options: --base-directory DIR (output/ below it is where pictures go), --start-delay S (importing takes that long),
---fail-start (it cannot start). Node types, all of whose inputs have defaults:
+--fail-start (it cannot start). Node types, whose inputs may be left out except those of ToyShow, ToySave and ToySum:
 
 * ToyConstant(value) -> INT; ToyAdd(a, b) -> INT; both quick. wide_prompt(n) makes prompts of n of them.
 * ToySleep(value, seconds, steps) -> INT: reports progress and stops when asked.
@@ -17,7 +17,8 @@ Options: --base-directory DIR (output/ below it is where pictures go), --start-d
 * ToySpinGil(): holds the interpreter's lock in C for ever. ToyDeadlock(): waits for a lock that it holds.
 * ToyLeak(megabytes_per_second, limit_megabytes): takes memory and touches it, until killed or at the limit.
 * ToyPrint(megabytes) -> INT: rubbish on stdout, by print and by os.write(1, …).
-* ToyFork(returns) -> INT: forks; the child lives on for a while, or returns from the node as if it were the worker.
+* ToyFork(returns, seconds) -> INT, the child: it lives on for so long, or returns as if it were the worker.
+  ToyProgram(seconds) -> INT, the process: a program that lives on for so long and inherits what it can.
 * ToyCloseFds() -> INT: closes every descriptor above 2. ToyThread() -> INT: leaves a thread that never ends.
 * ToyValidated(value, seconds) -> INT: its validate hook takes so long, and refuses values above 100.
 * ToyRange(count) -> a list of INT; ToySum(values) takes the whole list; ToyExpand(value, depth) -> INT: expands.
@@ -31,6 +32,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -54,21 +56,22 @@ from engine.saving import save_numbered
 from engine.workers.worker import Order, Work, serve
 
 INT = (Output("INT", "INT"),)
+Int, Float, Text, Bool = int | None, float | None, str | None, bool | None  # inputs that may be left out
 PICTURE = b"\xff\xd8\xff\xe0 as good as a picture \xff\xd9"
 
 
 @node("ToyConstant", category="toy")
-def constant(*, value: int = 0) -> int:
+def constant(*, value: Int = 0) -> int:
     return value
 
 
 @node("ToyAdd", category="toy")
-def add(*, a: int = 0, b: int = 0) -> int:
+def add(*, a: Int = 0, b: Int = 0) -> int:
     return a + b
 
 
 @node("ToySleep", category="toy")
-def sleep(*, run: Run, value: int = 0, seconds: float = 1.0, steps: int = 10) -> int:
+def sleep(*, run: Run, value: Int = 0, seconds: Float = 1.0, steps: Int = 10) -> int:
     for step in range(steps):
         run.progress(step, steps)
         _sleep_politely(run, seconds / steps)
@@ -77,13 +80,13 @@ def sleep(*, run: Run, value: int = 0, seconds: float = 1.0, steps: int = 10) ->
 
 
 @node("ToyStubborn", category="toy")
-def stubborn(*, value: int = 0, seconds: float = 60.0) -> int:
+def stubborn(*, value: Int = 0, seconds: Float = 60.0) -> int:
     time.sleep(seconds)
     return value
 
 
 @node("ToySave", category="toy", is_output=True, outputs=())
-def save(*, run: Run, folders: Folders, value: int = 0, prefix: str = "toy") -> Result:
+def save(*, run: Run, folders: Folders, value: int, prefix: Text = "toy") -> Result:
     about = {"job": run.job, "node": run.node_id}
     found = _written_before(folders.output, about) if run.attempt > 1 else None
     if found is not None:
@@ -97,12 +100,12 @@ def save(*, run: Run, folders: Folders, value: int = 0, prefix: str = "toy") -> 
 
 
 @node("ToyShow", category="toy", is_output=True, outputs=())
-def show(*, value: int = 0) -> Result:
+def show(*, value: int) -> Result:
     return Result(ui={"text": [str(value)]})
 
 
 @node("ToyShowMuch", category="toy", is_output=True, outputs=())
-def show_much(*, megabytes: int = 65) -> Result:
+def show_much(*, megabytes: Int = 65) -> Result:
     return Result(ui={"text": ["x" * (megabytes << 20)]})
 
 
@@ -120,7 +123,7 @@ def show_odd() -> Result:
 
 
 @node("ToyPreview", category="toy")
-def preview(*, run: Run, value: int = 0, steps: int = 20, seconds: float = 1.0) -> int:
+def preview(*, run: Run, value: Int = 0, steps: Int = 20, seconds: Float = 1.0) -> int:
     for step in range(steps):
         _sleep_politely(run, seconds / steps)
         run.preview(PICTURE + bytes([step % 256]))
@@ -129,7 +132,7 @@ def preview(*, run: Run, value: int = 0, steps: int = 20, seconds: float = 1.0) 
 
 
 @node("ToyRaise", category="toy")
-def fail(*, kind: str = "ValueError", message: str = "as it was told to") -> int:
+def fail(*, kind: Text = "ValueError", message: Text = "as it was told to") -> int:
     raise Cancelled if kind == "Cancelled" else getattr(builtins, kind)(message)
 
 
@@ -139,7 +142,7 @@ def memory_error() -> int:
 
 
 @node("ToyExit", category="toy")
-def leave(*, code: int = 7) -> int:
+def leave(*, code: Int = 7) -> int:
     os._exit(code)
 
 
@@ -166,7 +169,7 @@ def deadlock() -> int:
 
 
 @node("ToyLeak", category="toy")
-def leak(*, megabytes_per_second: int = 200, limit_megabytes: int = 4000) -> int:
+def leak(*, megabytes_per_second: Int = 200, limit_megabytes: Int = 4000) -> int:
     taken = []
     for _ in range(0, limit_megabytes, 10):
         taken.append(b"x" * (10 << 20))
@@ -175,7 +178,7 @@ def leak(*, megabytes_per_second: int = 200, limit_megabytes: int = 4000) -> int
 
 
 @node("ToyPrint", category="toy")
-def rubbish(*, megabytes: int = 1) -> int:
+def rubbish(*, megabytes: Int = 1) -> int:
     for _ in range(megabytes * 512):
         print("rubbish " * 128)  # noqa: T201 -- that is the point
         os.write(1, b"\x00\xff{]" * 256 + b"\n")
@@ -184,11 +187,18 @@ def rubbish(*, megabytes: int = 1) -> int:
 
 
 @node("ToyFork", category="toy")
-def fork(*, returns: bool = False, seconds: float = 30.0) -> int:
-    if os.fork() == 0 and not returns:
+def fork(*, returns: Bool = False, seconds: Float = 30.0) -> int:
+    child = os.fork()
+    if child == 0 and not returns:
         time.sleep(seconds)
         os._exit(0)
-    return 1
+    return child
+
+
+@node("ToyProgram", category="toy")
+def program(*, seconds: Float = 30.0) -> int:
+    command = [sys.executable, "-c", f"import time; time.sleep({seconds})"]
+    return subprocess.Popen(command, close_fds=False).pid
 
 
 @node("ToyCloseFds", category="toy")
@@ -203,18 +213,18 @@ def thread() -> int:
     return 1
 
 
-def _at_most_100(value: int, seconds: float) -> bool | str:
+def _at_most_100(value: int = 0, seconds: float = 0.0) -> bool | str:
     time.sleep(seconds)
     return value <= 100 or f"{value} is more than 100"
 
 
 @node("ToyValidated", category="toy", validate=_at_most_100)
-def validated(*, value: int = 0, seconds: float = 0.0) -> int:
+def validated(*, value: Int = 0, seconds: Float = 0.0) -> int:
     return value
 
 
 @node("ToyRange", category="toy", outputs=(Output("INT", "INT", is_list=True),))
-def numbers(*, count: int = 3) -> list[int]:
+def numbers(*, count: Int = 3) -> list[int]:
     return [*range(count)]
 
 
@@ -224,7 +234,7 @@ def total(*, values: Annotated[list[int], Wire("INT")]) -> int:
 
 
 @node("ToyExpand", category="toy", outputs=INT)
-def expand(*, value: int = 0, depth: int = 2) -> Result:
+def expand(*, value: Int = 0, depth: Int = 2) -> Result:
     if depth <= 0:
         return Result((value,))
     inner = {
@@ -254,6 +264,7 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
     leak,
     rubbish,
     fork,
+    program,
     close_descriptors,
     thread,
     validated,

@@ -23,6 +23,10 @@ LONGEST_MESSAGE = 10_000  # characters of an error, when all of it would be larg
 class TooLarge(LatentwireError):
     """A node shows more than can be sent."""
 
+    def __init__(self, message: str, node: str) -> None:
+        super().__init__(message)
+        self.node = node
+
 
 class Journal:
     """Takes the events of one job. `emit` may be called from several threads.
@@ -75,6 +79,8 @@ class Journal:
         with self._lock:
             told = self._interrupted
             where = self._current if told is None else (told.node or "", told.class_type)
+            if isinstance(error, TooLarge):  # of a node that was found in the cache
+                where = error.node, ""
             executed = told.executed if told is not None else ()
             self._close([failed(where, error, inputs={}, executed=executed), self._end("failed")])
 
@@ -130,7 +136,8 @@ def _too_large(event: Event, size: int) -> TooLarge:
     node = getattr(event, "node", "")
     return TooLarge(
         f"node {node} shows {size:,} bytes ({type(event).__name__}); at most {MAX_EVENT:,} can be sent: write a file "
-        "and show its name"
+        "and show its name",
+        node,
     )
 
 
