@@ -77,7 +77,7 @@ def parse(text: bytes) -> dict[str, Any]:
     """The JSON of a frame. Raises: BadFrame."""
     try:
         message = json.loads(text.decode("utf-8", "surrogatepass"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadFrame(f"expected a message in JSON, got {text[:80]!r}") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise BadFrame(f"expected an object with a type, got {text[:80]!r}")
