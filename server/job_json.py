@@ -35,12 +35,7 @@ _TEXT_FILES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".srt", 
 
 def prompt_tuple(job: Job) -> list[Any]:
     """[number, id, prompt, extra_data, output nodes], as /queue and /history have it."""
-    return [number(job.number), job.id, job.prompt, extra_data(job), list(job.outputs)]
-
-
-def number(value: float) -> float:
-    """A job's number; whole ones without a point, because that is how counted numbers have always looked."""
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return [job.number, job.id, job.prompt, extra_data(job), list(job.outputs)]
 
 
 def extra_data(job: Job) -> dict[str, Any]:
@@ -94,7 +89,7 @@ def listed(job: Job) -> dict[str, Any]:
     fields = {
         "id": job.id,
         "status": _NAMES[job.state],
-        "priority": number(job.number),
+        "priority": job.number,
         "create_time": job.created,
         "execution_start_time": job.started if has_begun else None,
         "execution_end_time": job.ended,
@@ -103,7 +98,7 @@ def listed(job: Job) -> dict[str, Any]:
         "outputs_count": len(shown),
         "previewable_outputs_count": sum(each.rank is not None for each in shown),
         "preview_output": preview(shown),
-        "workflow_id": workflow_id(job.extra_data),
+        "workflow_id": job.workflow_id,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -114,14 +109,6 @@ def detailed(job: Job) -> dict[str, Any]:
     if job.state.is_end:
         more["execution_status"] = status(job)
     return {**listed(job), **more, "workflow": {"prompt": job.prompt, "extra_data": extra_data(job)}}
-
-
-def workflow_id(extra: Mapping[str, Any]) -> str | None:
-    """The id the editor gave the workflow, where it sent the workflow along."""
-    found: Any = extra
-    for key in ("extra_pnginfo", "workflow", "id"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, str) and found else None
 
 
 def _meta(output: Output) -> dict[str, Any]:
