@@ -7,7 +7,7 @@ same rules. Nothing here knows of models or graphs.
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 
 CPU = torch.device("cpu")
 
+Check = Callable[[], None]
+"""Called between pictures; raises to stop."""
+
 MAX_SIDE = 16384  # ComfyUI's largest width or height of anything; every size widget ends there.
 MAX_PIXELS = 178_956_970  # Pillow's own limit: above it a small file is taken for a decompression bomb.
 MAX_FRAME_PIXELS = 4 * MAX_PIXELS  # All frames of an animation together: about 8 GB as float32 RGB.
@@ -43,11 +46,13 @@ _BANDS_TO_MODE = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 # ---------------------------------------------------------------------------------------------------------- resizing
 
 
-def resize(x: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
+def resize(
+    x: Tensor, width: int, height: int, method: str, crop: str = "disabled", check: Check = lambda: None
+) -> Tensor:
     """Bring pictures or latents to another size.
 
     `crop` "center" first cuts the source to the target's aspect, anything else stretches. "bicubic" may overshoot 0..1;
-    "lanczos" goes through 8 bits.
+    "lanczos" goes through 8 bits. `check` is called before each picture and raises to stop.
     Shapes: x [B, C, H, W] or [B, C, F, H, W] (each frame by itself). Returns: the same with H = height, W = width.
     Raises: ImageError.
     """
@@ -56,17 +61,37 @@ def resize(x: Tensor, width: int, height: int, method: str, crop: str = "disable
     need_room((*x.shape[:-2], height, width), x.device)
     if x.ndim == 5:
         frames = x.movedim(2, 1)
-        resized = resize(frames.flatten(0, 1), width, height, method, crop)
+        resized = resize(frames.flatten(0, 1), width, height, method, crop, check)
         return resized.reshape(*frames.shape[:2], *resized.shape[1:]).movedim(1, 2)
     if crop == "center":
         x = crop_to_aspect(x, width, height)
+    return _one_by_one(x, _resizer(method, width, height), check)
+
+
+def _resizer(method: str, width: int, height: int) -> Callable[[Tensor], Tensor]:
     if method == "lanczos":
-        return _lanczos(x, width, height)
+        return lambda x: _lanczos(x, width, height)
     if method == "bislerp":
-        return _bislerp(x, width, height)
+        return lambda x: _bislerp(x, width, height)
     if method not in METHODS:
         raise ImageError(f"Unknown way to resize {method!r}; expected one of {', '.join((*METHODS, 'bislerp'))}.")
-    return interpolate(x, size=(height, width), mode=method)
+    return lambda x: interpolate(x, size=(height, width), mode=method)
+
+
+def _one_by_one(x: Tensor, work: Callable[[Tensor], Tensor], check: Check) -> Tensor:
+    """The work done picture by picture, so that it can be stopped between them; written where the result will be."""
+    check()
+    first = work(x[:1])
+    if len(x) == 1:
+        return first
+    is_last = first.is_contiguous(memory_format=torch.channels_last)  # as pictures are: the layout stays theirs
+    layout = torch.channels_last if is_last else torch.contiguous_format
+    result = torch.empty((len(x), *first.shape[1:]), dtype=first.dtype, device=first.device, memory_format=layout)
+    result[:1] = first
+    for index in range(1, len(x)):
+        check()
+        result[index : index + 1] = work(x[index : index + 1])
+    return result
 
 
 def need_room(shape: Sequence[int], device: torch.device = CPU) -> None:
@@ -82,9 +107,11 @@ def need_room(shape: Sequence[int], device: torch.device = CPU) -> None:
         )
 
 
-def resize_image(image: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
+def resize_image(
+    image: Tensor, width: int, height: int, method: str, crop: str = "disabled", check: Check = lambda: None
+) -> Tensor:
     """`resize` for pictures with their channels last. Shapes: image [B, H, W, C]."""
-    return resize(image.movedim(-1, 1), width, height, method, crop).movedim(1, -1)
+    return resize(image.movedim(-1, 1), width, height, method, crop, check).movedim(1, -1)
 
 
 def resize_mask(mask: Tensor, width: int, height: int) -> Tensor:
@@ -121,8 +148,9 @@ def crop_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 
 def _lanczos(x: Tensor, width: int, height: int) -> Tensor:
-    pictures = [to_pil(image).resize((width, height), Image.Resampling.LANCZOS) for image in x.movedim(1, -1)]
-    return torch.cat([from_pil(picture) for picture in pictures]).movedim(-1, 1).to(x)
+    """Shapes: x [1, C, H, W]."""
+    picture = to_pil(x[0].movedim(0, -1)).resize((width, height), Image.Resampling.LANCZOS)
+    return from_pil(picture).movedim(-1, 1).to(x)
 
 
 def _bislerp(x: Tensor, width: int, height: int) -> Tensor:
@@ -230,14 +258,16 @@ class Frames:
     masks: Tensor
 
 
-def read_frames(path: Path) -> Frames:
+def read_frames(path: Path, check: Check = lambda: None) -> Frames:
     """All frames of an image file, turned as its EXIF says; frames of another size than the first are left out.
 
+    `check` is called before each frame and raises to stop.
     Raises: ImageError, when it is no picture or a too large one.
     """
     images: list[Tensor] = []
     masks: list[Tensor | None] = []
     for frame in _frames(path):
+        check()
         if images and frame.size != (images[0].shape[2], images[0].shape[1]):
             continue
         images.append(from_pil(frame.convert("RGB")))

@@ -76,15 +76,17 @@ class Clip:
     final_norm: bool = True
     patches: Patches = field(default_factory=dict)
 
-    def encode(self, text: str) -> tuple[Tensor, Tensor]:
+    def encode(self, text: str, check: Check = lambda: None) -> tuple[Tensor, Tensor]:
         """A prompt as vectors, emphasis and learned words included.
+
+        `check` is called while weights come and are changed; it raises to stop.
 
         Returns: [1, 77·k, D] and the summary [1, P], float32 on the CPU.
         Raises: TextError, for a weight that is not a usable number; OutOfMemory.
         """
         width = self.part.module.text_config.width
         chunks = self.tokenizer.chunks(text, lambda name: self.embeddings.find(name, self.encoder_id, width))
-        with self.keeper.using(self.part, self.patches) as encoder:
+        with self.keeper.using(self.part, self.patches, check=check) as encoder:
             return encode(encoder, chunks, self.tokenizer.empty(), self.last_layer, self.final_norm)
 
     def with_last_layer(self, layer: int) -> "Clip":
@@ -213,7 +215,8 @@ class Vae:
     def _in_batches(self, work: str, given: Tensor, watch: Watch) -> Tensor:
         results: list[Tensor] = []
         with self._using(work, watch) as (run, network):
-            size = max(1, memory.free(self.part.place.device) // 2 // self._bytes(work, given, network))
+            room = memory.room_for_work(self.part.place.device, 0.5)
+            size = max(1, room // self._bytes(work, given, network))
             parts = given.split(size)
             for part in parts:
                 results.append(run(part).float().cpu())
@@ -249,7 +252,8 @@ class Vae:
     @contextmanager
     def _using(self, work: str, watch: Watch) -> Iterator[tuple[Callable[[Tensor], Tensor], nn.Module]]:
         place = self.part.place
-        with self.keeper.using(self.part) as network, _checked(network, watch.check), torch.no_grad():
+        check = watch.check or _go_on
+        with self.keeper.using(self.part, check=check) as network, _checked(network, watch.check), torch.no_grad():
             function = getattr(network, work)
             yield (lambda x: function(x.to(place.device, place.dtype))), network
 
@@ -288,6 +292,10 @@ def _checked(network: nn.Module, check: Check | None) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _go_on() -> None:
+    """Nobody can stop this."""
 
 
 def _unless_out_of_memory(error: Exception) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engine.errors import ImageError
 from engine.graph.define import Widget, node
+from engine.graph.run import Run
 from engine.images import need_room, resize_image
 from nodes.convert import need_image
 from nodes.types import MAX_SIDE, BatchSize, Crop, Image, ResizeMethod, Scale, Side
@@ -29,7 +30,7 @@ def empty_image(
 
 @node("ImageScale", category="image/upscaling", display_name="Upscale Image")
 def image_scale(
-    *, image: Image, upscale_method: ResizeMethod, width: Side = 512, height: Side = 512, crop: Crop
+    *, image: Image, upscale_method: ResizeMethod, width: Side = 512, height: Side = 512, crop: Crop, run: Run
 ) -> Image:
     """Bring pictures to a size; where one side is 0 the proportions are kept."""
     old_height, old_width = need_image(image, "image").shape[1:3]
@@ -37,14 +38,14 @@ def image_scale(
         return image
     width = width or max(1, round(old_width * height / old_height))
     height = height or max(1, round(old_height * width / old_width))
-    return resize_image(image, width, height, upscale_method, crop)
+    return resize_image(image, width, height, upscale_method, crop, run.stop_if_cancelled)
 
 
 @node("ImageScaleBy", category="image/upscaling", display_name="Upscale Image By")
-def image_scale_by(*, image: Image, upscale_method: ResizeMethod, scale_by: Scale = 1.0) -> Image:
+def image_scale_by(*, image: Image, upscale_method: ResizeMethod, scale_by: Scale = 1.0, run: Run) -> Image:
     """Make pictures larger or smaller by a factor."""
-    height, width = need_image(image, "image").shape[1:3]
-    return resize_image(image, round(width * scale_by), round(height * scale_by), upscale_method)
+    height, width = (round(side * scale_by) for side in need_image(image, "image").shape[1:3])
+    return resize_image(image, width, height, upscale_method, check=run.stop_if_cancelled)
 
 
 @node("ImageInvert", category="image", display_name="Invert Image")
@@ -54,14 +55,14 @@ def image_invert(*, image: Image) -> Image:
 
 
 @node("ImageBatch", category="image", display_name="Batch Images")
-def image_batch(*, image1: Image, image2: Image) -> Image:
+def image_batch(*, image1: Image, image2: Image, run: Run) -> Image:
     """Put pictures into one batch; those of image2 are cut and stretched to the size of image1.
 
     image1: comes first and decides the size.
     """
     height, width, channels = need_image(image1, "image1").shape[1:]
     if need_image(image2, "image2").shape[1:3] != (height, width):
-        image2 = resize_image(image2, width, height, "bilinear", "center")
+        image2 = resize_image(image2, width, height, "bilinear", "center", run.stop_if_cancelled)
     if image2.shape[3] != channels:
         raise ImageError(
             f"image1 has {channels} channels and image2 {image2.shape[3]}; take the alpha channel off one of them."

@@ -50,14 +50,14 @@ def image_fingerprint(image: str | None, folders: Folders) -> str | float:
 
 
 @node("LoadImage", category="image", display_name="Load Image", fingerprint=image_fingerprint, validate=image_exists)
-def load_image(*, image: ImageName, folders: Folders) -> LoadedImage:
+def load_image(*, image: ImageName, folders: Folders, run: Run) -> LoadedImage:
     """A picture from the input folder; every frame of an animation.
 
     image: the file; "a.png [output]" takes it from the output folder.
     MASK: 1 where the picture is transparent.
     """
     with naming("image"):
-        frames = read_frames(folders.input_file(image))
+        frames = read_frames(folders.input_file(image), run.stop_if_cancelled)
     return LoadedImage(frames.images, frames.masks)
 
 

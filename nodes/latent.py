@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 
 from engine.graph.define import Widget, node
+from engine.graph.run import Run
 from engine.images import need_room, resize
 from nodes.convert import need_mask, samples_of, with_samples
 from nodes.types import MAX_SIDE, BatchSize, Crop, Latent, LatentResizeMethod, LatentSide, Mask, Scale
@@ -31,6 +32,7 @@ def latent_upscale(
     width: LatentSide = 512,
     height: LatentSide = 512,
     crop: Crop,
+    run: Run,
 ) -> Latent:
     """Bring latents to a size in pixels; where one side is 0 the proportions are kept."""
     x = samples_of(samples, "samples")
@@ -43,15 +45,17 @@ def latent_upscale(
         width = max(SMALLEST, width)
         height = round(x.shape[-2] * width / x.shape[-1])
     width, height = max(SMALLEST, width) // CELL, max(SMALLEST, height) // CELL
-    return with_samples(samples, resize(x, width, height, upscale_method, crop))
+    return with_samples(samples, resize(x, width, height, upscale_method, crop, run.stop_if_cancelled))
 
 
 @node("LatentUpscaleBy", category="latent", display_name="Upscale Latent By")
-def latent_upscale_by(*, samples: Latent, upscale_method: LatentResizeMethod, scale_by: Scale = 1.5) -> Latent:
+def latent_upscale_by(
+    *, samples: Latent, upscale_method: LatentResizeMethod, scale_by: Scale = 1.5, run: Run
+) -> Latent:
     """Make latents larger or smaller by a factor."""
     x = samples_of(samples, "samples")
     width, height = round(x.shape[-1] * scale_by), round(x.shape[-2] * scale_by)
-    return with_samples(samples, resize(x, width, height, upscale_method))
+    return with_samples(samples, resize(x, width, height, upscale_method, check=run.stop_if_cancelled))
 
 
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from engine.graph.define import Widget, node
+from engine.graph.run import Run
 from nodes.convert import encoded, naming, need_clip
 from nodes.types import Clip, Conditioning
 
@@ -11,14 +12,14 @@ Layer = Annotated[int, Widget(min=-24, max=-1, step=1)]
 
 
 @node("CLIPTextEncode", category="conditioning", display_name="CLIP Text Encode (Prompt)")
-def clip_text_encode(*, text: Prompt, clip: Clip) -> Conditioning:
+def clip_text_encode(*, text: Prompt, clip: Clip, run: Run) -> Conditioning:
     """Let a text guide the picture.
 
     text: what to draw; (red:1.3) weighs more, \\( and \\) are plain brackets, embedding:name inserts a learned word.
     """
     encoder = need_clip(clip)
     with naming("text"):
-        return encoded(*encoder.encode(text))
+        return encoded(*encoder.encode(text, run.stop_if_cancelled))
 
 
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")

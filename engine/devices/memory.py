@@ -9,6 +9,11 @@ import torch
 UNKNOWN = 1 << 62
 """What `free` answers where nobody can tell: as much as you like."""
 
+CPU_WORK = 1 << 30
+"""Bytes of activations that are worked on at once on a CPU, however much is free: more makes it no faster, and nobody
+can stop it within a layer. (Measured 2026-11-22 on two cores: the longest layers of Stable Diffusion 1's UNet and VAE
+take 0.6 s with this much.)"""
+
 _MESSAGES = (
     "out of memory",  # CUDA, MPS, ROCm
     "can't allocate memory",  # the CPU allocator on Linux and macOS
@@ -34,6 +39,12 @@ def free(device: torch.device) -> int:
     if device.type == "mps":
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return _free_ram() if device.type == "cpu" else UNKNOWN
+
+
+def room_for_work(device: torch.device, share: float) -> int:
+    """Bytes of activations to work on at once: a share of what is free, on a CPU no more than is useful."""
+    room = int(free(device) * share)
+    return min(room, CPU_WORK) if device.type == "cpu" else room
 
 
 def release_unused(device: torch.device) -> None:

@@ -52,8 +52,8 @@ class Chunks:
 
 
 def row_limit(bytes_per_row: int, device: torch.device) -> int:
-    """How many rows fit into memory at once, at least one."""
-    return max(1, int(memory.free(device) * 0.8) // max(bytes_per_row, 1))
+    """How many rows to work on at once, at least one."""
+    return max(1, memory.room_for_work(device, 0.8) // max(bytes_per_row, 1))
 
 
 def can_repeat(lengths: Iterable[int]) -> bool:

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 from engine.errors import ImageError, OutOfMemory
+from engine.graph.run import Run
 from nodes import image
+
+RUN = Run("1", print)
 
 Noise = Callable[..., Tensor]
 
@@ -21,7 +24,7 @@ def test_an_empty_image_has_the_colour_asked_for() -> None:
 
 def test_scaling_to_nothing_leaves_the_picture(noise: Noise) -> None:
     picture = noise(1, 6, 9, 3)
-    scaled = image.image_scale(image=picture, upscale_method="area", width=0, height=0, crop="disabled")
+    scaled = image.image_scale(image=picture, upscale_method="area", width=0, height=0, crop="disabled", run=RUN)
     assert scaled is picture
 
 
@@ -30,31 +33,33 @@ def test_scaling_to_nothing_leaves_the_picture(noise: Noise) -> None:
 )
 def test_one_side_of_zero_keeps_the_proportions(width: int, height: int, size: tuple[int, int], noise: Noise) -> None:
     picture = noise(2, 6, 9, 3)
-    scaled = image.image_scale(image=picture, upscale_method="bilinear", width=width, height=height, crop="disabled")
+    scaled = image.image_scale(
+        image=picture, upscale_method="bilinear", width=width, height=height, crop="disabled", run=RUN
+    )
     assert scaled.shape == (2, *size, 3)  # 5 · 9 / 6 = 7.5, rounded half to even
 
 
 def test_halving_by_area_is_the_mean_of_four_pixels(noise: Noise) -> None:
     picture = noise(1, 6, 8, 3)
-    scaled = image.image_scale_by(image=picture, upscale_method="area", scale_by=0.5)
+    scaled = image.image_scale_by(image=picture, upscale_method="area", scale_by=0.5, run=RUN)
     expected = picture.reshape(1, 3, 2, 4, 2, 3).mean(dim=(2, 4))
     assert torch.allclose(scaled, expected)
 
 
 def test_doubling_by_nearest_repeats_every_pixel(noise: Noise) -> None:
     picture = noise(1, 3, 4, 4)
-    scaled = image.image_scale_by(image=picture, upscale_method="nearest-exact", scale_by=2.0)
+    scaled = image.image_scale_by(image=picture, upscale_method="nearest-exact", scale_by=2.0, run=RUN)
     assert torch.equal(scaled, picture.repeat_interleave(2, 1).repeat_interleave(2, 2))
 
 
 def test_scaling_below_one_pixel_is_a_readable_error(noise: Noise) -> None:
     with pytest.raises(ImageError, match="every side must be at least 1"):
-        image.image_scale_by(image=noise(1, 4, 4, 3), upscale_method="area", scale_by=0.01)
+        image.image_scale_by(image=noise(1, 4, 4, 3), upscale_method="area", scale_by=0.01, run=RUN)
 
 
 def test_center_crop_takes_the_middle() -> None:
     picture = torch.arange(9.0).reshape(1, 1, 9, 1).expand(1, 3, 9, 3)
-    scaled = image.image_scale(image=picture, upscale_method="bilinear", width=3, height=3, crop="center")
+    scaled = image.image_scale(image=picture, upscale_method="bilinear", width=3, height=3, crop="center", run=RUN)
     assert scaled[0, 0, :, 0].tolist() == [3, 4, 5]
 
 
@@ -66,7 +71,7 @@ def test_inverting_twice_gives_the_picture_back() -> None:
 
 def test_a_batch_has_the_size_of_its_first_picture(noise: Noise) -> None:
     first, second = noise(2, 6, 6, 3), torch.full((1, 4, 8, 3), 0.25)
-    batch = image.image_batch(image1=first, image2=second)
+    batch = image.image_batch(image1=first, image2=second, run=RUN)
     assert batch.shape == (3, 6, 6, 3)
     assert torch.equal(batch[:2], first)
     assert torch.allclose(batch[2], torch.tensor(0.25))
@@ -74,7 +79,7 @@ def test_a_batch_has_the_size_of_its_first_picture(noise: Noise) -> None:
 
 def test_pictures_with_and_without_alpha_do_not_go_into_one_batch(noise: Noise) -> None:
     with pytest.raises(ImageError, match="image1 has 3 channels and image2 4"):
-        image.image_batch(image1=noise(1, 4, 4, 3), image2=noise(1, 4, 4, 4))
+        image.image_batch(image1=noise(1, 4, 4, 3), image2=noise(1, 4, 4, 4), run=RUN)
 
 
 def test_pictures_are_regrouped_and_the_rest_is_kept(noise: Noise) -> None:
@@ -94,7 +99,7 @@ def test_pictures_of_different_sizes_are_not_put_into_one_group(noise: Noise) ->
 @pytest.mark.parametrize("wrong", [torch.zeros(4, 4, 3), torch.zeros(0, 4, 4, 3), {"samples": 1}, None])
 def test_what_is_no_picture_is_named_with_its_input(wrong: object) -> None:
     with pytest.raises(ImageError, match=r"^image1: expected"):
-        image.image_batch(image1=wrong, image2=torch.zeros(1, 4, 4, 3))  # type: ignore[arg-type]
+        image.image_batch(image1=wrong, image2=torch.zeros(1, 4, 4, 3), run=RUN)  # type: ignore[arg-type]
 
 
 def test_a_batch_larger_than_memory_is_refused() -> None:

@@ -28,6 +28,7 @@ from nodes import image_files
 Noise = Callable[..., Tensor]
 PROMPT = {"9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}}}
 WORKFLOW = {"nodes": [], "links": []}
+RUN = Run("9", print)
 
 
 def shown(result: Result) -> Sequence[Mapping[str, Any]]:
@@ -49,7 +50,7 @@ def save(
         extra_pnginfo={"workflow": WORKFLOW},
         folders=folders,
         settings=settings or Settings(),
-        run=run or Run("9", print),
+        run=run or RUN,
     )
 
 
@@ -127,7 +128,7 @@ def test_what_is_no_picture_is_not_saved(folders: Folders) -> None:
 
 
 def test_previews_go_to_the_temporary_folder_under_a_name_of_their_own(folders: Folders, noise: Noise) -> None:
-    result = preview(noise(1, 4, 6, 4), folders, Run("9", print))
+    result = preview(noise(1, 4, 6, 4), folders, RUN)
     (made,) = shown(result)
     assert made["type"] == "temp"
     assert made["filename"].startswith("ComfyUI_temp_")
@@ -224,7 +225,7 @@ def test_a_cancelled_run_writes_no_further_picture(folders: Folders, noise: Nois
 def test_a_saved_picture_is_loaded_as_it_was(folders: Folders) -> None:
     images = torch.randint(0, 256, (1, 5, 7, 3), generator=torch.Generator().manual_seed(3)) / 255
     save(images, folders)
-    loaded = image_files.load_image(image="ComfyUI_00001_.png [output]", folders=folders)
+    loaded = image_files.load_image(image="ComfyUI_00001_.png [output]", folders=folders, run=RUN)
     # ⌊255 · (n / 255)⌋ in float32 is n for most n and n − 1 for some; ComfyUI loses the same ones.
     assert torch.allclose(loaded.IMAGE, images, atol=1.001 / 255)
     assert torch.equal(loaded.MASK, torch.zeros(1, 64, 64))
@@ -243,13 +244,13 @@ def test_an_invalid_name_is_refused_in_comfyuis_words(name: str, folders: Folder
     (folders.base / "a.png").touch()
     assert file_checks.image_exists(name, folders) == f"Invalid image file: {name}"
     with pytest.raises(PathError):
-        image_files.load_image(image=name, folders=folders)
+        image_files.load_image(image=name, folders=folders, run=RUN)
 
 
 @pytest.mark.parametrize("name", [None, 5, {}])
 def test_what_is_no_name_of_a_picture_is_a_readable_error(name: Any, folders: Folders) -> None:
     with pytest.raises(PathError, match="expected the name of a file"):
-        image_files.load_image(image=name, folders=folders)
+        image_files.load_image(image=name, folders=folders, run=RUN)
 
 
 def test_the_fingerprint_is_the_files_content(folders: Folders) -> None:
@@ -266,11 +267,11 @@ def test_the_fingerprint_is_the_files_content(folders: Folders) -> None:
 def test_a_file_that_is_no_picture_is_named(folders: Folders) -> None:
     (folders.input / "a.png").write_text("hello")
     with pytest.raises(ImageError, match=r"a\.png: not a picture"):
-        image_files.load_image(image="a.png", folders=folders)
+        image_files.load_image(image="a.png", folders=folders, run=RUN)
 
 
 def test_a_link_out_of_the_input_folder_is_not_followed(folders: Folders, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
     (folders.input / "a.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(PathError, match="leads out"):
-        image_files.load_image(image="a.png", folders=folders)
+        image_files.load_image(image="a.png", folders=folders, run=RUN)

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 from engine.errors import ImageError, OutOfMemory, SamplingError
+from engine.graph.run import Run
 from nodes import latent
+
+RUN = Run("1", print)
 
 Noise = Callable[..., Tensor]
 
@@ -25,7 +28,9 @@ def test_a_latent_is_scaled_to_pixels_of_at_least_64(
     width: int, height: int, size: tuple[int, int], noise: Noise
 ) -> None:
     given = {"samples": noise(1, 4, 8, 12), "batch_index": [3], "noise_mask": torch.ones(1, 1, 64, 96)}
-    scaled = latent.latent_upscale(samples=given, upscale_method="bislerp", width=width, height=height, crop="disabled")
+    scaled = latent.latent_upscale(
+        samples=given, upscale_method="bislerp", width=width, height=height, crop="disabled", run=RUN
+    )
     assert scaled["samples"].shape == (1, 4, *size)
     assert scaled["batch_index"] == [3]
     assert scaled["noise_mask"] is given["noise_mask"]
@@ -34,12 +39,14 @@ def test_a_latent_is_scaled_to_pixels_of_at_least_64(
 
 def test_scaling_a_latent_to_nothing_leaves_it(noise: Noise) -> None:
     given = {"samples": noise(1, 4, 8, 12)}
-    assert latent.latent_upscale(samples=given, upscale_method="area", width=0, height=0, crop="center") is given
+    assert (
+        latent.latent_upscale(samples=given, upscale_method="area", width=0, height=0, crop="center", run=RUN) is given
+    )
 
 
 def test_a_latent_is_scaled_by_a_factor_in_cells(noise: Noise) -> None:
     given = {"samples": noise(2, 4, 5, 7)}
-    scaled = latent.latent_upscale_by(samples=given, upscale_method="nearest-exact", scale_by=1.5)
+    scaled = latent.latent_upscale_by(samples=given, upscale_method="nearest-exact", scale_by=1.5, run=RUN)
     assert scaled["samples"].shape == (2, 4, 8, 10)  # 7.5 → 8 and 10.5 → 10, half to even
 
 
@@ -55,12 +62,14 @@ def test_a_mask_of_any_batch_shape_goes_with_the_latent_unresized(shape: tuple[i
 @pytest.mark.parametrize("wrong", [{}, {"samples": None}, None, {"samples": torch.zeros(4, 8, 8)}])
 def test_what_is_no_latent_is_named(wrong: object) -> None:
     with pytest.raises(SamplingError, match=r"^samples: expected a latent"):
-        latent.latent_upscale_by(samples=wrong, upscale_method="area", scale_by=2.0)  # type: ignore[arg-type]
+        latent.latent_upscale_by(samples=wrong, upscale_method="area", scale_by=2.0, run=RUN)  # type: ignore[arg-type]
 
 
 def test_a_latent_of_size_zero_is_an_error() -> None:
     with pytest.raises(SamplingError, match="the latent is empty"):
-        latent.latent_upscale_by(samples={"samples": torch.zeros(1, 4, 0, 8)}, upscale_method="area", scale_by=2.0)
+        latent.latent_upscale_by(
+            samples={"samples": torch.zeros(1, 4, 0, 8)}, upscale_method="area", scale_by=2.0, run=RUN
+        )
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(0, 8, 8), torch.zeros(8), torch.zeros(1, 0, 8)])
