@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,23 @@ from urllib.request import Request, urlopen
 import psutil
 
 ROOT = Path(__file__).resolve().parents[3]
+TOY = (sys.executable, str(ROOT / "tests" / "toy_worker.py"))
 PATIENCE = 120.0  # seconds; the machine may be busy with other things
 
 
 class Served:
-    """`main.py serve` on a folder; the port stays the same from start to start."""
+    """`main.py serve` on a folder; the port stays the same from start to start.
 
-    def __init__(self, base: Path, *options: str) -> None:
+    worker: the program that draws; None: the real one.
+    """
+
+    def __init__(self, base: Path, *options: str, worker: Sequence[str] | None = TOY) -> None:
         self.base = base
         self._options = options
+        self._environment = dict(os.environ)
+        if worker is not None:
+            command = [*worker, "--base-directory", str(base)] if worker is TOY else [*worker]
+            self._environment["LATENTWIRE_WORKER_COMMAND"] = json.dumps(command)
         self._port = 0
         self._log = base / "server.log"
         self._process: subprocess.Popen[str] | None = None
@@ -43,7 +51,6 @@ class Served:
 
     def start(self) -> None:
         """Starts it and returns at once; the first time it waits for the port, which nobody knows before."""
-        worker = [sys.executable, str(ROOT / "tests" / "toy_worker.py"), "--base-directory", str(self.base)]
         command = [sys.executable, str(ROOT / "main.py"), "serve", "--port", str(self._port)]
         with open(self._log, "a") as log:
             self._process = subprocess.Popen(
@@ -51,7 +58,7 @@ class Served:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "LATENTWIRE_WORKER_COMMAND": json.dumps(worker)},
+                env=self._environment,
             )
         if not self._port:
             assert self._process.stdout is not None
@@ -104,9 +111,9 @@ class Served:
 
 
 @contextmanager
-def served(base: Path, *options: str) -> Iterator[Served]:
+def served(base: Path, *options: str, worker: Sequence[str] | None = TOY) -> Iterator[Served]:
     """A running server; killed afterwards."""
-    server = Served(base, *options)
+    server = Served(base, *options, worker=worker)
     server.start()
     try:
         yield server
