@@ -14,7 +14,6 @@ from aiohttp import hdrs, web
 from server import body, reply, submission
 from server.dispatcher import Dispatcher
 from server.hub import Hub
-from server.job_json import number
 from server.jobs.job import Brief
 from server.jobs.store import JobConflict, Jobs
 from server.node_types import NodeTypes
@@ -96,7 +95,7 @@ class Reception:
         return replace(candidate, new=replace(new, outputs=found["outputs"]), node_errors=node_errors)
 
     async def _answer(self, candidate: Candidate, brief: Brief, is_new: bool) -> dict[str, Any]:
-        answer = {"prompt_id": brief.id, "number": number(brief.number), "node_errors": candidate.node_errors}
+        answer = {"prompt_id": brief.id, "number": brief.number, "node_errors": candidate.node_errors}
         if candidate.became is None:
             return answer
         # Choices in its texts were settled by chance; what counts is what was accepted the first time.
@@ -108,7 +107,7 @@ class Reception:
         job = await self._jobs.get(sent.id) if sent.is_named else None
         if job is None or job.digest != sent.digest:
             raise error
-        answer = {"prompt_id": job.id, "number": number(job.number), "node_errors": {}}
+        answer = {"prompt_id": job.id, "number": job.number, "node_errors": {}}
         more = {"prompt": job.prompt, "notes": []} if sent.is_foreign else {}
         return await reply.long(lambda: {**answer, **more})
 

@@ -28,7 +28,7 @@ async def show(request: web.Request) -> web.Response:
         limit=min(query.whole(request, "limit", least=1) or MAX_PAGE, MAX_PAGE),
         offset=query.whole(request, "offset") or 0,
     )
-    found, total = await request.app[keys.JOBS].page(asked)
+    found, total = await request.app[keys.JOBS].page(asked, whole=False)
     has_more = asked.offset + len(found) < total
     pagination = {"offset": asked.offset, "limit": asked.limit, "total": total, "has_more": has_more}
     return await reply.long(lambda: {"jobs": [listed(job) for job in found], "pagination": pagination})
