@@ -28,6 +28,8 @@ from engine.workers.journal import Journal
 from engine.workers.messages import BadFrame
 from engine.workers.process import become_worker
 
+FAULT = 1
+"""Exit status: the worker itself went wrong; the traceback is on stderr."""
 BROKEN = 3
 """Exit status: the nodes cannot be imported; the message "broken" says why."""
 LOST = 4
@@ -82,11 +84,16 @@ def serve(build: Callable[[Callable[[], bool]], Work]) -> NoReturn:
     if hasattr(os, "register_at_fork"):
         # A child that a node forks has no part in the pipe, and must not keep it open when the worker ends.
         os.register_at_fork(after_in_child=channel.close)
-    channel.send({"type": "hello", "pid": os.getpid()})
-    status = Worker(channel).run(build, began)
-    _flush()
-    # Threads that nodes left behind keep nobody here.
-    os._exit(status)
+    status = FAULT
+    try:
+        channel.send({"type": "hello", "pid": os.getpid()})
+        status = Worker(channel).run(build, began)
+    except BaseException:  # noqa: BLE001 -- a fault of ours, or no memory to report one of a node
+        traceback.print_exc(file=sys.stderr)
+    finally:
+        _flush()
+        # Threads that nodes left behind keep nobody here.
+        os._exit(status)
 
 
 class Worker:

@@ -81,9 +81,11 @@ class Conversation:
 
 
 @contextmanager
-def conversation(folder: Path, *options: str, ready: bool = True) -> Iterator[Conversation]:
-    """A toy worker that works in a folder; killed at the end, or when it takes too long."""
+def conversation(folder: Path, *options: str, ready: bool = True, script: str | None = None) -> Iterator[Conversation]:
+    """A toy worker that works in a folder, or another script; killed at the end, or when it takes too long."""
     command = [sys.executable, str(TOY), "--base-directory", str(folder), *options]
+    if script is not None:
+        command = [sys.executable, "-c", script]
     errors = folder / "stderr"
     with (
         open(errors, "wb") as stderr,
