@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
@@ -19,24 +21,31 @@ async def upload_image(request: web.Request) -> web.Response:
     """Keeps a file of any kind for nodes to load. Returns: the name it got."""
     folders = request.app[keys.FOLDERS]
     async with form.receive(request, PART, folders.input, request.app[keys.SETTINGS].max_upload_size) as sent:
-        return await _keep(folders, sent, sent.file, _name(sent))
+        name = _name(sent)
+        place = await asyncio.to_thread(_place, folders, sent.fields)
+        return _told(place, await asyncio.to_thread(keep, sent.file, place.folder, name, overwrite=place.overwrite))
 
 
 async def upload_mask(request: web.Request) -> web.Response:
     """Keeps a picture whose colours are those of another file and whose alpha is the uploaded one's, as a PNG."""
-    folders, desk = request.app[keys.FOLDERS], request.app[pictures.DESK]
+    folders = request.app[keys.FOLDERS]
     async with form.receive(request, PART, folders.input, request.app[keys.SETTINGS].max_upload_size) as sent:
         name = _name(sent)
         if not name.lower().endswith(".png"):
             name = clean_name(f"{name}.png")
         original = await asyncio.to_thread(_original, folders, sent.fields.get("original_ref"))
-        with readable_errors(folders.input):
-            masked = unfinished(folders.input, lambda file: pictures.write_masked(original, sent.file, file))
-            whole = await desk.work(masked.__enter__)
-            try:
-                return await _keep(folders, sent, whole, name)
-            finally:
-                masked.__exit__(None, None, None)
+        place = await asyncio.to_thread(_place, folders, sent.fields)
+        return _told(place, await request.app[pictures.DESK].work(_keep_masked, original, sent.file, place, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an upload goes."""
+
+    folder: Path
+    subfolder: str
+    type: str
+    overwrite: bool
 
 
 def _name(sent: form.Form) -> str:
@@ -45,12 +54,22 @@ def _name(sent: form.Form) -> str:
     return clean_name(sent.filename)
 
 
-async def _keep(folders: Folders, sent: form.Form, whole: Path, name: str) -> web.Response:
-    type = sent.fields.get("type") or "input"
-    folder, subfolder = await asyncio.to_thread(folder_for, folders, type, sent.fields.get("subfolder", ""))
-    overwrite = sent.fields.get("overwrite", "").lower() in ("true", "1")
-    kept = await asyncio.to_thread(keep, whole, folder, name, overwrite=overwrite)
-    return web.json_response({"name": kept, "subfolder": subfolder, "type": type})
+def _place(folders: Folders, fields: Mapping[str, str]) -> Place:
+    type = fields.get("type") or "input"
+    folder, subfolder = folder_for(folders, type, fields.get("subfolder", ""))
+    return Place(folder, subfolder, type, fields.get("overwrite", "").lower() in ("true", "1"))
+
+
+def _told(place: Place, name: str) -> web.Response:
+    return web.json_response({"name": name, "subfolder": place.subfolder, "type": place.type})
+
+
+def _keep_masked(original: Path, painted: Path, place: Place, name: str) -> str:
+    with (
+        readable_errors(painted.parent),
+        unfinished(painted.parent, lambda file: pictures.write_masked(original, painted, file)) as whole,
+    ):
+        return keep(whole, place.folder, name, overwrite=place.overwrite)
 
 
 def _original(folders: Folders, text: str | None) -> Path:
