@@ -32,7 +32,7 @@ def serve(tmp_path: Path) -> Serve:
         async with TestClient(TestServer(app, host="127.0.0.1")) as client:
             if wait:
                 async with asyncio.timeout(PATIENCE):
-                    while not any(each.state == "idle" for each in app[keys.POOL].workers):
+                    while not any(each.state in ("idle", "busy") for each in app[keys.POOL].workers):
                         await asyncio.sleep(0.02)
             yield client
 
