@@ -29,8 +29,8 @@ PARTING = 1.0
 class Hub:
     """The sockets and event streams that are open now."""
 
-    def __init__(self, jobs: Jobs, *, tally: Tally | None = None, most: int = MOST) -> None:
-        self._jobs, self._tally, self._most = jobs, tally or Tally(), most
+    def __init__(self, jobs: Jobs, *, tally: Tally | None = None, most: int = MOST, quiet: float = QUIET) -> None:
+        self._jobs, self._tally, self._most, self._quiet = jobs, tally or Tally(), most, quiet
         self._sockets: set[Receiver] = set()
         self._clients: dict[str, Receiver] = {}
         self._followers: dict[str, set[Receiver]] = {}
@@ -99,7 +99,7 @@ class Hub:
             after=self._known(since) or 0,
             pages=pages,
             is_over=is_over,
-            idle=(QUIET, Packet(b": nothing new\n\n")),
+            idle=(self._quiet, Packet(b": nothing new\n\n")),
             on_written=self._tally.event_sent,
         )
         self._followers.setdefault(job, set()).add(receiver)
@@ -116,6 +116,11 @@ class Hub:
     def is_followed(self, job: str) -> bool:
         """Whether an event stream about the job is open."""
         return job in self._followers
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets and event streams are open."""
+        return self._count
 
     async def close(self) -> None:
         """Says goodbye to everybody."""

@@ -16,7 +16,7 @@ from engine.workers.pool import Pool
 from server import keys
 from server.answers import answer_errors
 from server.dispatcher import Dispatcher
-from server.hub import MOST, Hub
+from server.hub import MOST, QUIET, Hub
 from server.jobs.job import Frame, Item, NewEvent, NewJob, State
 from server.jobs.store import Jobs, Retention
 from server.metrics import Tally
@@ -74,12 +74,12 @@ class Place:
 
 
 @asynccontextmanager
-async def a_place(folder: Path, *, most: int = MOST, **serving: Any) -> AsyncIterator[Place]:
+async def a_place(folder: Path, *, most: int = MOST, quiet: float = QUIET, **serving: Any) -> AsyncIterator[Place]:
     """The server, in a folder of its own."""
     jobs = Jobs(folder / "jobs.sqlite", Retention())
     jobs.open()
     tally = Tally()
-    hub = Hub(jobs, tally=tally, most=most)
+    hub = Hub(jobs, tally=tally, most=most, quiet=quiet)
     folders = Settings(base_directory=folder).folders()
     node_types = NodeTypes(folders, folder / "node_types.json", "test")
     dispatcher = Dispatcher(
