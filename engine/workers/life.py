@@ -77,7 +77,9 @@ class Life:
             self.child.kill()
             for each in (printing, reading, watching):
                 each.cancel()
-            await asyncio.gather(printing, reading, watching, return_exceptions=True)
+            for outcome in await asyncio.gather(printing, reading, watching, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    log.error("%s was not looked after", self._name, exc_info=outcome, extra=self._where())
             self.child.close()
         return await self._tell_end()
 
@@ -153,6 +155,9 @@ class Life:
         except BadFrame as error:
             text = f"something wrote into the worker's pipe to the server, where only the worker may write: {error}"
             self._give_up(died("crashed", text))
+        except Exception as error:  # whatever a node writes there must end its worker, not its reader
+            log.exception("%s cannot be understood", self._name, extra=self._where())
+            self._give_up(died("crashed", f"the worker sent what nobody understands: {type(error).__name__}: {error}"))
 
     async def _hear(self, message: dict[str, Any], data: bytes) -> None:
         match message["type"]:
@@ -203,7 +208,7 @@ class Life:
             raise BadFrame(f"expected an event, got {str(message)[:80]}")
         if self.task is None or message.get("job") != self.task.job:
             return
-        self._had_begun = True
+        self._had_begun = self.was_useful = True
         self.watch.event()
         if not (self._is_interrupted() and _is_end(event)):
             await self._told(self._listener.event(self._name, self.task.job, event, data))

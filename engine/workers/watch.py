@@ -157,4 +157,4 @@ class Watch:
     def _leave(self) -> End | None:
         if self._leaving is None or self._clock < self._leaving:
             return None
-        return died("stopped", "the server was stopped while the job ran")
+        return died("stopped", "the worker was told to exit, and had not done so in time")
