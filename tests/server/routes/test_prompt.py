@@ -14,8 +14,8 @@ from engine.graph import describe
 from engine.graph.nodetype import Input, NodeType
 from engine.metadata import png_info
 from server import keys
-from server.jobs.job import State
-from tests.server.client import Client
+from server.jobs.job import Job, State
+from tests.server.client import Client, Serve, ended
 from tests.server.quiet import PROMPT, prompt, quiet, run, snapshot
 
 
@@ -27,6 +27,12 @@ async def answered(client: Client, **body: Any) -> tuple[int, dict[str, Any]]:
 async def sent(client: Client, data: bytes) -> tuple[int, dict[str, Any]]:
     async with client.post("/prompt", data=data) as answer:
         return answer.status, await answer.json()
+
+
+async def stored(client: Client, answer: dict[str, Any]) -> Job:
+    job = await client.app[keys.JOBS].get(answer["prompt_id"])
+    assert job is not None
+    return job
 
 
 def drawn() -> dict[str, Any]:
@@ -75,8 +81,7 @@ def test_a_prompt_is_answered_with_id_number_and_no_errors(tmp_path: Path) -> No
             _, second = await answered(client, prompt=PROMPT)
             assert second["number"] == first["number"] + 1
             assert second["prompt_id"] != first["prompt_id"]
-            job = await client.app[keys.JOBS].get(first["prompt_id"])
-            assert job is not None
+            job = await stored(client, first)
             assert (job.client_id, job.outputs, job.models, job.unvalidated) == ("me", ["9"], ["icons.safetensors"], [])
             async with client.get("/prompt") as answer:
                 assert await answer.json() == {"exec_info": {"queue_remaining": 2}}
@@ -88,8 +93,7 @@ def test_values_are_converted_to_their_types(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with quiet(tmp_path) as client:
             _, answer = await answered(client, prompt=prompt(_3={"seed": "7", "cfg": 2}))
-            job = await client.app[keys.JOBS].get(answer["prompt_id"])
-            assert job is not None
+            job = await stored(client, answer)
             assert job.prompt["3"]["inputs"]["seed"] == 7
             assert isinstance(job.prompt["3"]["inputs"]["cfg"], float)
 
@@ -157,8 +161,7 @@ def test_outputs_that_cannot_run_are_left_out_and_named(tmp_path: Path) -> None:
             status, answer = await answered(client, prompt=both)
             assert status == 200
             assert answer["node_errors"]["10"]["errors"][0]["type"] == "required_input_missing"
-            job = await client.app[keys.JOBS].get(answer["prompt_id"])
-            assert job is not None
+            job = await stored(client, answer)
             assert job.outputs == ["9"]
 
     asyncio.run(scenario())
@@ -169,8 +172,7 @@ def test_only_the_targets_are_run(tmp_path: Path) -> None:
         async with quiet(tmp_path) as client:
             both = {**PROMPT, "10": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}}
             _, answer = await answered(client, prompt=both, partial_execution_targets=["10"])
-            job = await client.app[keys.JOBS].get(answer["prompt_id"])
-            assert job is not None
+            job = await stored(client, answer)
             assert job.outputs == ["10"]
             status, answer = await answered(client, prompt=both, partial_execution_targets=["8"])
             assert (status, answer["error"]["type"]) == (400, "prompt_no_outputs")
@@ -188,8 +190,7 @@ def test_the_editors_format_is_answered_with_the_prompt_it_became(tmp_path: Path
                 assert classes == ["EmptyImage", "SaveImage", "ShowWords"]
                 assert answer["prompt"]["4"]["inputs"]["text"] in ("a red box", "a blue box")
                 assert isinstance(answer["notes"], list)
-                job = await client.app[keys.JOBS].get(answer["prompt_id"])
-                assert job is not None
+                job = await stored(client, answer)
                 assert job.prompt == answer["prompt"]
                 assert job.extra_data["extra_pnginfo"]["workflow"] == drawn()
                 assert job.workflow_id == "drawn-1"
@@ -224,8 +225,7 @@ def test_a_picture_is_run_as_it_was_made(tmp_path: Path) -> None:
             status, answer = await sent(client, picture(prompt=PROMPT, workflow=drawn()))
             assert status == 200
             assert answer["prompt"]["3"]["inputs"]["seed"] == 1
-            job = await client.app[keys.JOBS].get(answer["prompt_id"])
-            assert job is not None
+            job = await stored(client, answer)
             assert job.extra_data["extra_pnginfo"]["workflow"] == drawn()
             status, answer = await sent(client, picture())
             assert (status, answer["error"]["type"]) == (400, "invalid_prompt")
@@ -278,5 +278,62 @@ def test_secrets_are_kept_for_the_nodes_and_shown_to_nobody(tmp_path: Path) -> N
                     text = await shown.text()
                     assert id in text
                     assert "hunter2" not in text
+
+    asyncio.run(scenario())
+
+
+VALIDATED = {
+    "1": {"class_type": "ToyValidated", "inputs": {"value": 7}},
+    "2": {"class_type": "ToyShow", "inputs": {"value": ["1", 0]}},
+    "3": {"class_type": "ToyShow", "inputs": {"value": 1}},
+}
+
+
+def validated(**inputs: Any) -> dict[str, Any]:
+    return {**VALIDATED, "1": {"class_type": "ToyValidated", "inputs": inputs}}
+
+
+def test_the_authors_of_nodes_are_asked_on_the_worker(serve: Serve) -> None:
+    async def scenario() -> None:
+        async with serve() as client:
+            status, answer = await answered(client, prompt=validated(value=7))
+            assert (status, answer["node_errors"]) == (200, {})
+            assert (await stored(client, answer)).unvalidated == []
+            status, answer = await answered(client, prompt=validated(value=700))
+            assert status == 200
+            assert answer["node_errors"]["1"]["errors"][0]["type"] == "custom_validation_failed"
+            assert answer["node_errors"]["1"]["dependent_outputs"] == ["2"]
+            assert (await stored(client, answer)).outputs == ["3"]
+            status, answer = await answered(client, prompt=validated(value=700), partial_execution_targets=["2"])
+            assert status == 400
+            assert answer["error"]["type"] == "prompt_outputs_failed_validation"
+            assert answer["node_errors"]["1"]["errors"][0]["type"] == "custom_validation_failed"
+
+    asyncio.run(scenario())
+
+
+def test_an_author_who_does_not_answer_in_time_is_asked_when_the_job_runs(serve: Serve) -> None:
+    async def scenario() -> None:
+        async with serve() as client:
+            status, answer = await answered(client, prompt=validated(value=700, seconds=4.0))
+            assert (status, answer["node_errors"]) == (200, {})
+            job = await stored(client, answer)
+            assert (job.unvalidated, job.outputs) == (["1"], ["2", "3"])
+            entry = await ended(client, answer["prompt_id"])
+            assert entry["status"]["status_str"] == "error"
+            assert entry["status"]["messages"][-1][1]["node_id"] == "1"
+
+    asyncio.run(scenario())
+
+
+def test_a_prompt_is_taken_while_no_worker_can_be_asked(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        asks = NodeType("Asks", inputs=(Input("value", "INT"),), is_output=True, validate_inputs=("value",))
+        async with quiet(tmp_path, {"Asks": describe.snapshot(asks)}) as client:
+            graph = {"1": {"class_type": "Asks", "inputs": {"value": 1}}, "2": {"class_type": "Asks", "inputs": {}}}
+            status, answer = await answered(client, prompt=graph)
+            assert (status, list(answer["node_errors"])) == (200, ["2"])
+            job = await stored(client, answer)
+            assert (job.unvalidated, job.outputs) == (["1"], ["1"])
 
     asyncio.run(scenario())
