@@ -64,11 +64,11 @@ class Mailbox:
         """Adds a packet; drops the client where there is no room."""
         if self.goodbye is not None:
             return
-        late = self._small > LATE
+        late = self.waiting > LATE
         if late and packet.is_optional:
             return
-        if late and packet.is_status and self._packets[-1].is_status:
-            self._small -= len(self._packets.pop().data)
+        if late and packet.is_status and self._packets and self._packets[-1].is_status:
+            self._count(self._packets.pop(), -1)
         if not self._has_room(len(packet.data)):
             self.drop(Goodbye(TOO_SLOW, "too slow: more than 1 MiB waited to be read; connect again with since"))
             return
