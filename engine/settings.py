@@ -5,10 +5,11 @@ about choices we make ourselves are accepted.
 """
 
 import argparse
+import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -79,6 +80,27 @@ class Settings:
             user=self.user_directory,
             extra=self.extra_model_paths,
         )
+
+    def to_json(self) -> str:
+        """These settings as text, for another process's command line."""
+        return json.dumps(asdict(self), default=str)  # what JSON does not know are the paths
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        """The settings that `to_json` wrote.
+
+        Raises: SettingsError, when they are of another version.
+        """
+        try:
+            said = json.loads(text)
+            for name in [each for each in said if each.endswith("_directory")]:
+                said[name] = None if said[name] is None else Path(said[name])
+            said["extra_model_paths"] = tuple(Path(each) for each in said["extra_model_paths"])
+            return cls(**{**said, "ignored": tuple(said["ignored"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise SettingsError(
+                f"--settings: expected what this version of Latentwire writes, got {text!r:.200}"
+            ) from error
 
 
 def default_base() -> Path:

@@ -2,12 +2,26 @@
 
 import argparse
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import SettingsError
-from engine.settings import GIBIBYTE, Settings, add_arguments, from_namespace, parse
+from engine.settings import (
+    GIBIBYTE,
+    Memory,
+    Precision,
+    PreviewMethod,
+    Settings,
+    add_arguments,
+    from_namespace,
+    parse,
+)
 
 
 def test_no_options_are_the_defaults() -> None:
@@ -107,3 +121,55 @@ def test_options_can_stand_beside_those_of_a_subcommand() -> None:
     parser.add_argument("workflow")
     add_arguments(parser)
     assert from_namespace(parser.parse_args(["a.json", "--cpu"])) == Settings(cpu=True)
+
+
+# from one process to another
+
+NAMES = st.text(st.characters(exclude_characters="\0"), max_size=8)
+PATHS = st.lists(NAMES, max_size=3).map(lambda parts: Path(*parts))
+SIZES = st.none() | st.integers(0, 2**63)
+PRECISIONS = st.sampled_from(get_args(Precision))
+
+
+@given(
+    st.builds(
+        Settings,
+        **{f"{name}_directory": st.none() | PATHS for name in ("base", "output", "input", "temp", "user")},
+        extra_model_paths=st.lists(PATHS, max_size=2).map(tuple),
+        cpu=st.booleans(),
+        cuda_device=st.none() | NAMES,
+        deterministic=st.booleans(),
+        memory=st.sampled_from(get_args(Memory)),
+        **dict.fromkeys(("precision", "unet_precision", "vae_precision", "text_precision"), PRECISIONS),
+        cpu_vae=st.booleans(),
+        **dict.fromkeys(("reserve_vram", "cache_ram", "cache_vram"), SIZES),
+        cache_disk=st.integers(0, 2**63),
+        cache_none=st.booleans(),
+        disable_metadata=st.booleans(),
+        preview_method=st.sampled_from(get_args(PreviewMethod)),
+        preview_size=st.integers(1, 16384),
+        verbose=NAMES,
+        ignored=st.lists(NAMES, max_size=2).map(tuple),
+    )
+)
+def test_settings_are_the_same_in_another_process(settings: Settings) -> None:
+    again = Settings.from_json(settings.to_json())
+    assert again == settings
+    assert again.ignored == settings.ignored
+    assert again.to_json() == settings.to_json()
+
+
+def test_settings_survive_a_command_line(tmp_path: Path) -> None:
+    settings = Settings(base_directory=tmp_path / "a 'b' \"ä\" \udc80", ignored=("x",))
+    code = "import sys; from engine.settings import Settings; print(Settings.from_json(sys.argv[1]).to_json())"
+    root = Path(__file__).resolve().parents[2]
+    told = subprocess.run([sys.executable, "-c", code, settings.to_json()], cwd=root, capture_output=True, text=True)
+    assert told.stdout.strip() == settings.to_json()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{}", '{"cpu": true}', '{"extra_model_paths": [], "ignored": [], "x": 1}']
+)
+def test_settings_of_another_version_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--settings: expected"):
+        Settings.from_json(text)
