@@ -5,6 +5,7 @@ memory shows it once it is there. `readers` answer what memory does not know. do
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -59,13 +60,13 @@ class Jobs:
         with schema.refused(self._file):
             self._file.parent.mkdir(parents=True, exist_ok=True)
         self._lock.take()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.release)
             self._connection = schema.open_to_write(self._file)
+            undo.callback(self._connection.close)
             with schema.refused(self._file), schema.transaction(self._connection):
                 self._resume()
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         self._writer = Writer(self._connection, self._file)
         self._writer.start()
         self._is_open = True
