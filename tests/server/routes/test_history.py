@@ -65,7 +65,7 @@ def test_what_is_unknown_or_has_not_ended_is_nothing(tmp_path: Path) -> None:
         async with quiet(tmp_path) as client:
             id = await post(client, PROMPT)
             assert await history(client) == {}
-            for each in (id, "nobody", "%00", "%ff", "%2e%2e", "a" * 5000):
+            for each in (id, "nobody", "%00", "%ff", "a" * 5000):
                 assert await history(client, f"/{each}") == {}
             await client.app[keys.JOBS].start(id, "worker-0")
             assert await history(client, f"/{id}") == {}
