@@ -19,7 +19,8 @@ Options: --base-directory DIR (output/ below it is where pictures go), --start-d
 * ToyPrint(megabytes) -> INT: rubbish on stdout, by print and by os.write(1, …).
 * ToyFork(returns, seconds) -> INT, the child: it lives on for so long, or returns as if it were the worker.
   ToyProgram(seconds) -> INT, the process: a program that lives on for so long and inherits what it can.
-* ToyCloseFds() -> INT: closes every descriptor above 2. ToyThread() -> INT: leaves a thread that never ends.
+* ToyCloseFds() -> INT: closes every descriptor above 2. ToyCloseStderr() -> INT: closes sys.stderr.
+  ToyThread() -> INT: leaves a thread that never ends.
 * ToyValidated(value, seconds) -> INT: its validate hook takes so long, and refuses values above 100.
 * ToyRange(count) -> a list of INT; ToySum(values) takes the whole list; ToyExpand(value, depth) -> INT: expands.
 """
@@ -207,6 +208,12 @@ def close_descriptors() -> int:
     return 1
 
 
+@node("ToyCloseStderr", category="toy")
+def close_stderr() -> int:
+    sys.stderr.close()
+    return 1
+
+
 @node("ToyThread", category="toy")
 def thread() -> int:
     threading.Thread(target=threading.Event().wait, daemon=False).start()
@@ -266,6 +273,7 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
     fork,
     program,
     close_descriptors,
+    close_stderr,
     thread,
     validated,
     numbers,

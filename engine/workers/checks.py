@@ -1,12 +1,11 @@
 """Answers "can this prompt run?" with the authors' own functions, beside whatever the main thread is doing."""
 
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.workers.channel import Channel
+from engine.workers.process import report_exception
 
 Check = Callable[[Mapping[str, Any], Sequence[str] | None], Mapping[str, Any]]
 AT_ONCE = 4
@@ -41,7 +40,7 @@ class Checks:
             result = check(message["prompt"], message.get("targets"))
             self._channel.send({"type": "answer", "call": call, "result": result})
         except BaseException as error:  # noqa: BLE001 -- an author's code; SystemExit ends no thread of ours
-            traceback.print_exc(file=sys.stderr)
+            report_exception()
             self._refuse(call, f"{type(error).__name__}: {error}")
         finally:
             self._places.release()

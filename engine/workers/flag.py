@@ -16,6 +16,10 @@ class Flag:
         """From now on the answer is: stop."""
         self._is_set = True
 
+    def retire(self) -> None:
+        """The job is over: whoever still looks, a thread left behind, is of no interest."""
+        self._on_seen = None
+
     def is_cancelled(self) -> bool:
         """Whether the job should stop. Samplers ask this very often, so there is next to nothing in it."""
         self._looked = time.monotonic()

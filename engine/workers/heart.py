@@ -1,8 +1,6 @@
 """A sign of life every second, whatever the main thread is doing."""
 
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -11,6 +9,7 @@ import psutil
 
 from engine.workers.channel import Channel
 from engine.workers.inbox import Inbox
+from engine.workers.process import report_exception
 
 INTERVAL = 1.0
 DEVICES_INTERVAL = 5.0
@@ -75,4 +74,4 @@ class Heart:
             try:
                 self._devices = devices()
             except Exception:  # noqa: BLE001 -- a driver's answer; the last one is kept
-                traceback.print_exc(file=sys.stderr)
+                report_exception()

@@ -78,6 +78,8 @@ class Inbox:
     def done(self) -> None:
         """The job that ran is over."""
         with self._changed:
+            if self.running is not None:
+                self.running.flag.retire()
             self.running = None
 
     def is_cancelled(self) -> bool:

@@ -4,6 +4,7 @@ import faulthandler
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def become_worker() -> tuple[int, int]:
         _die_with_parent()
         _be_killed_first()
     return pipe
+
+
+def report_exception() -> None:
+    """Writes the exception that is being handled to the log; a node may have closed or replaced stderr."""
+    with suppress(Exception):
+        traceback.print_exc(file=sys.stderr)
 
 
 def _take_over_pipe() -> tuple[int, int]:

@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from engine.workers.heart import Heart
 from engine.workers.inbox import Inbox, Job, Release
 from engine.workers.journal import Journal
 from engine.workers.messages import BadFrame
-from engine.workers.process import become_worker
+from engine.workers.process import become_worker, report_exception
 
 FAULT = 1
 """Exit status: the worker itself went wrong; the traceback is on stderr."""
@@ -89,7 +88,7 @@ def serve(build: Callable[[Callable[[], bool]], Work]) -> NoReturn:
         channel.send({"type": "hello", "pid": os.getpid()})
         status = Worker(channel).run(build, began)
     except BaseException:  # noqa: BLE001 -- a fault of ours, or no memory to report one of a node
-        traceback.print_exc(file=sys.stderr)
+        report_exception()
     finally:
         _flush()
         # Threads that nodes left behind keep nobody here.
@@ -114,9 +113,8 @@ class Worker:
         try:
             work = build(self._inbox.is_cancelled)
             self._announce(work, began)
-            self._is_ready = True
         except BaseException as error:  # noqa: BLE001 -- plugins run at import; SystemExit would hide the reason
-            traceback.print_exc(file=sys.stderr)
+            report_exception()
             self._channel.send({"type": "broken", "message": _in_words(error)})
             return BROKEN
         _settle_memory()
@@ -127,10 +125,12 @@ class Worker:
     def _announce(self, work: Work, began: float) -> None:
         self._heart.watch(work.devices)
         self._checks.open(work.check)
+        types = work.types()
+        self._is_ready = True
         self._channel.send(
             {
                 "type": "types",
-                "types": work.types(),
+                "types": types,
                 "system": work.system,
                 "devices": self._heart.devices,
                 "seconds": time.monotonic() - began,
@@ -158,7 +158,7 @@ class Worker:
             status = "cancelled"
         except BaseException as error:  # noqa: BLE001 -- nodes may raise anything, KeyboardInterrupt and SystemExit too
             if not isinstance(error, LatentwireError):
-                traceback.print_exc(file=sys.stderr)
+                report_exception()
             journal.fail(error)
             status = "failed"
         if not self._channel.is_open:
@@ -179,7 +179,7 @@ class Worker:
         except (BadFrame, OSError) as error:
             print(f"worker: the server cannot be understood: {error}", file=sys.stderr)  # noqa: T201 -- stderr is the log
         except BaseException:  # noqa: BLE001 -- without this thread nobody could stop the worker
-            traceback.print_exc(file=sys.stderr)
+            report_exception()
         finally:
             os._exit(LOST)
 
@@ -226,7 +226,7 @@ def _release(work: Work, wish: Release) -> None:
     try:
         work.free(wish.unload_models, wish.free_memory)
     except Exception:  # noqa: BLE001 -- drivers and plugins free here; the next job may run all the same
-        traceback.print_exc(file=sys.stderr)
+        report_exception()
 
 
 def _close(work: Work) -> None:
@@ -237,7 +237,7 @@ def _close(work: Work) -> None:
     try:
         work.close()
     except BaseException:  # noqa: BLE001 -- the process ends now, whatever plugins think of it
-        traceback.print_exc(file=sys.stderr)
+        report_exception()
 
 
 def _in_words(error: BaseException) -> str:

@@ -65,3 +65,14 @@ def test_that_a_flag_was_seen_is_told_once_and_only_when_it_was_set() -> None:
     assert one.flag.is_cancelled()
     assert one.flag.is_cancelled()
     assert seen == ["a"]
+
+
+def test_a_thread_that_outlives_its_job_tells_nothing() -> None:
+    inbox, seen = Inbox(), list[str]()
+    one = job("a", seen)
+    inbox.add(one)
+    inbox.next()
+    inbox.done()
+    one.flag.set()
+    assert one.flag.is_cancelled()
+    assert seen == []

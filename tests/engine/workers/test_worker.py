@@ -18,19 +18,21 @@ def worker(tmp_path: Path) -> Iterator[Conversation]:
 
 
 def test_a_worker_says_hello_and_beats_while_it_imports(tmp_path: Path) -> None:
-    with conversation(tmp_path, "--start-delay", "1.2", ready=False) as worker:
-        found = worker.until(lambda each: each["type"] == "types")
-    assert (found[0]["type"], found[0]["pid"]) == ("hello", worker.process.pid)
-    beats = [each for each in found if each["type"] == "beat"]
-    assert len(beats) >= 2
-    assert beats[0]["memory"] > 1 << 20
-    assert beats[0]["cpu"] > 0
-    assert (beats[0]["job"], beats[0]["looked"]) == (None, None)
-    assert found[-1]["seconds"] >= 1.2
+    with conversation(tmp_path, "--start-delay", "1000", ready=False) as worker:
+        hello, first, second = worker.next(), worker.next(), worker.next()
+    assert hello is not None
+    assert (hello["type"], hello["pid"]) == ("hello", worker.process.pid)
+    for beat in (first, second):
+        assert beat is not None
+        assert (beat["type"], beat["job"], beat["looked"]) == ("beat", None, None)
+        assert beat["memory"] > 1 << 20
+        assert beat["cpu"] > 0
 
 
-def test_a_ready_worker_describes_its_nodes_and_its_machine(worker: Conversation) -> None:
-    message = worker.received[-1]
+def test_a_ready_worker_describes_its_nodes_and_its_machine(tmp_path: Path) -> None:
+    with conversation(tmp_path, "--start-delay", "0.2") as worker:
+        message = worker.received[-1]
+    assert message["seconds"] >= 0.2
     assert message["types"]["ToyValidated"]["latentwire"]["validate_inputs"] == ["value", "seconds"]
     assert message["system"]["pytorch_version"] == "none"
     assert message["devices"][0]["name"] == "toy"
@@ -151,6 +153,14 @@ def test_a_prompt_that_cannot_run_fails_its_job(
     assert status == "failed"
     assert kinds(events)[-2:] == ["Failed", "Finished"]
     assert message in events[-2]["message"]
+
+
+def test_a_worker_needs_no_stderr_to_go_on(worker: Conversation) -> None:
+    for job, prompt in {"j": show("ToyCloseStderr"), "k": show("ToyRaise", kind="KeyboardInterrupt")}.items():
+        worker.run(job, prompt)
+        worker.until_done(job)
+    worker.run("l", show("ToyConstant"))
+    assert worker.until_done("l")[0] == "succeeded"
 
 
 def test_what_nodes_print_stays_out_of_the_pipe(worker: Conversation) -> None:
