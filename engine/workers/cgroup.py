@@ -3,7 +3,7 @@
 Only Linux has groups; elsewhere there is no limit and no evidence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -43,12 +43,13 @@ def resident(pid: int, proc: Path = PROC) -> int | None:
 class OomKills:
     """Kills for want of memory that no dead worker has been explained with yet."""
 
-    def __init__(self) -> None:
-        self._explained = oom_kills()
+    def __init__(self, count: Callable[[], int] = oom_kills) -> None:
+        self._count = count
+        self._explained = count()
 
     def unexplained(self) -> int:
         """How many there are now."""
-        return oom_kills() - self._explained
+        return self._count() - self._explained
 
     def explain(self) -> None:
         """One of them was this worker."""

@@ -16,6 +16,9 @@ from engine.workers.messages import HEAD, MAX_FRAME, frame, lengths, parse
 BUFFER = 64 << 10
 """Bytes read ahead of whoever listens: a worker that is faster than that waits."""
 
+BURIAL = 2.0
+"""Seconds for the system to report the end of a process that was killed."""
+
 
 class Child:
     """A process in a session of its own, so that a terminal's Ctrl-C is not for it and all it forks can be killed."""
@@ -79,8 +82,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._transport.kill()
 
-    def close(self) -> None:
-        """Lets go of the pipes, even those that somebody it forked still holds."""
+    async def close(self) -> None:
+        """Lets go of a process that was killed, and of its pipes, even those that somebody it forked still holds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BURIAL):
+                await self.exited.wait()
         self._transport.close()
 
 

@@ -64,6 +64,11 @@ def describe(code: int | None) -> str:
     return f"{number.name} ({signal.strsignal(number) or 'unknown'})"
 
 
+def was_killed(code: int | None) -> bool:
+    """Whether a process was killed in the way that the system does it when memory runs out."""
+    return describe(code).startswith("SIGKILL ")
+
+
 def _cause(exit: Exit) -> End:
     how = describe(exit.code)
     if exit.code is None or exit.code >= 0x8000_0000 or how.partition(" ")[0] in _CRASHES:

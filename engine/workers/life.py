@@ -11,7 +11,7 @@ from typing import Any
 from engine.workers.cgroup import OomKills, resident
 from engine.workers.child import Child
 from engine.workers.contract import End, Limits, Listener, Task
-from engine.workers.death import Exit, classify, describe, died
+from engine.workers.death import Exit, classify, describe, died, was_killed
 from engine.workers.memory_limits import total
 from engine.workers.messages import BadFrame
 from engine.workers.stderr import Stderr
@@ -47,6 +47,7 @@ class Life:
         self.devices: Sequence[Mapping[str, Any]] = ()
         self.system: Mapping[str, Any] = {}
         self.broken = ""
+        self.was_ready = False
         self.was_useful = False
         self.child = child
         self.watch = Watch(limits)
@@ -80,28 +81,19 @@ class Life:
             for outcome in await asyncio.gather(printing, reading, watching, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     log.error("%s was not looked after", self._name, exc_info=outcome, extra=self._where())
-            self.child.close()
+            await self.child.close()
         return await self._tell_end()
 
     def run(self, task: Task) -> None:
         """Gives an idle worker a task."""
+        is_sent = self.child.write(_order(task))
         self.task, self.phase = task, "busy"
         self._had_begun = self._is_cancelled = False
         self._kills_before = self._kills.unexplained()
         self._recent.append(frozenset(task.models))
         self.watch.began()
-        self.child.write(
-            {
-                "type": "run",
-                "job": task.job,
-                "prompt": dict(task.prompt),
-                "targets": list(task.targets),
-                "extra": dict(task.extra),
-                "unvalidated": list(task.unvalidated),
-                "attempt": task.attempt,
-                "client_id": task.client_id,
-            }
-        )
+        if not is_sent and self.child.code is None:
+            self._give_up(died("killed", "the worker no longer listened to the server, and was ended"))
 
     def cancel(self, job: str) -> bool:
         """Asks for the end of a job. False: it does not run here."""
@@ -184,6 +176,7 @@ class Life:
     async def _ready(self, message: dict[str, Any]) -> None:
         self.devices = _objects(message.get("devices"))
         self.system = message["system"] if isinstance(message.get("system"), dict) else {}
+        self.was_ready = True
         self.watch.ready()
         await self._told(self._listener.types(self._name, message))
         self._measure()
@@ -210,7 +203,7 @@ class Life:
             return
         self._had_begun = self.was_useful = True
         self.watch.event()
-        if not (self._is_interrupted() and _is_end(event)):
+        if not (self._is_interrupted() and _is_bad_end(event)):
             await self._told(self._listener.event(self._name, self.task.job, event, data))
 
     async def _done(self, message: dict[str, Any]) -> None:
@@ -220,7 +213,7 @@ class Life:
         if task is None or message.get("job") != task.job:
             return
         end = End(status)
-        if self._is_interrupted() and status == "cancelled":
+        if self._is_interrupted() and status != "succeeded":
             end = died("stopped", "the server was stopped while the job ran")
         self.task = None
         self.was_useful = True
@@ -251,7 +244,10 @@ class Life:
             self.watch.empty_within(EMPTYING)
         else:
             self.phase = "idle"
-            self._listener.free()
+            try:
+                self._listener.free()
+            except Exception:  # as in _told
+                log.exception("nobody heard that %s is free", self._name, extra=self._where())
 
     def _is_too_large(self) -> bool:
         """Larger than it may be between jobs, and not from the start: a new process would be smaller."""
@@ -267,7 +263,7 @@ class Life:
         """Looks at the process several times a second."""
         loop, tick = asyncio.get_running_loop(), _tick(self._limits)
         before, received = loop.time(), self.child.received
-        while self._verdict is None:
+        while self._verdict is None and self.child.code is None:
             await asyncio.sleep(tick)
             now = loop.time()
             was_listening = self.child.is_waiting or self.child.received != received
@@ -276,7 +272,7 @@ class Life:
             before, received = now, self.child.received
             self._measure()
             self._tidy()
-            if (end := self.watch.verdict()) is not None:
+            if self.child.code is None and (end := self.watch.verdict()) is not None:
                 self._give_up(end)
 
     def _tidy(self) -> None:
@@ -358,6 +354,8 @@ class Life:
 
     def _evidence_of_size(self) -> str:
         """Why somebody else's SIGKILL was for the lack of memory; "" when nothing says so."""
+        if not was_killed(self.child.code):
+            return ""
         size = f"{self.watch.memory / (1 << 30):.2f} GiB"
         if self._kills.unexplained() > self._kills_before:
             self._kills.explain()
@@ -378,13 +376,28 @@ class Life:
         return {"worker": self._name, "job": self.task.job if self.task else None}
 
 
+def _order(task: Task) -> dict[str, Any]:
+    return {
+        "type": "run",
+        "job": task.job,
+        "prompt": dict(task.prompt),
+        "targets": list(task.targets),
+        "extra": dict(task.extra),
+        "unvalidated": list(task.unvalidated),
+        "attempt": task.attempt,
+        "client_id": task.client_id,
+    }
+
+
 def _objects(value: Any) -> list[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _is_end(event: Mapping[str, Any]) -> bool:
-    """Whether an event says that its job was cancelled."""
-    return event.get("kind") == "Interrupted" or (event.get("kind"), event.get("status")) == ("Finished", "cancelled")
+def _is_bad_end(event: Mapping[str, Any]) -> bool:
+    """Whether an event says that its job was cancelled, or failed, which a node may well do when it is interrupted."""
+    kind = event.get("kind")
+    is_failure = kind == "Failed" and not event.get("blocked")
+    return is_failure or kind == "Interrupted" or (kind == "Finished" and event.get("status") != "succeeded")
 
 
 def _tick(limits: Limits) -> float:

@@ -127,12 +127,12 @@ class Supervisor:
         born = asyncio.get_running_loop().time()
         end = await life.live()
         lasted = asyncio.get_running_loop().time() - born
-        if life.was_useful or (life.system and lasted > SETTLED):
+        if life.was_useful or (life.was_ready and lasted > SETTLED):
             return None
         return life.broken or end.message
 
     async def _pause(self) -> None:
-        seconds = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
+        seconds = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
         if self._is_stopping.is_set():
             return
         text = "%s is started again in %g s: %s"

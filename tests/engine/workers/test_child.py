@@ -20,8 +20,7 @@ async def run(text: str) -> Child:
 
 async def end(child: Child) -> int | None:
     child.kill()
-    await child.exited.wait()
-    child.close()
+    await child.close()
     return child.code
 
 
@@ -78,7 +77,7 @@ def test_writing_to_a_dead_process_says_so() -> None:
         await child.exited.wait()
         await until(lambda: not child.write({"type": "cancel"}))
         assert child.code == 0
-        child.close()
+        await child.close()
 
     asyncio.run(scenario())
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from engine.workers.contract import End
+from engine.workers.cgroup import OomKills
+from engine.workers.contract import End, Limits
+from engine.workers.supervisor import Supervisor
 from tests.engine.workers.crew import Crew, Ear, crew, script, task, toy, until
 
 LONG = 3600.0
@@ -110,6 +112,30 @@ def test_a_large_worker_that_somebody_kills_was_killed_for_its_size(tmp_path: Pa
             end = await team.end("bad")
             assert (end.cause, end.is_nodes_fault) == ("out_of_memory", True)
             assert "memory ran out" in end.message
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_the_system_counts_as_out_of_memory_was_killed_for_that(tmp_path: Path) -> None:
+    counted = [3]
+
+    async def scenario() -> None:
+        ear = Ear()
+        kills = OomKills(lambda: counted[0])
+        command = toy(tmp_path)
+        worker = Supervisor("worker-0", lambda: command, dict, ear, Limits(), kills)
+        worker.start()
+        for job in ("counted", "explained"):
+            await until(lambda: worker.is_idle)
+            worker.run(task(job, "ToyStubborn", seconds=LONG))
+            await until(lambda job=job: ear.kinds(job))
+            counted[0] = 4
+            os.kill(worker.state.pid or 0, signal.SIGKILL)
+            await until(lambda job=job: job in ear.ends)
+        await worker.stop(at_once=True)
+        assert (ear.ends["counted"].cause, ear.ends["counted"].is_nodes_fault) == ("out_of_memory", True)
+        assert "the system counts it" in ear.ends["counted"].message
+        assert ear.ends["explained"].cause == "killed"  # one count is one death
 
     asyncio.run(scenario())
 

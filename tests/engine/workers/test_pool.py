@@ -1,6 +1,7 @@
 """Several workers: who gets what, and what happens when they are told to stop."""
 
 import asyncio
+import gc
 import time
 from pathlib import Path
 from typing import Any
@@ -273,4 +274,39 @@ def test_a_pool_that_is_dropped_takes_its_processes_along(tmp_path: Path) -> Non
         pids.append(pool.workers[0].pid)
 
     asyncio.run(scenario())
+    gc.collect()  # where it would be noticed that somebody was left behind
     assert not Path(f"/proc/{pids[0]}/exe").exists()
+
+
+def test_a_job_that_fails_because_the_server_stops_runs_again() -> None:
+    text = """
+ready()
+m = work("run")
+tell(m)
+work("cancel")
+tell(m, kind="Executed", node="1")
+tell(m, kind="Failed", message="interrupted system call")
+tell(m, kind="Finished", status="failed")
+say("done", job=m["job"], status="failed")
+work("stop")
+"""
+
+    async def scenario() -> None:
+        async with crew(script(text)) as team:
+            await team.give(task("running"))
+            await team.pool.stop()
+            assert team.ear.ends["running"].cause == "stopped"
+            assert team.ear.kinds("running") == ["Text", "Executed"]
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_no_longer_listens_is_replaced() -> None:
+    async def scenario() -> None:
+        async with crew(script("ready(); os.close(0); time.sleep(3600)")) as team:
+            worker = await team.idle()
+            await team.pool.run(worker, task("lost"))
+            end = await team.end("lost")
+            assert (end.cause, end.is_nodes_fault) == ("killed", False)
+
+    asyncio.run(scenario())
