@@ -102,6 +102,7 @@ async def _say_goodbye(app: web.Application) -> None:
 
 
 async def _stop(app: web.Application) -> None:
+    app[DESK].close()
     await app[keys.HOUSEKEEPING].stop()
     await app[keys.DISPATCHER].stop()
     await app[keys.JOBS].close()
