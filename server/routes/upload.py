@@ -81,12 +81,12 @@ def _original(folders: Folders, text: str | None) -> Path:
         raise Refused(400, f"{expected}, got {(text or 'nothing')!r:.100}") from error
     if not isinstance(reference, dict):
         raise Refused(400, f"{expected}, got {text!r:.100}")
-    names = [reference.get(key) or "" for key in ("filename", "subfolder", "type")]
-    if not all(isinstance(each, str) for each in names) or not names[0]:
+    names = [reference.get(key) for key in ("filename", "subfolder", "type")]
+    if not names[0] or not all(isinstance(each, str | None) for each in names):
         raise Refused(400, f"{expected}, each a text, got {text!r:.100}")
     filename, subfolder, type = names
     try:
-        return find(folders, filename, subfolder, type or "output")
+        return find(folders, filename, subfolder or "", type or "output")
     except Refused as refused:
         raise Refused(400, f"original_ref: {refused}") from refused
 

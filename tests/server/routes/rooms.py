@@ -39,3 +39,4 @@ async def serving(base: Path, *rooms: Any, patience: float = 0.1, **settings: An
         app.add_routes(getattr(room, "ROUTES", room))
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
         yield client
+    app[DESK].close()

@@ -1,0 +1,117 @@
+"""GET /models, /embeddings, /view_metadata."""
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.routes import models
+from server.safetensors_header import LARGEST_HEADER, read_metadata
+from tests.server.routes.rooms import folders_in, serving
+
+
+def ask(base, path, **query):
+    async def scenario():
+        async with serving(base, models) as client, client.get(path, params=query) as answer:
+            return answer.status, await answer.json()
+
+    return asyncio.run(scenario())
+
+
+def put(base, name, data=b""):
+    folders_in(base)
+    path = base / "models" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def safetensors(header):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+def test_the_kinds_of_folders_are_listed(tmp_path):
+    status, kinds = ask(tmp_path, "/models")
+    assert status == 200
+    assert {"checkpoints", "loras", "embeddings", "diffusion_models"} <= set(kinds)
+    assert not {"clip", "unet"} & set(kinds)
+
+
+def test_the_files_of_a_folder_are_listed(tmp_path):
+    put(tmp_path, "loras/b.safetensors")
+    put(tmp_path, "loras/sub/a.safetensors")
+    put(tmp_path, "loras/notes.md")
+    assert ask(tmp_path, "/models/loras") == (200, ["b.safetensors", "sub/a.safetensors"])
+
+
+def test_old_names_of_folders_are_understood(tmp_path):
+    put(tmp_path, "unet/a.safetensors")
+    put(tmp_path, "clip/b.safetensors")
+    assert ask(tmp_path, "/models/unet") == ask(tmp_path, "/models/diffusion_models") == (200, ["a.safetensors"])
+    assert ask(tmp_path, "/models/clip") == (200, ["b.safetensors"])
+
+
+def test_an_unknown_folder_is_said(tmp_path):
+    status, body = ask(tmp_path, "/models/..%2F..")
+    assert status == 404
+    assert "checkpoints" in body["error"]
+
+
+def test_embeddings_have_no_extension(tmp_path):
+    put(tmp_path, "embeddings/bad.hands.pt")
+    put(tmp_path, "embeddings/sub/good.safetensors")
+    assert ask(tmp_path, "/embeddings") == (200, ["bad.hands", "sub/good"])
+
+
+def test_the_metadata_of_a_file_is_shown(tmp_path):
+    put(
+        tmp_path, "loras/sub/a.safetensors", safetensors({"__metadata__": {"tags": "ü"}, "w": {"shape": [1]}}) + b"\0\0"
+    )
+    assert ask(tmp_path, "/view_metadata/loras", filename="sub/a.safetensors") == (200, {"tags": "ü"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "absent.safetensors", "../secret.safetensors", "/etc/passwd", "a.pt", "none.safetensors", "\0.safetensors"],
+)
+@pytest.mark.parametrize("folder", ["loras", "unknown"])
+def test_what_has_no_metadata_is_not_found(tmp_path, folder, name):
+    put(tmp_path, "secret.safetensors", safetensors({"__metadata__": {"secret": "yes"}}))
+    put(tmp_path, "loras/a.pt", safetensors({"__metadata__": {"a": "b"}}))
+    put(tmp_path, "loras/none.safetensors", safetensors({"w": {}}))
+    status, body = ask(tmp_path, f"/view_metadata/{folder}", filename=name)
+    assert (status, list(body)) == (404, ["error"])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0\0\0",
+        (1 << 63).to_bytes(8, "little"),
+        (LARGEST_HEADER + 1).to_bytes(8, "little") + b"{}",
+        (100).to_bytes(8, "little") + b"{}",
+        safetensors(b"[" * 100_000),
+        safetensors(b"\xff"),
+        safetensors([]),
+        safetensors({"__metadata__": []}),
+        safetensors({"__metadata__": None}),
+    ],
+    ids=lambda data: str(len(data)),
+)
+def test_a_damaged_header_says_nothing(tmp_path, data):
+    assert read_metadata(put(tmp_path, "a.safetensors", data)) is None
+
+
+def test_a_word_that_json_does_not_know_becomes_null(tmp_path):
+    assert read_metadata(put(tmp_path, "a.safetensors", safetensors(b'{"__metadata__":{"a":NaN}}'))) == {"a": None}
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_make_reading_fail(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("a") / "a.safetensors"
+    path.write_bytes(data)
+    assert read_metadata(path) is None or data
