@@ -81,9 +81,10 @@ def read(data: bytes) -> Submission:
     else:
         graph, around = sent, {} if _is_bare_prompt(sent) else sent
     try:
+        named = fields.text(around, "prompt_id")
         return Submission(
-            id=fields.text(around, "prompt_id") or str(uuid4()),
-            is_named=around.get("prompt_id") is not None,
+            id=str(uuid4()) if named is None else named,
+            is_named=named is not None,
             graph=graph,
             is_foreign=graph is sent or is_editor_format(graph),
             digest=digest,
