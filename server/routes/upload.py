@@ -81,10 +81,9 @@ def _original(folders: Folders, text: str | None) -> Path:
         raise Refused(400, f"{expected}, got {(text or 'nothing')!r:.100}") from error
     if not isinstance(reference, dict):
         raise Refused(400, f"{expected}, got {text!r:.100}")
-    names = [reference.get(key) for key in ("filename", "subfolder", "type")]
-    if not names[0] or not all(isinstance(each, str | None) for each in names):
+    filename, subfolder, type = (reference.get(key) for key in ("filename", "subfolder", "type"))
+    if not filename or not all(isinstance(each, str | None) for each in (filename, subfolder, type)):
         raise Refused(400, f"{expected}, each a text, got {text!r:.100}")
-    filename, subfolder, type = names
     try:
         return find(folders, filename, subfolder or "", type or "output")
     except Refused as refused:
