@@ -6,7 +6,7 @@ A value is cheap to copy and never changes: a patched model is a new value that 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,11 @@ from engine.models.latent_format import LatentFormat
 from engine.models.vae import AutoencoderKL
 from engine.sampling.prediction import Prediction
 from engine.text.embedding import Embeddings
-from engine.text.encoder import TextEncoder, encode
+from engine.text.encoder import encode
 from engine.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from engine.text.clip import TextEncoder
 
 Check = Callable[[], None]
 
@@ -67,7 +70,7 @@ class Clip:
     `encoder_id` is how embedding files name it. `last_layer` -1 is the last one, -2 skips one, and so on.
     """
 
-    part: Part[TextEncoder]
+    part: "Part[TextEncoder]"
     keeper: Keeper
     tokenizer: Tokenizer
     embeddings: Embeddings

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,9 @@ from engine.models.controlnet import ControlNet, ControlNetConfig
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
-from engine.text.encoder import TextConfig, TextEncoder
+
+if TYPE_CHECKING:
+    from engine.text.clip import TextEncoder
 
 Config = TypeVar("Config")
 
@@ -41,11 +43,13 @@ class Builder:
         config = self._config(tensors, lambda shapes: UNetConfig.from_shapes(shapes, self.hints.unet_heads))
         return self._part("the denoiser", "network", lambda: UNet(config), tensors)
 
-    def text(self, prefix: str) -> Part[TextEncoder] | None:
+    def text(self, prefix: str) -> "Part[TextEncoder] | None":
         """The CLIP text encoder below a prefix, or None when there is none. Raises: CheckpointError."""
         tensors = {keys.clip_name(name): tensor for name, tensor in self.file.read(prefix).items()}
         if _TOKENS not in tensors:
             return None
+        from engine.text.clip import TextConfig, TextEncoder  # slow: it imports transformers
+
         if TOKEN_IDS in self.file.shapes:
             tensors[_TOKENS] = self._full_table(tensors[_TOKENS])
         heads, activation = self.hints.clip_heads, self.hints.clip_activation

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
-from transformers.activations import ACT2FN
-
 from engine.errors import CheckpointError
 from engine.sampling.prediction import Kind
 
@@ -55,5 +53,7 @@ def _is_possible(name: str, value: Any) -> bool:
     if name == "prediction":
         return value in get_args(Kind)
     if name == "clip_activation":
+        from engine.text.clip import ACT2FN  # slow; but who says this has a text encoder, which needs it anyway
+
         return isinstance(value, str) and value in ACT2FN
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1

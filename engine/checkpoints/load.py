@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.checkpoints import keys
 from engine.checkpoints.build import Builder
@@ -18,9 +19,11 @@ from engine.models.latent_format import SD1
 from engine.sampling.prediction import Prediction
 from engine.sampling.table import SigmaTable
 from engine.text.embedding import Embeddings
-from engine.text.encoder import TextEncoder
 from engine.text.tokenizer import Tokenizer
 from engine.values import Clip, ControlNet, Model, PixelSpace, Vae
+
+if TYPE_CHECKING:
+    from engine.text.clip import TextEncoder
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +119,7 @@ class Loader:
             match.family.id,
         )
 
-    def _clip(self, part: Part[TextEncoder], spec: TextSpec) -> Clip:
+    def _clip(self, part: "Part[TextEncoder]", spec: TextSpec) -> Clip:
         if spec.padding not in self._tokenizers:
             self._tokenizers[spec.padding] = Tokenizer(spec.padding)
         tokenizer = self._tokenizers[spec.padding]

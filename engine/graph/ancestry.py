@@ -1,12 +1,14 @@
 """What needs what in a prompt: which nodes the outputs need, where no order can be found, and what a fault spoils."""
 
 from collections.abc import Collection, Iterable, Sequence
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from engine.graph.problem import Problem, short
 from engine.graph.prompt import Prompt
 from engine.graph.registry import Registry
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 MAX_TRACED_OUTPUTS = 100  # failed outputs that are traced to their causes
 MAX_NAMED_NODES = 20
@@ -54,6 +56,8 @@ def cycles(prompt: Prompt, sources: Sources, within: Collection[str]) -> list[Pr
     """One problem for each knot of nodes that wait for each other, naming one circle in it."""
     if not within:
         return []
+    import networkx as nx  # here, because prompts with cycles are rare and everybody would wait for it at the start
+
     # In the prompt's order throughout, so that the same prompt gets the same message.
     order = {node_id: index for index, node_id in enumerate(prompt)}
     graph = nx.DiGraph()
@@ -96,8 +100,10 @@ def causes(sources: Sources, failed: Sequence[str], bad: Collection[str]) -> dic
     return result
 
 
-def _circle(knot: nx.DiGraph, first: str) -> list[str]:
+def _circle(knot: "nx.DiGraph", first: str) -> list[str]:
     """The shortest way round through `first`."""
+    import networkx as nx
+
     came_from: dict[str, str | None] = {first: None, **dict(nx.bfs_predecessors(knot, first))}
     ends = set(knot.predecessors(first))
     node_id: str | None = next(each for each in came_from if each in ends)  # in the order of their distance

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torchsde
 from torch import Tensor
 
 from engine.errors import SamplingError
@@ -57,6 +56,8 @@ def brownian(like: Tensor, sigmas: Tensor, seed: int, on_device: bool = False) -
     if low == high:
         # One level above 0: there is no path between levels, and nobody draws.
         return fresh(like, seed)
+    import torchsde  # here, because it imports scipy, and few samplers draw such noise
+
     tree = torchsde.BrownianTree(low, start, high, entropy=seed % SEEDS)
 
     def draw(sigma: Tensor, following: Tensor) -> Tensor:

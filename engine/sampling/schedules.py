@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 import numpy
 import torch
-from scipy import stats
 from torch import Tensor
 
 from engine.errors import SamplingError
@@ -120,6 +119,8 @@ def beta(steps: int, table: SigmaTable, alpha: float = 0.6, beta: float = 0.6) -
 
     Returns: fewer than steps + 1 levels where two fell on the same entry of the table.
     """
+    from scipy import stats  # slow to import, and one schedule's affair
+
     shares = 1 - numpy.linspace(0, 1, steps, endpoint=False)
     indices = numpy.rint(stats.beta.ppf(shares, alpha, beta) * (len(table) - 1)).astype(int)
     kept = dict.fromkeys(indices.tolist())

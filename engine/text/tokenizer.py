@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from torch import Tensor
-from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from engine.text.emphasis import spans
+
+if TYPE_CHECKING:
+    from engine.text.clip import CLIPTokenizer
 
 START = 49406
 END = 49407
@@ -116,8 +119,10 @@ def _place(piece: list[Token], filled: list[list[Token]]) -> None:
         room = CHUNK - 2 - len(filled[-1])
 
 
-def _read_vocabulary() -> CLIPTokenizer:
+def _read_vocabulary() -> "CLIPTokenizer":
     """The tokenizer of the original CLIP, made from its list of merges, without asking a hub."""
+    from engine.text.clip import CLIPTokenizer  # slow: it imports transformers
+
     packed = files("engine.text").joinpath("bpe_simple_vocab_16e6.txt.gz").read_bytes()
     lines = gzip.decompress(packed).decode("utf-8").split("\n")[1 : _MERGES + 1]
     merges = [(first, second) for first, second in (line.split() for line in lines)]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from engine.text.encoder import TextConfig, TextEncoder
+from engine.text.clip import TextConfig, TextEncoder
 from engine.text.tokenizer import CHUNK, END, START, Tokenizer
 from engine.training.loop import Budget, Losses, Phase, Settings
 from engine.training.objective import contrast

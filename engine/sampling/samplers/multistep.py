@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy
-from scipy import integrate
 from torch import Tensor
 
 from engine.sampling.denoiser import Denoiser, Step, Walk, direction
@@ -187,6 +186,8 @@ def _preserving_integral(known: Sequence[float], j: int, start: float, end: floa
         grown = math.exp(_BETA_SLOPE * time**2 / 2 + _BETA_START * time)
         rate = (_BETA_SLOPE * time + _BETA_START) * grown / (2 * math.sqrt(grown - 1))
         return rate * _lagrange(known, j, time)
+
+    from scipy import integrate  # slow to import, and one sampler's affair
 
     return float(integrate.quad(integrand, start, end, epsrel=1e-8)[0])
 

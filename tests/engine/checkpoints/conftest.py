@@ -11,7 +11,7 @@ from engine.models.controlnet import ControlNet, ControlNetConfig
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
-from engine.text.encoder import TextConfig, TextEncoder
+from engine.text.clip import TextConfig, TextEncoder
 
 UNET = UNetConfig(
     model_channels=32,

@@ -16,7 +16,7 @@ from engine.errors import PathError
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
-from engine.text.encoder import TextConfig, TextEncoder
+from engine.text.clip import TextConfig, TextEncoder
 
 LAYOUTS = Path(__file__).parents[2] / "data" / "checkpoint_layouts"
 

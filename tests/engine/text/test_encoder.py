@@ -2,7 +2,8 @@ import pytest
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from engine.text.encoder import TextConfig, TextEncoder, encode
+from engine.text.clip import TextConfig, TextEncoder
+from engine.text.encoder import encode
 from engine.text.tokenizer import CHUNK, END, START, Token, Tokenizer
 
 CONFIG = TextConfig(width=32, layers=3, heads=4, mlp_width=64)
