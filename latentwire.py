@@ -7,7 +7,9 @@
 This is where the parts are introduced to each other; the command line and workers stand on it.
 """
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -18,13 +20,14 @@ from PIL import Image
 
 from engine import __version__
 from engine.checkpoints.load import Loader
-from engine.devices import device, memory
+from engine.devices import device, interruption, memory, report
 from engine.devices.storage import TensorStorage
 from engine.errors import LatentwireError, PromptError
 from engine.folders import Folders
 from engine.graph.assign import assign, find_node
-from engine.graph.cache import Budgets, Cache
+from engine.graph.cache import Budgets, Cache, Entry
 from engine.graph.define import node_type
+from engine.graph.describe import snapshots
 from engine.graph.events import Emit
 from engine.graph.executor import Executor, Outcome
 from engine.graph.failure import advise
@@ -34,6 +37,7 @@ from engine.graph.run import never
 from engine.graph.validate import Validation, validate
 from engine.graph.workflow_file import read
 from engine.settings import Settings
+from engine.values import Clip, ControlNet, Model, Vae
 from nodes import all_nodes
 
 __all__ = ["Engine", "LatentwireError", "Result", "Settings", "Workflow", "load"]
@@ -45,19 +49,21 @@ WRITE_AFTER = 1.0  # seconds a node must have worked for its result to be worth 
 class Engine:
     """The parts, built from settings and joined up: folders, node types, the cache and the executor.
 
-    Keep one for several runs: loaded models and results stay with it.
+    Keep one for several runs: loaded models and results stay with it. `cache_folder` is where results go with
+    --cache-disk, by default a folder of the user's; several processes need one each.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, cache_folder: Path | None = None) -> None:
         self.settings = settings or Settings()
         self.folders = self.settings.folders()
-        self.cache = Cache(_budgets(self.settings, self.folders), TensorStorage(), write_after=WRITE_AFTER)
-        loader = Loader(
+        budgets = _budgets(self.settings, cache_folder or self.folders.user / "cache")
+        self.cache = Cache(budgets, TensorStorage(), write_after=WRITE_AFTER)
+        self.loader = Loader(
             device.choose(self.settings),
             embeddings=self.folders.folders("embeddings"),
             make_room=self._make_room,
         )
-        services: Mapping[type, object] = {Settings: self.settings, Folders: self.folders, Loader: loader}
+        services: Mapping[type, object] = {Settings: self.settings, Folders: self.folders, Loader: self.loader}
         self.registry = Registry(node_type(function, services) for function in all_nodes())
         self.executor = Executor(
             self.registry, self.cache, salt=f"{__version__} torch {torch.__version__}", advise=_advise
@@ -66,6 +72,64 @@ class Engine:
     def close(self) -> None:
         """Writes what should outlive this process to the disk, where the settings give it room (--cache-disk)."""
         self.cache.flush()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Every node type as plain data, for a process that has none of the nodes."""
+        return snapshots(self.registry)
+
+    def system(self) -> dict[str, Any]:
+        """The versions that pictures may depend on."""
+        return report.system()
+
+    def devices(self) -> list[dict[str, Any]]:
+        """The devices in use and their memory now, as /system_stats shows them."""
+        return report.devices(self.loader.devices)
+
+    def check(self, prompt: Mapping[str, Any], targets: Sequence[str] | None = None) -> dict[str, Any]:
+        """Whether a prompt can run, authors' own checks included; may be asked from any thread.
+
+        Returns: accepted, error, node_errors, outputs, and the prompt with its values converted, all as plain data.
+        Raises: PromptError, when it is not even a graph.
+        """
+        checked = validate(Prompt.from_json(prompt), self.registry, targets)
+        return {
+            "accepted": checked.is_accepted,
+            "error": checked.error(),
+            "node_errors": checked.node_errors(),
+            "outputs": [*checked.outputs],
+            "prompt": checked.prompt.to_json(),
+        }
+
+    def free(self, *, unload_models: bool = True, free_memory: bool = True) -> None:
+        """Gives memory back, between runs: that of networks and their files, and that of all results."""
+        if unload_models:
+            self.loader.keeper.send_all_away()
+            self.cache.drop(_holds_network)
+        if free_memory:
+            self.executor.forget()
+        for each in {self.loader.devices.main, self.loader.devices.vae}:
+            memory.release_unused(each)
+
+    def warm_up(self) -> None:
+        """Imports what is slow and the first run with a text would wait for; for a thread with nothing else to do."""
+        importlib.import_module("engine.text.clip")
+
+    def stop_when(self, is_cancelled: Callable[[], bool]) -> None:
+        """Has every network of this process look at this flag while it works; for a process that runs one job at once.
+
+        A GPU's networks do not: their steps are short, and samplers look between them.
+        """
+        if self._computes_on_cpu:
+            interruption.install(is_cancelled)
+
+    def stoppable(self, is_cancelled: Callable[[], bool]) -> AbstractContextManager[None]:
+        """The same for the networks of this thread, for as long as a `with` block lasts."""
+        needs_none = is_cancelled is never or not self._computes_on_cpu
+        return nullcontext() if needs_none else interruption.interruptible(is_cancelled)
+
+    @property
+    def _computes_on_cpu(self) -> bool:
+        return "cpu" in (self.loader.devices.main.type, self.loader.devices.vae.type)
 
     def _make_room(self, where: torch.device, size: int) -> None:
         """Cached results leave a GPU before networks do."""
@@ -110,9 +174,10 @@ class Workflow:
         Raises: PromptError naming every problem, when no output can run; NodeFailed, when a node failed.
         """
         checked = self._runnable()
-        outcome = self.engine.executor.execute(
-            checked.prompt, targets=checked.outputs, extra=self._extra(), emit=emit, is_cancelled=is_cancelled
-        )
+        with self.engine.stoppable(is_cancelled):
+            outcome = self.engine.executor.execute(
+                checked.prompt, targets=checked.outputs, extra=self._extra(), emit=emit, is_cancelled=is_cancelled
+            )
         if outcome.status == "failed":
             outcome.check()
         return Result(self, outcome, tuple(problem.text() for problem in checked.problems))
@@ -185,13 +250,18 @@ def _advise(error: BaseException) -> str | None:
     return advise(MemoryError()) if memory.is_out_of_memory(error) else advise(error)
 
 
-def _budgets(settings: Settings, folders: Folders) -> Budgets:
+def _holds_network(entry: Entry) -> bool:
+    """Whether a result keeps a network's weights, or the file they come from, in use."""
+    return any(isinstance(value, Model | Clip | Vae | ControlNet) for slot in entry.outputs for value in slot)
+
+
+def _budgets(settings: Settings, folder: Path) -> Budgets:
     """What the cache may hold: what the settings say, else the cache's own measure."""
     if settings.cache_none:
         return Budgets(gpu=0, ram=0)
     said = {"gpu": settings.cache_vram, "ram": settings.cache_ram, "disk": settings.cache_disk}
     chosen = {name: budget for name, budget in said.items() if budget is not None}
-    return Budgets(**chosen, folder=folders.user / "cache")
+    return Budgets(**chosen, folder=folder)
 
 
 def _open(path: Path) -> Image.Image:

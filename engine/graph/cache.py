@@ -7,7 +7,7 @@ moves and how it is written is told by a Storage; nothing here knows what a tens
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,13 @@ class Cache:
                 floor.used = 0
             if disk and self._disk is not None:
                 self._disk.clear()
+
+    def drop(self, is_unwanted: Callable[[Entry], bool]) -> None:
+        """Forgets those entries in memory; what is on disk stays."""
+        with self._lock:
+            for floor in (self._gpu, self._ram):
+                for signature in [each for each, kept in floor.kept.items() if is_unwanted(kept.entry)]:
+                    self._forget(signature, floor.kept.pop(signature))
 
     def _measure(self, entry: Entry) -> Size:
         gpu, ram = self.storage.size((entry.outputs, entry.ui, entry.inner))

@@ -22,10 +22,19 @@ _OURS = "RUN"  # the one hidden input that ComfyUI's clients have never heard of
 
 def object_info(node_types: Iterable[NodeType]) -> dict[str, Any]:
     """The answer of /object_info; node types whose author's code cannot list its choices now are left out."""
+    return _each(node_types, describe)
+
+
+def snapshots(node_types: Iterable[NodeType]) -> dict[str, Any]:
+    """The snapshots of node types by id, for a process that has none of their code; the same ones are left out."""
+    return _each(node_types, snapshot)
+
+
+def _each(node_types: Iterable[NodeType], entry: Callable[[NodeType], dict[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for node_type in node_types:
         try:
-            result[node_type.id] = describe(node_type)
+            result[node_type.id] = entry(node_type)
         except Exception:  # noqa: BLE001 - a plugin's function lists the choices; it must not take the others along
             continue
     return result

@@ -91,6 +91,12 @@ class Executor:
         self._last = records(survey)
         return outcome
 
+    def forget(self) -> None:
+        """Lets go of everything in memory that a later run might have used: results, and the objects of nodes."""
+        self.cache.clear()
+        self._equipment.instances.keep_only({})
+        self._last = {}
+
     def explain(self, prompt: Prompt, node: str) -> Explanation:
         """Says whether a node would be taken from the cache, and if not, which input made the difference.
 

@@ -312,3 +312,12 @@ def test_damaged_files_are_ignored_and_removed(tmp_path, damage):
     assert later.get("a") is None
     assert "a" not in later
     assert [*tmp_path.iterdir()] == []
+
+
+def test_what_is_unwanted_is_dropped_and_the_rest_stays_and_counts():
+    cache = Cache(Budgets(gpu=10_000, ram=10_000), Blocks())
+    for name, on_gpu in (("a", False), ("b", True), ("c", False)):
+        cache.put(name, Entry(([Block(name, 100, on_gpu)],)))
+    cache.drop(lambda entry: entry.outputs[0][0].name in "ab")
+    assert [name for name in "abc" if name in cache] == ["c"]
+    assert cache.used == {"gpu": 0, "ram": 100 + OVERHEAD, "disk": 0}

@@ -170,3 +170,14 @@ def test_prompts_run_at_the_same_time_share_the_cache():
         each.join()
     assert len(outcomes) == 120
     assert all(text(outcome) == [str(expected)] for expected, outcome in outcomes)
+
+
+def test_what_is_forgotten_is_done_again():
+    world = World()
+    executor = executor_of(world=world)
+    prompt = api(n1=("Add", {"a": 1}), show=SHOW)
+    run(executor, prompt)
+    executor.forget()
+    assert len(executor.cache) == 0
+    run(executor, prompt)
+    assert world.calls == ["Add", "Show", "Add", "Show"]
