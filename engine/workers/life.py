@@ -348,7 +348,7 @@ class Life:
                 had_begun=self._had_begun,
                 out_of_memory=self._evidence_of_size(),
                 cancelled=self._is_cancelled,
-                lines=list(self._stderr.last),
+                lines=self._stderr.last,
             )
         )
 

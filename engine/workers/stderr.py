@@ -1,7 +1,7 @@
 """What a worker prints: bounded lines at a bounded rate for the log, and the last ones for whoever asks why it died.
 
-A node may print megabytes a second. Reading goes on all the same, so that the worker never waits for a reader that
-tidies up, but what is beyond the rate is only counted.
+A node may print megabytes a second. What is beyond the rate is only counted, so a flood is read on (at some 10 MB/s) and
+costs the server a few percent of a core.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ LINES_PER_SECOND = 200
 MAX_LINE = 1000
 """Characters; the rest of a longer line is left out."""
 KEPT = 50
-CHUNK = 64 << 10
-PAUSE = 0.005
-"""Seconds between two chunks of a flood, so that it costs the loop a few percent of a core at most."""
+CHUNK = 256 << 10
+PAUSE = 0.01
+"""Seconds between two chunks of a flood."""
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -24,12 +24,17 @@ class Stderr:
     """Reads one process's stderr; `log` is called with each line that fits the rate."""
 
     def __init__(self, log: Callable[[str], None]) -> None:
-        self.last: deque[str] = deque(maxlen=KEPT)
         self._log = log
+        self._last: deque[bytes] = deque(maxlen=KEPT)
         self._rest = b""
         self._room = LINES_PER_SECOND
         self._left_out = 0
         self._second: asyncio.TimerHandle | None = None
+
+    @property
+    def last(self) -> list[str]:
+        """The last lines that are not empty."""
+        return [text for line in self._last if (text := _clean(line))]
 
     async def read(self, reader: asyncio.StreamReader) -> None:
         """Reads until the pipe ends."""
@@ -51,7 +56,7 @@ class Stderr:
         for line in shown:
             if text := _clean(line):
                 self._log(text)
-        self.last.extend(filter(None, map(_clean, lines[-KEPT:])))
+        self._last.extend(line[: 4 * MAX_LINE] for line in lines[-KEPT:] if line)
         if lines and self._second is None:
             self._second = asyncio.get_running_loop().call_later(1.0, self._next_second)
 

@@ -25,7 +25,7 @@ def read(*chunks: bytes) -> tuple[list[str], Stderr]:
 def test_lines_are_logged_as_they_are() -> None:
     logged, stderr = read("Größe: 3\n".encode(), b"\n  indented\nhalf", b" a line")
     assert logged == ["Größe: 3", "  indented", "half a line"]
-    assert [*stderr.last] == logged
+    assert stderr.last == logged
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_long_line_is_cut() -> None:
 
 def test_a_progress_bar_without_end_stays_small() -> None:
     _, stderr = read(*(b"%6d / 100000\r" % n for n in range(100_000)))
-    assert [*stderr.last] == [" 99999 / 100000"]
+    assert stderr.last == [" 99999 / 100000"]
 
 
 def test_more_than_the_rate_is_only_counted() -> None:
@@ -57,4 +57,4 @@ def test_more_than_the_rate_is_only_counted() -> None:
     *lines, last = logged
     assert len(lines) < 20 * LINES_PER_SECOND
     assert "more lines were left out" in last
-    assert [*stderr.last] == [f"line {n}" for n in range(100_000 - KEPT, 100_000)]
+    assert stderr.last == [f"line {n}" for n in range(100_000 - KEPT, 100_000)]
