@@ -1,7 +1,7 @@
 """What a worker prints: bounded lines at a bounded rate for the log, and the last ones for whoever asks why it died.
 
-A node may print megabytes a second. What is beyond the rate is only counted, so a flood is read on (at some 10 MB/s) and
-costs the server a few percent of a core.
+A node may print megabytes a second. What is beyond the rate is only counted, so a flood is read on (at some 10 MB/s)
+and costs the server a few percent of a core.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from engine.workers.life import Life
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
-"""Seconds between the death of a worker that was of no use and the next try; they double each time."""
+"""Seconds between the death of a worker that was of no use and the next try; they double until one is ready."""
 
 SETTLED = 5.0
 """Seconds after which a worker that is ready, though it had no job, is no failed start."""
@@ -127,6 +127,8 @@ class Supervisor:
         born = asyncio.get_running_loop().time()
         end = await life.live()
         lasted = asyncio.get_running_loop().time() - born
+        if life.was_ready:
+            self._failures = 0
         if life.was_useful or (life.was_ready and lasted > SETTLED):
             return None
         return life.broken or end.message
