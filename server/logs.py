@@ -22,6 +22,9 @@ from typing import Any, TextIO
 FIELDS = ("job", "node", "class_type", "worker", "method", "path", "status", "seconds")
 """What a record may carry beside its message, by these names in `about`, in `extra=` and in JSON."""
 
+LINE = 1900
+"""Characters of a worker's line; engine/workers/stderr.py cuts at 2,000."""
+
 PER_SECOND = 20
 """So many records that differ in numbers only are written per second; the rest are counted."""
 
@@ -51,11 +54,17 @@ def about(**fields: object) -> Iterator[None]:
 
 
 def configure(
-    level: str | int, format: str = "text", *, secrets: Iterable[str] = (), stream: TextIO | None = None
+    level: str | int,
+    format: str = "text",
+    *,
+    secrets: Iterable[str] = (),
+    longest: int | None = None,
+    stream: TextIO | None = None,
 ) -> None:
     """Sends every record from this level on to stderr; call it once, first thing. Calling it again replaces the first.
 
-    format: "text" or "json". secrets: texts that are masked wherever they stand, such as the server's token.
+    format: "text" or "json". secrets: texts that are masked wherever they stand, such as the server's token. longest:
+    so many characters a JSON line may have; a worker says LINE, which its reader takes whole.
     """
     root = logging.getLogger()
     for each in [each for each in root.handlers if type(each) in (logging.StreamHandler, Lines)]:
@@ -63,7 +72,7 @@ def configure(
     number = logging.getLevelNamesMapping()[level.upper()] if isinstance(level, str) else level
     lines = Lines(sys.stderr if stream is None else stream, number)
     mask = Mask(secrets)
-    lines.setFormatter(JsonLines(mask) if format == "json" else TextLines(mask))
+    lines.setFormatter(JsonLines(mask, longest) if format == "json" else TextLines(mask))
     root.addHandler(lines)
     root.setLevel(number)
     logging.getLogger(_WORKER).setLevel(logging.DEBUG)  # the level that counts is inside the line, see `complete`
@@ -187,9 +196,10 @@ class TextLines(logging.Formatter):
 class JsonLines(logging.Formatter):
     """An object per line: time (ISO 8601, UTC), level, logger, message, the fields that are known, exception."""
 
-    def __init__(self, mask: Mask) -> None:
+    def __init__(self, mask: Mask, longest: int | None = None) -> None:
         super().__init__()
         self._mask = mask
+        self._longest = longest
 
     def format(self, record: logging.LogRecord) -> str:
         """A record as JSON in ASCII, which no text in it can leave."""
@@ -203,15 +213,27 @@ class JsonLines(logging.Formatter):
         exception = _exception(self, record)
         if exception:
             told["exception"] = self._mask(exception)
-        return json.dumps(told)
+        line = json.dumps(told)
+        return line if self._longest is None else _shortened(line, told, self._longest)
+
+
+def _shortened(line: str, told: dict[str, Any], longest: int) -> str:
+    """A line of at most that length; of an exception the end tells most, of a message the beginning."""
+    for name, part in (("exception", slice(None, None, -1)), ("message", slice(None, None, 1))):
+        while len(line) > longest and len(told.get(name, "")) > 1:
+            kept = told[name][part]
+            told[name] = kept[: len(kept) * 2 // 3][part]
+            line = json.dumps(told)
+    return line
 
 
 def _subject(record: logging.LogRecord) -> Iterator[str]:
-    """Who a line for people is about, in words."""
+    """Who a line for people is about, in words, unless its message says so itself."""
     worker, job, node = (getattr(record, name, None) for name in ("worker", "job", "node"))
-    if worker is not None:
+    message = _message(record)
+    if worker is not None and str(worker) not in message:
         yield str(worker)
-    if job is not None:
+    if job is not None and str(job) not in message:
         yield f"job {str(job)[:8]}…" if len(str(job)) > 9 else f"job {job}"
     if node is not None:
         kind = getattr(record, "class_type", None)

@@ -45,6 +45,26 @@ def test_a_line_for_people_names_job_and_node(log):
     assert second[8:] == " WARNING plain"
 
 
+def test_a_line_for_people_says_nothing_twice(log):
+    stream = log(format="text")
+    logging.getLogger("x").info("worker-0 has job 3f2a", extra={"worker": "worker-0", "job": "3f2a"})
+    assert stream.getvalue()[8:] == " INFO worker-0 has job 3f2a\n"
+
+
+def test_a_workers_line_is_never_longer_than_its_reader_takes(log):
+    stream = log(longest=logs.LINE)
+    try:
+        raise ValueError("ü\n" * 5000)
+    except ValueError:
+        logging.getLogger("x").exception("failed %s", "too" * 5000, extra={"node": "5"})
+    logging.getLogger("x").info("short")
+    assert all(len(line) <= logs.LINE for line in stream.getvalue().splitlines())
+    first, second = objects(stream)
+    assert first["exception"].endswith("\n")
+    assert first["message"].startswith("failed too")
+    assert (first["node"], second["message"]) == ("5", "short")
+
+
 def test_a_json_line_holds_time_level_logger_message_and_the_fields_that_are_known(log):
     stream = log()
     with about(job="a", worker="worker-0"), about(node="5"):
