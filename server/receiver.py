@@ -11,8 +11,8 @@ from server.mailbox import FAILED, OVER, TOO_SLOW, Goodbye, Mailbox, Packet
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 120.0
-"""Seconds that a client may take for one packet."""
+TOGETHER = 20
+"""Packets that are written in one go, before others get their turn (about 0.2 ms, November 2026)."""
 
 Say = Callable[[Sent], Iterable[Packet]]
 Pages = Callable[[int], Awaitable[Sequence[StoredEvent]]]
@@ -77,23 +77,23 @@ class Receiver:
     async def deliver(self, write: Callable[[Packet], Awaitable[None]]) -> Goodbye:
         """Writes everything in its order until there is no more. Returns: why there is no more.
 
+        `write` may raise TimeoutError to drop the client, as the mailbox does.
         Raises: ConnectionError, as `write` does when nobody is there any more.
         """
-        loop = asyncio.get_running_loop()
+        loop, written = asyncio.get_running_loop(), 0
         try:
             async with asyncio.timeout(None) as clock, aclosing(self._packets()) as packets:
                 self.mailbox.on_drop = lambda: clock.reschedule(loop.time())
                 async for packet in packets:
                     if self.mailbox.is_dropped:
                         break
-                    clock.reschedule(loop.time() + PATIENCE)
                     await write(packet)
-                    if self.mailbox.is_dropped:
-                        break
-                    clock.reschedule(None)
                     self._on_written()
+                    written += 1
+                    if written % TOGETHER == 0:
+                        await asyncio.sleep(0)
         except TimeoutError:
-            self._drop(Goodbye(TOO_SLOW, f"too slow: nothing was read for {PATIENCE:.0f} s"))
+            self._drop(Goodbye(TOO_SLOW, "too slow: nothing was read for too long; connect again with since"))
         except LatentwireError as error:
             log.error("a client cannot be told what it missed: %s", error)
             self._drop(Goodbye(FAILED, "the server cannot read its records; its log says why"))

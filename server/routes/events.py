@@ -1,5 +1,7 @@
 """GET /api/jobs/{id}/events: what happens to a job as server-sent events, from its beginning to its end."""
 
+import asyncio
+
 from aiohttp import web
 
 from server import keys
@@ -8,6 +10,9 @@ from server.refusal import Refused
 from server.resuming import last_event
 
 RETRY = 1000  # milliseconds after which a browser connects again
+
+PATIENCE = 90.0
+"""Seconds that a client may take for one event. The socket's pings give the same time."""
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -30,7 +35,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     )
 
     async def write(packet: Packet) -> None:
-        await response.write(packet.data)
+        async with asyncio.timeout(PATIENCE):
+            await response.write(packet.data)
 
     hub = request.app[keys.HUB]
     receiver = hub.follow(job, unsent=transport.get_write_buffer_size, since=since)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import WSMsgType
 
 from server.mailbox import LARGE_LIMIT, LIMIT
@@ -75,6 +76,20 @@ def test_clients_that_never_read_are_dropped_and_delay_nobody(tmp_path: Path) ->
         assert slowest < 5  # a client that is waited for takes for ever
         assert len(place.hub._sockets) == 1
         for each in others:
+            each.close()
+
+    run(tmp_path, scenario)
+
+
+def test_a_client_that_answers_no_ping_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.routes.socket.HEARTBEAT", 0.2)
+
+    async def scenario(place: Place) -> None:
+        (idle,) = await silent_sockets(place, 1, "idle")
+        (full,) = await silent_sockets(place, 1, "full")
+        place.publish_filler("b", 1, size=20 << 20, client_id="full-0")
+        await until(lambda: not place.hub._sockets)
+        for each in (idle, full):
             each.close()
 
     run(tmp_path, scenario)
