@@ -11,11 +11,12 @@ EXACT = 1 << 53
 
 
 class Numbering:
-    """Counts. sequence and event are the last that were given; number is the next."""
+    """Counts. sequence, event and end are the last that were given; number is the next."""
 
     def __init__(self) -> None:
         self.sequence = 0
         self.event = 0
+        self.end = 0
         self._number = 0
 
     def next_sequence(self) -> int:
@@ -27,6 +28,11 @@ class Numbering:
         """The number of a new event."""
         self.event += 1
         return self.event
+
+    def next_end(self) -> int:
+        """The place of a job in the order of the ends."""
+        self.end += 1
+        return self.end
 
     def place(self, new: NewJob) -> float:
         """The number by which a new job is ordered: its own, or the next of the count; negative in front.

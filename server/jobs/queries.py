@@ -39,7 +39,7 @@ def history(
     connection: sqlite3.Connection, max_items: int | None, offset: int | None, *, whole: bool = True
 ) -> list[Job]:
     """Ended jobs, the oldest first; without an offset the newest so many."""
-    listed = "WHERE job.ended IS NOT NULL AND job.is_listed ORDER BY job.ended {0}, job.sequence {0} LIMIT ? OFFSET ?"
+    listed = "WHERE job.end_order IS NOT NULL AND job.is_listed ORDER BY job.end_order {0} LIMIT ? OFFSET ?"
     limit = -1 if max_items is None else max(0, max_items)
     if offset is None or offset < 0:
         return _jobs(connection, listed.format("DESC"), [limit, 0], whole)[::-1]
@@ -89,7 +89,7 @@ def events(
 
 def active(connection: sqlite3.Connection) -> list[Known]:
     """The jobs that wait or run."""
-    found = connection.execute(f"SELECT {rows.BRIEF} FROM job WHERE ended IS NULL ORDER BY sequence")
+    found = connection.execute(f"SELECT {rows.BRIEF} FROM job WHERE end_order IS NULL ORDER BY sequence")
     return [rows.brief(row) for row in found]
 
 
@@ -104,6 +104,16 @@ def last_event(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT value FROM counter WHERE name = 'event'").fetchone()[0])
 
 
+def last_end(connection: sqlite3.Connection) -> int:
+    """The highest place in the order of the ends; at least that up to which retention has worked."""
+    return int(
+        connection.execute(
+            "SELECT max((SELECT value FROM counter WHERE name = 'thinned'), coalesce(max(end_order), 0)) FROM job"
+            " WHERE end_order IS NOT NULL"
+        ).fetchone()[0]
+    )
+
+
 def _filter(query: Query) -> tuple[str, list[Any]]:
     conditions: list[str] = []
     values: list[Any] = []
@@ -111,7 +121,7 @@ def _filter(query: Query) -> tuple[str, list[Any]]:
         conditions.append(f"job.state IN ({', '.join('?' * len(query.states))})")
         values += [state.value for state in query.states]
         if not any(state.is_end for state in query.states):
-            conditions.append("job.ended IS NULL")  # lets SQLite use the index of the few that wait or run
+            conditions.append("job.end_order IS NULL")  # lets SQLite use the index of the few that wait or run
     if query.workflow_id is not None:
         conditions.append("job.workflow_id = ?")
         values.append(rows.storable(query.workflow_id))

@@ -34,25 +34,24 @@ class Retention:
 def beyond(connection: sqlite3.Connection, retention: Retention, now: int) -> list[str]:
     """The ended jobs that are to go."""
     found: dict[str, None] = {}
-    ended = "SELECT id FROM job WHERE ended IS NOT NULL"
     if retention.days:
         age = now - int(retention.days * DAY)
-        found.update((job, None) for (job,) in connection.execute(f"{ended} AND ended < ?", (age,)))
+        found.update(connection.execute("SELECT id, NULL FROM job WHERE ended < ?", (age,)))
     if retention.jobs:
-        order = f"{ended} ORDER BY ended DESC, sequence DESC LIMIT -1 OFFSET ?"
-        found.update((job, None) for (job,) in connection.execute(order, (retention.jobs,)))
+        newest = "SELECT id, NULL FROM job WHERE end_order IS NOT NULL ORDER BY end_order DESC LIMIT -1 OFFSET ?"
+        found.update(connection.execute(newest, (retention.jobs,)))
     return list(found)
 
 
 def ended(connection: sqlite3.Connection) -> list[str]:
     """All jobs that have ended."""
-    return [job for (job,) in connection.execute("SELECT id FROM job WHERE ended IS NOT NULL")]
+    return [job for (job,) in connection.execute("SELECT id FROM job WHERE end_order IS NOT NULL")]
 
 
 def remove(connection: sqlite3.Connection, jobs: Sequence[str]) -> list[str]:
     """Removes those of these jobs that have ended, with all that belongs to them. Returns: them."""
     found = connection.execute(
-        "SELECT id, sequence FROM job WHERE ended IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
+        "SELECT id, sequence FROM job WHERE end_order IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
         (json.dumps(jobs),),
     ).fetchall()
     sequences = [(sequence,) for _, sequence in found]
@@ -64,21 +63,18 @@ def remove(connection: sqlite3.Connection, jobs: Sequence[str]) -> list[str]:
 
 def thin(connection: sqlite3.Connection, now: int) -> bool:
     """Removes the progress of a few jobs that ended some time ago. Returns: whether there may be more of them."""
-    place = dict(connection.execute("SELECT name, value FROM counter WHERE name LIKE 'thinned%'"))
     found = connection.execute(
-        "SELECT ended, sequence FROM job WHERE ended IS NOT NULL AND (ended, sequence) > (?, ?) AND ended <= ?"
-        " ORDER BY ended, sequence LIMIT ?",
-        (place["thinned"], place["thinned_job"], now - PROGRESS_KEPT, STEP),
+        "SELECT sequence, end_order FROM job WHERE end_order > (SELECT value FROM counter WHERE name = 'thinned')"
+        " AND ended <= ? ORDER BY end_order LIMIT ?",
+        (now - PROGRESS_KEPT, STEP),
     ).fetchall()
     if not found:
         return False
     connection.executemany(
         "DELETE FROM event WHERE job = ? AND type IN ('progress', 'progress_state')",
-        [(sequence,) for _, sequence in found],
+        [(sequence,) for sequence, _ in found],
     )
-    connection.executemany(
-        "UPDATE counter SET value = ? WHERE name = ?", zip(found[-1], ("thinned", "thinned_job"), strict=True)
-    )
+    connection.execute("UPDATE counter SET value = ? WHERE name = 'thinned'", (found[-1][1],))
     return len(found) == STEP
 
 

@@ -15,6 +15,7 @@ Migration = Sequence[str]
 
 # Small rows that change are apart from large ones that never do: a job's state costs a page, not its whole prompt.
 # Events lie together by job, so that reading and removing a job's events touches few pages.
+# end_order counts the ends: many can be in one millisecond, and clocks go backwards.
 VERSION_1 = (
     """
     CREATE TABLE job (
@@ -32,13 +33,14 @@ VERSION_1 = (
         attempts INTEGER NOT NULL DEFAULT 0,
         started INTEGER,
         ended INTEGER,
+        end_order INTEGER,
         worker TEXT,
         cause TEXT,
         is_listed INTEGER NOT NULL DEFAULT 1
     )
     """,
-    "CREATE INDEX job_active ON job (sequence) WHERE ended IS NULL",
-    "CREATE INDEX job_ended ON job (ended) WHERE ended IS NOT NULL",
+    "CREATE INDEX job_active ON job (sequence) WHERE end_order IS NULL",
+    "CREATE INDEX job_ended ON job (end_order) WHERE end_order IS NOT NULL",
     "CREATE INDEX job_created ON job (created)",
     "CREATE INDEX job_client ON job (client_id)",
     "CREATE TABLE request (job INTEGER PRIMARY KEY, prompt NOT NULL, extra_data NOT NULL)",
@@ -55,9 +57,9 @@ VERSION_1 = (
         PRIMARY KEY (job, number)
     ) WITHOUT ROWID
     """,
-    # event: the last number given. thinned, thinned_job: up to which end progress has been removed (retention.py).
+    # event: the last number given. thinned: up to which end, in their order, progress has been removed (retention.py).
     "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-    "INSERT INTO counter VALUES ('event', 0), ('thinned', 0), ('thinned_job', 0)",
+    "INSERT INTO counter VALUES ('event', 0), ('thinned', 0)",
 )
 
 MIGRATIONS: Sequence[Migration] = (VERSION_1,)

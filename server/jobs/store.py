@@ -261,6 +261,7 @@ class Jobs:
         """Reads what memory has to know; what ran when the last process ended waits again, or has failed."""
         self._numbering.sequence = queries.last_sequence(self._connection)
         self._numbering.event = queries.last_event(self._connection)
+        self._numbering.end = queries.last_end(self._connection)
         for brief, digest in queries.active(self._connection):
             if brief.state is State.RUNNING and brief.attempts >= self._max_attempts:
                 end = interruption(self._connection, brief, self._now())
@@ -345,7 +346,7 @@ class Jobs:
     ) -> Write:
         assert state.is_end, state
         sent, events = self._number(brief, items)
-        end = (state.value, self._now(), cause, is_listed, brief.sequence)
+        end = (state.value, self._now(), self._numbering.next_end(), cause, is_listed, brief.sequence)
         ending = rows.ending(brief.sequence, error, messages, spans)
         return Write(events=events, changes=[(writes.END, end), (writes.ENDING, ending)], result=sent)
 

@@ -27,7 +27,7 @@ COUNT = "UPDATE counter SET value = ? WHERE name = 'event'"
 
 START = "UPDATE job SET state = 'running', started = ?, worker = ?, attempts = ? WHERE sequence = ?"
 WAIT = "UPDATE job SET state = 'waiting' WHERE sequence = ?"
-END = "UPDATE job SET state = ?, ended = ?, cause = ?, is_listed = ? WHERE sequence = ?"
+END = "UPDATE job SET state = ?, ended = ?, end_order = ?, cause = ?, is_listed = ? WHERE sequence = ?"
 ENDING = "INSERT OR REPLACE INTO ending (job, error, messages, spans) VALUES (?, ?, ?, ?)"
 
 

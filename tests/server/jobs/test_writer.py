@@ -1,0 +1,149 @@
+"""What many write at once, and what a disk that fails does to them."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.jobs import schema
+from server.jobs.job import State
+from server.jobs.store import Jobs, NotStored
+from server.jobs.writer import MOST, Writer
+from server.jobs.writes import Write
+from tests.server.jobs.opened import PATIENCE, ids, new, opened, picture, run, step
+
+resource = pytest.importorskip("resource", reason="only systems of the Unix family limit the size of files")
+
+
+@contextmanager
+def a_full_disk(folder: Path) -> Iterator[None]:
+    """Nothing that this process writes beyond the present end of the log arrives."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "jobs.sqlite-wal").stat().st_size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_refuses_clearly_and_takes_jobs_again_when_it_is_not(tmp_path: Path) -> None:
+    async def scenario(jobs: Jobs) -> None:
+        await jobs.submit(new("a"))
+        await jobs.submit(new("b"))
+        await jobs.start("b", "worker-0")
+        with a_full_disk(tmp_path):
+            answers = await asyncio.gather(
+                *[jobs.submit(new(str(i), extra_data={"x": "y" * 4000})) for i in range(20)],
+                jobs.start("a", "worker-0"),
+                jobs.finish("b", State.SUCCEEDED, [step(None)]),
+                jobs.withdraw(["a"]),
+                return_exceptions=True,
+            )
+            assert all(isinstance(each, NotStored) for each in answers[:-1]), answers
+            assert "cannot be written" in str(answers[0])
+            assert answers[-1] == []
+            assert (ids(jobs.waiting()), ids(jobs.running())) == (["a"], ["b"])
+            assert jobs.last_event == 0
+            assert ids([await jobs.get("a")]) == ["a"]
+        assert (await jobs.submit(new("0", extra_data={"x": "y" * 4000})))[1]
+        assert await jobs.finish("b", State.SUCCEEDED, [step(None)])
+        assert ids([jobs.next()]) == ["a"]
+        await jobs.start("a", "worker-0")
+        assert ids(jobs.waiting()) == ["0"]
+
+    run(tmp_path, scenario)
+
+
+def test_news_that_cannot_be_written_says_so_to_whoever_waits(tmp_path: Path) -> None:
+    async def scenario(jobs: Jobs) -> None:
+        await jobs.submit(new("a"))
+        await jobs.start("a", "worker-0")
+        with a_full_disk(tmp_path), pytest.raises(NotStored):
+            await jobs.record("a", [step("1" * 5000)], [picture("2")])
+        await jobs.record("a", [step("2")])
+        assert [each.text for each in await jobs.events(0)] == ['{"node":"2","prompt_id":""}']
+        assert await jobs.shown("a") == []
+
+    run(tmp_path, scenario)
+
+
+def writes(connection: sqlite3.Connection, file: Path, operations: list[Write]) -> list[Any]:
+    """What becomes of operations that arrive at once."""
+
+    async def whole() -> list[Any]:
+        writer = Writer(connection, file)
+        waiting = [each.wait() for each in operations]
+        for each in operations:
+            writer.put(each)
+        writer.start()
+        async with asyncio.timeout(PATIENCE):
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.to_thread(writer.stop)
+        return answers
+
+    return asyncio.run(whole())
+
+
+def test_one_that_fails_does_not_spoil_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    connection = schema.open_to_write(file)
+    event = (1, 1, "executing", "{}", 0)
+    answers = writes(
+        connection,
+        file,
+        [
+            Write(events=[event], result="first"),
+            Write(events=[event], result="twice"),
+            Write(outputs=[(1, "\ud800")], result="no text"),
+            Write(run=lambda _: 1 // 0),
+            Write(result="empty"),
+            Write(run=lambda connection: connection.execute("SELECT count(*) FROM event").fetchone()[0]),
+        ],
+    )
+    assert (answers[0], answers[4], answers[5]) == ("first", "empty", 1)
+    assert isinstance(answers[1], NotStored)
+    assert isinstance(answers[2], NotStored)
+    assert isinstance(answers[3], ZeroDivisionError)
+    connection.close()
+
+
+def test_more_than_one_transaction_takes_are_all_written_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    connection = schema.open_to_write(file)
+    count = 2 * MOST + 5
+    operations = [Write(outputs=[(1, str(i))], result=i) for i in range(count)]
+    assert writes(connection, file, operations) == list(range(count))
+    found = connection.execute("SELECT data FROM output ORDER BY position")
+    assert [int(data) for (data,) in found] == list(range(count))
+    connection.close()
+
+
+def test_whoever_reads_does_not_wait_for_whoever_writes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as jobs:
+            await jobs.submit(new("a"))
+            other = sqlite3.connect(tmp_path / "jobs.sqlite", isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")  # the writer has to wait for that, readers need not
+            late = asyncio.create_task(jobs.submit(new("b")))
+            assert ids([await jobs.get("a")]) == ["a"]
+            assert not late.done()
+            other.execute("ROLLBACK")
+            other.close()
+            await late
+
+    asyncio.run(scenario())
+
+
+def test_a_disk_without_room_is_told_from_one_that_is_broken(tmp_path: Path) -> None:
+    connection = schema.open_to_write(tmp_path / "jobs.sqlite")
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    operations = [Write(outputs=[(1, "x" * 10_000)]), Write(outputs=[(1, "small")], result="fits")]
+    full, fits = writes(connection, tmp_path / "jobs.sqlite", operations)
+    assert isinstance(full, NotStored)
+    assert (full.status, "free some space" in str(full), fits) == (507, True, "fits")
+    connection.close()
