@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from engine.workers.cgroup import OomKills
 from engine.workers.child import Child
-from engine.workers.contract import Limits, Listener, Task, WorkerState
+from engine.workers.contract import End, Limits, Listener, Task, WorkerState
 from engine.workers.death import died
 from engine.workers.life import Life
 
@@ -145,7 +144,7 @@ class Supervisor:
                 await self._is_stopping.wait()
         self._is_pausing = False
 
-    async def _lose(self, job: str, end: Any) -> None:
+    async def _lose(self, job: str, end: End) -> None:
         try:
             await self._listener.ended(self.name, job, end)
         except Exception:  # the listener's mistake; nobody awaits this task
