@@ -77,10 +77,13 @@ class Child:
 
     def kill(self) -> None:
         """Ends the process and everything in its session, without asking."""
-        if self.code is None:
+        if self.code is not None:
+            return
+        if hasattr(os, "killpg"):
+            # Not by the transport's own kill: that may collect the exit code before whoever waits for it.
             _kill_group(self.pid)
-            with contextlib.suppress(ProcessLookupError):
-                self._transport.kill()
+        else:
+            self._transport.kill()
 
     async def close(self) -> None:
         """Lets go of a process that was killed, and of its pipes, even those that somebody it forked still holds."""
