@@ -30,6 +30,7 @@ PER_SECOND = 20
 
 _KINDS = 1000
 _WORKER = "worker"
+_AIOHTTP = "aiohttp.server"
 _CHATTY = {"aiohttp.access": logging.ERROR, "asyncio": logging.INFO, "PIL": logging.INFO}
 _SECRET = re.compile(
     r"""((?:\b|_)(?:token|api_?key|apikey|password|secret|auth_token_comfy_org|api_key_comfy_org)["']?\s*[=:]\s*["']?"""
@@ -111,6 +112,9 @@ def complete(record: logging.LogRecord) -> None:
     for name, value in _ABOUT.get({}).items():
         if getattr(record, name, None) is None:
             setattr(record, name, value)
+    if record.name == _AIOHTTP and record.exc_info and isinstance(record.exc_info[1], ConnectionError):
+        # A client that leaves in the middle of its answer is no mistake of ours, and there may be many.
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
     if record.name == _WORKER:
         line = _message(record)
         if line.startswith('{"time":'):

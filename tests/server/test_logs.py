@@ -236,6 +236,13 @@ def test_a_record_whose_arguments_do_not_fit_is_written_all_the_same(log):
     assert objects(stream)[0]["message"] == "%d of %d (its arguments do not fit: TypeError)"
 
 
+@pytest.mark.parametrize(("error", "written"), [(ConnectionResetError("gone"), 0), (ValueError("ours"), 1)])
+def test_a_client_that_leaves_in_the_middle_is_no_error(log, error, written):
+    stream = log()
+    logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
+    assert len(objects(stream)) == written
+
+
 def test_configuring_twice_writes_each_record_once(log):
     log()
     stream = log()
