@@ -6,7 +6,7 @@ posts    durable POSTs per second from 16 connections, beside a plain aiohttp se
          take turns in one run, so that whatever else the machine does slows both alike
 latency  GET /prompt every 4 ms while graphs of 1,000 nodes run: toy nodes that do nothing, and built-in cheap ones
 bytes    what 1,000 nodes cost on the socket of their client
-deaf     the same as latency, with 50 clients that never read what is sent to them
+deaf     the same with graphs of 5,000 toy nodes, alone and with 50 clients that follow each and never read
 start    from starting the program to the first answer of /system_stats, and the memory of the API process
 restart  the same after kill -9 with 10,000 jobs in the history
 
@@ -16,29 +16,37 @@ restart  the same after kill -9 with 10,000 jobs in the history
 import argparse
 import asyncio
 import json
-import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psutil
 
 from benchmarks.history import fill
+from benchmarks.serving import (
+    NODES,
+    Deaf,
+    Load,
+    many_toys,
+    memory,
+    pictures,
+    plain,
+    snapshot,
+    syncs,
+    toys,
+    until_answered,
+    until_ready,
+)
 from benchmarks.traffic import SEED
 from tests.server.chaos.served import ROOT, Served, served
 from tests.toy_worker import wide_prompt
 
-NODES = 1000
 CLIENTS = 16
 DEAF = 50
 HISTORY = 10_000
@@ -115,16 +123,16 @@ def latency(folder: Path, seconds: float) -> Iterator[Figure]:
     """How GET /prompt feels while wide graphs run."""
     with served(folder) as server:
         until_ready(server)
-        yield from _figures("idle", _traffic("probe", server.address, "--seconds", str(seconds)))
-        with Load(server, toys):
-            yield from _figures("1,000 toy nodes", _traffic("probe", server.address, "--seconds", str(seconds)), 20)
+        yield from _figures("idle", _probe(server, seconds))
+        with Load(server, toys) as load:
+            told = _probe(server, seconds)
+    yield from _figures(f"{load.count} graphs of 1,000 toy nodes", told, goal=20)
     (folder / "real").mkdir()
     with served(folder / "real", worker=None) as server:
         until_ready(server)
-        with Load(server, pictures):
-            yield from _figures(
-                "1,000 built-in nodes", _traffic("probe", server.address, "--seconds", str(seconds)), 20
-            )
+        with Load(server, pictures) as load:
+            told = _probe(server, seconds)
+    yield from _figures(f"{load.count} graphs of 1,000 built-in nodes", told, goal=20)
 
 
 def bytes_(folder: Path, seconds: float) -> Iterator[Figure]:
@@ -137,20 +145,18 @@ def bytes_(folder: Path, seconds: float) -> Iterator[Figure]:
 
 
 def deaf(folder: Path, seconds: float) -> Iterator[Figure]:
-    """Clients that never read: each is the client of every fiftieth job, and asks for all it has missed."""
+    """Clients that follow each job and never read, and what others notice of them."""
     with served(folder) as server:
         until_ready(server)
-        names = [f"deaf-{index}" for index in range(DEAF)]
-        with Load(server, toys, names):
-            before = _traffic("probe", server.address, "--seconds", str(seconds))
-            memory = _memory(server.pid)
-            with ExitStack() as stack:
-                for name in names:
-                    stack.enter_context(_deaf(server, f"/ws?clientId={name}&since=0"))
-                during = _traffic("probe", server.address, "--seconds", str(seconds))
-                grown = _memory(server.pid) - memory
-    yield from _figures("without", before)
-    yield from _figures(f"with {DEAF} that never read", during)
+        with Load(server, many_toys):
+            before = _probe(server, seconds)
+        size, clients = memory(server.pid), Deaf(server, DEAF)
+        with Load(server, many_toys, posted=clients.follow):
+            during = _probe(server, seconds)
+        grown = memory(server.pid) - size
+        clients.close()
+    yield from _figures("nobody follows", before)
+    yield from _figures(f"{DEAF} follow and never read", during)
     yield Figure("p99 rose by", during["p99"] - before["p99"], "ms", 50)
     yield Figure("memory of the API process rose by", grown, "MiB", DEAF * 2)
 
@@ -166,7 +172,7 @@ def start(folder: Path, seconds: float) -> Iterator[Figure]:
         server.start()
         server.ask("/system_stats")
         times.append(time.perf_counter() - begun)
-        sizes.append(_memory(server.pid))
+        sizes.append(memory(server.pid))
         server.kill()
     yield Figure("to the first answer of /system_stats, median", statistics.median(times), "s", 0.8)
     yield Figure("longest", max(times), "s")
@@ -185,12 +191,12 @@ def restart(folder: Path, seconds: float) -> Iterator[Figure]:
             server.kill()
             begun = time.perf_counter()
             server.start()
-            _until_answered(server, "/prompt")
+            until_answered(server, "/prompt")
             times.append(time.perf_counter() - begun)
-        memory = _memory(server.pid)
+        size = memory(server.pid)
     yield Figure(f"to the first answer with {HISTORY:,} jobs, median", statistics.median(times), "s", 2.0)
     yield Figure("longest", max(times), "s", 2.0)
-    yield Figure("memory of the API process then", memory, "MiB")
+    yield Figure("memory of the API process then", size, "MiB")
 
 
 PARTS: dict[str, Callable[[Path, float], Iterator[Figure]]] = {
@@ -203,96 +209,6 @@ PARTS: dict[str, Callable[[Path, float], Iterator[Figure]]] = {
 }
 
 
-class Load:
-    """Keeps the worker busy: before a graph of 1,000 nodes is done, the next is there."""
-
-    def __init__(
-        self, server: Served, graph: Callable[[int], dict[str, Any]], clients: Sequence[str] = ("load",)
-    ) -> None:
-        self._server, self._graph, self._clients = server, graph, clients
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def __enter__(self) -> "Load":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        number = time.time_ns() // 1_000_000 % 10**6 * 1000
-        while not self._over.wait(0.02):
-            if self._server.ask("/prompt")["exec_info"]["queue_remaining"] < 2:
-                number += 1
-                client = self._clients[number % len(self._clients)]
-                self._server.ask("/prompt", {"prompt": self._graph(number), "client_id": client})
-
-
-def toys(number: int) -> dict[str, Any]:
-    """Nodes that do nothing; none is cached from another graph."""
-    return wide_prompt(NODES, seed=number * NODES)
-
-
-def pictures(number: int) -> dict[str, Any]:
-    """A quarter of the nodes make a picture of 8 pixels from numbers; a tree joins them, and the batch is shown."""
-    nodes: dict[str, Any] = {}
-    count = NODES // 4
-    for index in range(count):
-        nodes[f"h{index}"] = {"class_type": "PrimitiveInt", "inputs": {"value": 8}}
-        nodes[f"c{index}"] = {"class_type": "PrimitiveInt", "inputs": {"value": (number * count + index) % (1 << 24)}}
-        size = {"width": 8, "height": [f"h{index}", 0], "batch_size": 1}
-        nodes[f"e{index}"] = {"class_type": "EmptyImage", "inputs": {**size, "color": [f"c{index}", 0]}}
-    batches = [f"e{index}" for index in range(count)]
-    while len(batches) > 1:
-        left, right, *batches = batches
-        name = f"b{len(nodes)}"
-        nodes[name] = {"class_type": "ImageBatch", "inputs": {"image1": [left, 0], "image2": [right, 0]}}
-        batches.append(name)
-    return {**nodes, "show": {"class_type": "PreviewImage", "inputs": {"images": [batches[0], 0]}}}
-
-
-def snapshot(folder: Path) -> Path:
-    """The node types of the real worker, as a file."""
-    folder.mkdir()
-    with served(folder, worker=None) as server:
-        until_ready(server)
-        kept = folder / "user" / "node_types.json"
-        while not kept.exists():
-            time.sleep(0.1)
-        types = folder / "types.json"
-        types.write_text(json.dumps(json.loads(kept.read_bytes())["types"]))
-        return types
-
-
-@contextmanager
-def plain(types: Path, folder: Path) -> Iterator[str]:
-    """The server ours is compared with. Yields: its address."""
-    command = [sys.executable, "-m", "benchmarks.plain_server", str(types), str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.kill()
-
-
-def until_ready(server: Served) -> None:
-    """Waits until a worker can run jobs."""
-    server.ask("/object_info")
-
-
-def syncs(folder: Path, seconds: float = 0.5) -> float:
-    """How many writes per second the disk makes durable: the most that can be without grouping."""
-    count, until = 0, time.perf_counter() + seconds
-    with open(folder / "sync", "wb") as file:
-        while time.perf_counter() < until:
-            file.write(bytes(4096))
-            file.flush()
-            os.fsync(file.fileno())
-            count += 1
-    return count / seconds
-
-
 def _figures(name: str, told: Mapping[str, float], goal: float | None = None) -> Iterator[Figure]:
     yield Figure(f"{name}: p50", told["p50"], "ms")
     yield Figure(f"{name}: p99", told["p99"], "ms", goal)
@@ -303,6 +219,10 @@ def _traffic(*arguments: str) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.traffic", *arguments]
     told: dict[str, float] = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
     return told
+
+
+def _probe(server: Served, seconds: float) -> dict[str, float]:
+    return _traffic("probe", server.address, "--seconds", str(seconds))
 
 
 async def _count(server: Served, prompt: dict[str, Any]) -> tuple[int, int]:
@@ -320,34 +240,6 @@ async def _count(server: Served, prompt: dict[str, Any]) -> tuple[int, int]:
             if isinstance(message.data, str) and '"node":null' in message.data.replace(" ", ""):
                 break
     return messages, size
-
-
-@contextmanager
-def _deaf(server: Served, path: str) -> Iterator[None]:
-    """A socket whose other end is never read, with as little room in between as the system allows."""
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        place = server.address.removeprefix("http://")
-        host, _, port = place.partition(":")
-        connection.connect((host, int(port)))
-        upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {place}\r\n{upgrade}{key}\r\n".encode())
-        yield
-
-
-def _memory(pid: int) -> float:
-    """Units: MiB, resident."""
-    return psutil.Process(pid).memory_info().rss / (1 << 20)
-
-
-def _until_answered(server: Served, path: str) -> None:
-    while True:
-        try:
-            server.ask(path)
-            return
-        except OSError:
-            time.sleep(0.005)
 
 
 if __name__ == "__main__":
