@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ def serve(chosen: argparse.Namespace) -> int:
 
     serving = server_settings.from_namespace(chosen)
     common = settings.from_namespace(chosen)
-    logs.configure(common.verbose, serving.log_format)
+    logs.configure(common.verbose, serving.log_format, secrets=[serving.token] if serving.token else [])
 
     def tell(address: str) -> None:
         print(f"Latentwire serves on {address}", flush=True)
@@ -99,16 +100,17 @@ def worker(chosen: argparse.Namespace) -> int:
     """Runs jobs for a server; started by `serve`, which speaks to it over its standard input and output."""
     from engine.workers.worker import Work
     from engine.workers.worker import serve as work
+    from server import logs
 
     common = settings.Settings.from_json(chosen.settings)
+    logs.configure(common.verbose, "json", longest=logs.LINE)
 
     def build(is_cancelled: Callable[[], bool]) -> Work:
-        from engine.devices.interruption import install
-
         from latentwire import Engine
 
         engine = Engine(common, cache_folder=common.folders().user / "cache" / f"worker-{chosen.index}")
-        install(is_cancelled)
+        engine.stop_when(is_cancelled)
+        threading.Thread(target=engine.warm_up, name="warm-up", daemon=True).start()
         return Work(
             types=engine.snapshot,
             system=engine.system(),

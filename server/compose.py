@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
-from engine.workers.gpus import gpu_count, worker_environment
-from engine.workers.memory_limits import hard_limit, soft_limit
 
 from engine.settings import Settings
+from engine.workers.gpus import gpu_count, worker_environment
+from engine.workers.memory_limits import hard_limit, soft_limit
 from engine.workers.pool import Limits, Listener, Pool
 from server.app import Parts, create
 from server.dispatcher import Dispatcher
@@ -27,7 +27,6 @@ def compose(
     kept on the disk useless.
     Raises: SettingsError, PathError, when the folders or the address cannot be used.
     """
-
     check_binding(serving)
     folders = common.folders()
     jobs = Jobs(
@@ -41,7 +40,7 @@ def compose(
         cancel_grace=serving.cancel_grace,
         heartbeat=serving.heartbeat_timeout,
         stall=serving.stall_timeout,
-        memory=serving.worker_memory or soft_limit(),
+        memory=serving.worker_memory or soft_limit(count),
         memory_limit=serving.worker_memory_limit or hard_limit(),
     )
 
