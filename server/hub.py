@@ -90,7 +90,8 @@ class Hub:
             return await self._jobs.events(after, job=job, limit=PAGE)
 
         async def is_over() -> bool:
-            return not any(each.id == job for each in (*self._jobs.running(), *self._jobs.waiting()))
+            found = await self._jobs.many([job], whole=False)
+            return not found or found[0].state.is_end
 
         self._admit()
         receiver = Receiver(

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from server import keys
 from server.jobs.job import Frame
+from tests.server.client import Serve, ended, post
 from tests.server.listening import END, PATIENCE, Place, a_place, message, messages, numbers, preview, step, until
 
 FLAGS = {"supports_preview_metadata": True, "supports_progress_text_metadata": True}
@@ -262,6 +264,44 @@ def test_a_client_that_comes_back_during_a_run_misses_and_repeats_nothing(tmp_pa
         assert numbers(seen) == sorted(set(numbers(seen)))
 
     run(tmp_path, scenario)
+
+
+def test_what_happened_before_a_restart_of_the_server_is_told_after_it(tmp_path: Path) -> None:
+    async def before(place: Place) -> None:
+        await place.happen(await place.job("a"), *[("executing", {"node": str(n)}) for n in range(3)])
+        await place.end("a")
+
+    async def after(place: Place) -> None:
+        ws = await place.connect("clientId=me&since=1")
+        await place.end(await place.job("b"))
+        found = [await message(ws) for _ in range(4)]
+        assert [each["data"]["node"] for each in found] == ["1", "2", None, None]
+        assert [each["data"]["prompt_id"] for each in found] == ["a", "a", "a", "b"]
+
+    run(tmp_path, before)
+    run(tmp_path, after)
+
+
+def test_a_client_that_connects_during_its_run_is_told_the_node(serve: Serve) -> None:
+    async def scenario() -> None:
+        async with serve() as client:
+            prompt = {
+                "1": {"class_type": "ToySleep", "inputs": {"value": 1, "seconds": 60.0, "steps": 600}},
+                "2": {"class_type": "ToyShow", "inputs": {"value": ["1", 0]}},
+            }
+            job = await post(client, prompt, client_id="me")
+            dispatcher = client.app[keys.DISPATCHER]
+            await until(lambda: dispatcher.running("me"))
+            mine, other = await client.ws_connect("/ws?clientId=me"), await client.ws_connect("/ws?clientId=other")
+            assert (await message(mine))["type"] == "status"
+            assert await message(mine) == {"type": "executing", "data": {"node": "1"}}
+            assert (await message(other))["type"] == "status"
+            async with client.post("/interrupt"):
+                await ended(client, job)
+            assert (await messages(mine, "execution_interrupted"))[-1]["data"]["node_id"] == "1"
+            assert (await message(other))["type"] == "status"
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("since", ["-1", "x", "", "1.5", "٣", "1" * 40, "1e3"])
