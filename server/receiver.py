@@ -105,12 +105,12 @@ class Receiver:
         seconds = None if self._idle is None else self._idle[0]
         while True:
             if self._is_behind:
-                async for packet in self._missed():
-                    yield packet
-            packet_or_none = await self.mailbox.get(seconds)
-            if packet_or_none is not None:
-                yield packet_or_none
-                if packet_or_none.is_end and await self._is_over():
+                async for missed in self._missed():
+                    yield missed
+            packet = await self.mailbox.get(seconds)
+            if packet is not None:
+                yield packet
+                if packet.is_end and await self._is_over():
                     return
             elif self.mailbox.goodbye is not None:
                 return

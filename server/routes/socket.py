@@ -25,6 +25,9 @@ PARTING = 1.0
 LONGEST = 1 << 20
 """Bytes of one message from a client."""
 
+TOGETHER = 20
+"""Messages from one client that are read in one go, before others get their turn."""
+
 LONGEST_FLAGS = 64 << 10
 """Characters of a first message that are looked at."""
 
@@ -85,8 +88,11 @@ async def _converse(
 async def _listen(
     ws: web.WebSocketResponse, mailbox: Mailbox, dialect: SocketDialect, flags: Mapping[str, Any]
 ) -> None:
-    is_first = True
+    is_first, heard = True, 0
     async for message in ws:
+        heard += 1
+        if heard % TOGETHER == 0:
+            await asyncio.sleep(0)
         if message.type is WSMsgType.TEXT and is_first:
             is_first = False
             announced = _flags(message.data)
