@@ -165,7 +165,7 @@ class Dispatcher(Listener):
             await self._give_up(active, end, now)
         else:
             log.warning("job %s is tried again: %s", job, end.message, extra={"job": job, "worker": worker})
-            await self._jobs.requeue(job)
+            await self._requeue(job)
             self._hub.status(self._jobs.remaining)
         self.wake()
 
@@ -261,6 +261,17 @@ class Dispatcher(Listener):
         log.error("job %s failed: %s", active.job.id, message, extra={"job": active.job.id, "worker": active.worker})
         items = active.story.crash(cause, message, now)
         await self._finish(active, State.FAILED, [*items, *active.story.end(now)], cause)
+
+    async def _requeue(self, job: str) -> None:
+        while True:
+            try:
+                await self._jobs.requeue(job)
+                return
+            except JobGone:
+                return
+            except LatentwireError as error:
+                log.error("job %s cannot be put back into the queue: %s", job, error, extra={"job": job})
+                await asyncio.sleep(PATIENCE)
 
     async def _finish(self, active: _Active, state: State, items: Sequence[Item], cause: str | None) -> None:
         """Puts the end of a job on its way to the disk, behind all that happened to it before."""

@@ -46,7 +46,7 @@ class Housekeeping:
 
     async def forget(self, jobs: list[str] | None) -> list[str]:
         """Removes ended jobs (None: all of them) and their temporary files. Returns: those that went."""
-        known = await (self._jobs.history() if jobs is None else self._jobs.many(jobs))
+        known = await (self._jobs.history(whole=False) if jobs is None else self._jobs.many(jobs, whole=False))
         gone = await self._jobs.forget(jobs)
         went = set(gone)
         await self._remove_temporary([each for each in known if each.id in went])
