@@ -92,20 +92,43 @@ async def follow(session: aiohttp.ClientSession, server: Served, story: Story) -
 
 
 async def kill(server: Served, story: Story, chance: random.Random) -> None:
-    """Kills one or the other, at moments that have nothing to do with what they do."""
+    """Kills one or the other, at moments that have nothing to do with what they do.
+
+    Twice in three times there has been some work since the last kill, however slow the machine is; else it may come
+    while they start.
+    """
     while len(story.kills) < KILLS:
-        await asyncio.sleep(chance.uniform(0.05, 1.0))
-        workers = server.workers()
-        if workers and chance.random() < 0.5:
-            try:
-                chance.choice(workers).kill()
-                story.kills.append("worker")
-            except psutil.NoSuchProcess:  # it has not come back from the last time
-                pass
+        if chance.random() < 0.67:
+            await progress(story)
+        await asyncio.sleep(chance.uniform(0.0, 0.6))
+        if chance.random() < 0.5:
+            await kill_worker(server, chance)
+            story.kills.append("worker")
         else:
             server.kill()
             server.start()
             story.kills.append("server")
+
+
+async def progress(story: Story) -> None:
+    """Waits until something more has happened to a job, unless all that were submitted may have ended."""
+    seen, until = len(story.events), time.monotonic() + 10.0
+    while len(story.events) <= seen + 2 and time.monotonic() < until:
+        await asyncio.sleep(0.005)
+
+
+async def kill_worker(server: Served, chance: random.Random) -> None:
+    """Kills a worker, waiting for one where the last has just gone."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                alive = [each for each in server.workers() if each.status() != psutil.STATUS_ZOMBIE]
+                if alive:
+                    chance.choice(alive).kill()
+                    return
+            except psutil.NoSuchProcess:  # it has gone by itself since
+                pass
+            await asyncio.sleep(0.005)
 
 
 async def measure_away(session: aiohttp.ClientSession, server: Served, story: Story) -> None:
