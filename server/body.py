@@ -7,6 +7,7 @@ import asyncio
 import json
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Never
@@ -23,10 +24,11 @@ MAX_PROMPT = 20_000_000
 MAX_ORDER = 4_000_000
 """Bytes of any other request in JSON; the ids of 100,000 jobs fit."""
 
-MAX_CONTAINERS = 2_000_000
+MAX_CONTAINERS = 1_000_000
 """Objects and lists in one body; each takes 60 bytes and more of memory for two of JSON."""
 
 PATIENCE = 30.0  # seconds without a byte, after which a client is taken for gone
+SLOWEST = 50_000  # bytes per second after that; whoever trickles holds memory that others wait for
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _TOO_DEEP = f"this JSON is nested too deeply; at most {MAX_NESTING} levels are accepted"
@@ -41,7 +43,7 @@ async def read(request: web.Request, limit: int = MAX_PROMPT, *, patience: float
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     parts: list[bytes] = []
-    size = 0
+    size, begun = 0, time.monotonic()
     try:
         while True:
             async with asyncio.timeout(patience):
@@ -51,9 +53,13 @@ async def read(request: web.Request, limit: int = MAX_PROMPT, *, patience: float
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
+            if time.monotonic() - begun > patience + size / SLOWEST:
+                raise TimeoutError
             parts.append(part)
     except TimeoutError:
-        raise Refused(408, f"the rest of the body did not come within {patience:g} s; send it again") from None
+        raise Refused(
+            408, f"the body did not come in time; send it again, {patience:g} s without a byte are too long"
+        ) from None
     except (web.RequestPayloadError, HttpProcessingError, ClientError) as error:
         request.content.feed_eof()  # aiohttp would read on, meet the same error, and log it as a mistake of ours
         raise Refused(400, _damaged(request, error), headers={hdrs.CONNECTION: "close"}) from error

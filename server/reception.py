@@ -1,17 +1,18 @@
 """Where prompts come in: read, judged, shown to their nodes' authors where need be, written down, answered.
 
-Small requests are dealt with on the event loop; larger ones wait for one of a few places, and for a thread.
+Small requests are dealt with on the event loop, larger ones in threads, as many at once as there is memory for.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import hdrs, web
 
 from server import body, reply, submission
+from server.budget import Budget
 from server.dispatcher import Dispatcher
 from server.hub import Hub
 from server.jobs.job import Brief
@@ -23,13 +24,11 @@ from server.submission import Candidate, Submission, refusal, refused_as
 SMALL = 64 << 10
 """Bytes of a request that costs the event loop a few milliseconds at most."""
 
-LARGE_AT_ONCE = 8  # large requests that are in memory; 20 MB each
-JUDGED_AT_ONCE = 2  # of them, those that are Python objects, which take ten times the room
+READ_AT_ONCE = 8 * body.MAX_PROMPT  # bytes of large requests in memory
+JUDGED_AT_ONCE = body.MAX_PROMPT  # bytes of them that are Python objects, which take thirty times the room
 PATIENCE_WITH_AUTHORS = 2.0  # seconds. Source: processes.md, Validation at POST
 
 _TYPES = {408: "request_timeout", 413: "request_too_large", 503: "no_worker"}
-
-T = TypeVar("T")
 
 
 class Reception:
@@ -37,16 +36,19 @@ class Reception:
 
     def __init__(self, jobs: Jobs, hub: Hub, dispatcher: Dispatcher, node_types: NodeTypes) -> None:
         self._jobs, self._hub, self._dispatcher, self._node_types = jobs, hub, dispatcher, node_types
-        self._room = asyncio.Semaphore(LARGE_AT_ONCE)
-        self._desk = asyncio.Semaphore(JUDGED_AT_ONCE)
+        self._room = Budget(READ_AT_ONCE)
+        self._desk = Budget(JUDGED_AT_ONCE)
 
     async def receive(self, request: web.Request) -> web.Response:
         """The answer of POST /prompt. Raises: Refused, in the shape its clients read."""
         try:
-            if _is_small(request):
-                return await self._decide(await body.read(request))
-            async with self._room:
-                return await self._decide(await body.read(request))
+            size = _size(request)
+            if size <= SMALL:
+                return await self._decide(await body.read(request), is_large=False)
+            async with self._room.take(size):
+                data = await body.read(request)
+                async with self._desk.take(len(data)):
+                    return await self._decide(data, is_large=True)
         except Refused as error:
             if error.body is not None:
                 raise
@@ -54,10 +56,9 @@ class Reception:
             shaped = refusal(type, str(error), status=error.status)
             raise Refused(error.status, str(error), body=shaped.body, headers=error.headers) from error
 
-    async def _decide(self, data: bytes) -> web.Response:
-        is_large = len(data) > SMALL
-        sent = await self._work(is_large, lambda: submission.read(data))
-        is_long = is_large or sent.is_foreign  # reading another format imports Pillow
+    async def _decide(self, data: bytes, is_large: bool) -> web.Response:
+        sent = await asyncio.to_thread(submission.read, data) if is_large else submission.read(data)
+        is_long = is_large or sent.is_foreign  # another format is read with Pillow, which must be imported first
         try:
             candidate = await self._judged(sent, is_long)
             brief, is_new = await self._jobs.submit(candidate.new)
@@ -74,14 +75,11 @@ class Reception:
     async def _judged(self, sent: Submission, is_long: bool) -> Candidate:
         registry = await self._node_types.registry()
         created = time.time_ns() // 1_000_000
-        candidate = await self._work(is_long, lambda: submission.judge(sent, registry, created))
+        if is_long:
+            candidate = await asyncio.to_thread(submission.judge, sent, registry, created)
+        else:
+            candidate = submission.judge(sent, registry, created)
         return await self._checked(candidate) if candidate.asks else candidate
-
-    async def _work(self, is_long: bool, step: Callable[[], T]) -> T:
-        if not is_long:
-            return step()
-        async with self._desk:
-            return await asyncio.to_thread(step)
 
     async def _checked(self, candidate: Candidate) -> Candidate:
         """The candidate after its nodes' authors were asked; those that nobody could ask are asked when it runs."""
@@ -112,6 +110,7 @@ class Reception:
         return await reply.long(lambda: {**answer, **more})
 
 
-def _is_small(request: web.Request) -> bool:
+def _size(request: web.Request) -> int:
+    """The bytes a request may take, as far as it says."""
     length = request.content_length
-    return length is not None and length <= SMALL and hdrs.CONTENT_ENCODING not in request.headers
+    return body.MAX_PROMPT if length is None or hdrs.CONTENT_ENCODING in request.headers else length
