@@ -181,8 +181,9 @@ class Dispatcher(Listener):
             self._ready.clear()
             try:
                 await self._hand_out()
-            except LatentwireError as error:  # the disk, most likely; the job still waits
-                log.error("jobs cannot be started: %s", error)
+            except Exception as error:
+                # The disk, most likely. Whatever it is, the job still waits, and so do those behind it.
+                log.error("jobs cannot be started: %s", error, exc_info=not isinstance(error, LatentwireError))
                 await asyncio.sleep(PATIENCE)
                 self.wake()
 
@@ -193,11 +194,22 @@ class Dispatcher(Listener):
                 return
             self._starting.add(brief.id)
             try:
-                with contextlib.suppress(JobGone):  # withdrawn at this moment
-                    await self._give(await self._jobs.start(brief.id, worker), worker)
+                await self._start(brief.id, worker)
             finally:
                 self._starting.discard(brief.id)
                 self._unwanted.discard(brief.id)
+
+    async def _start(self, job_id: str, worker: str) -> None:
+        try:
+            job = await self._jobs.start(job_id, worker)
+        except JobGone:  # withdrawn at this moment
+            return
+        try:
+            await self._give(job, worker)
+        except Exception:
+            self._active.pop(job_id, None)
+            await self._requeue(job_id)
+            raise
 
     async def _give(self, job: Job, worker: str) -> None:
         done = {each.node for each in await self._jobs.shown(job.id)} if job.attempts > 1 else set()
@@ -265,9 +277,8 @@ class Dispatcher(Listener):
     async def _requeue(self, job: str) -> None:
         while True:
             try:
-                await self._jobs.requeue(job)
-                return
-            except JobGone:
+                with contextlib.suppress(JobGone):
+                    await self._jobs.requeue(job)
                 return
             except LatentwireError as error:
                 log.error("job %s cannot be put back into the queue: %s", job, error, extra={"job": job})
