@@ -28,7 +28,7 @@ READ_AT_ONCE = 8 * body.MAX_PROMPT  # bytes of large requests in memory
 JUDGED_AT_ONCE = body.MAX_PROMPT  # bytes of them that are Python objects, which take thirty times the room
 PATIENCE_WITH_AUTHORS = 2.0  # seconds. Source: processes.md, Validation at POST
 
-_TYPES = {408: "request_timeout", 413: "request_too_large", 503: "no_worker"}
+_TYPES = {408: "request_timeout", 413: "request_too_large", 503: "not_ready", 507: "no_space"}
 
 
 class Reception:

@@ -334,6 +334,29 @@ def test_errors_of_very_many_nodes_are_answered_with_a_thousand(world: World) ->
     world(scenario)
 
 
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("max_items=ten", "max_items"),
+        ("max_items=-1", "max_items"),
+        ("max_items=1.5", "max_items"),
+        ("max_items=1e3", "max_items"),
+        ("max_items=%00", "max_items"),
+        ("max_items=99999999999999999999", "max_items"),
+        ("max_items=5&offset=x", "offset"),
+        ("max_items=5&offset=-2", "offset"),
+        ("offset=[]", "offset"),
+    ],
+)
+def test_a_parameter_of_the_history_that_is_no_number_is_refused_by_name(world: World, query: str, named: str) -> None:
+    async def scenario(client: Client) -> None:
+        async with client.get(f"/history?{query}") as answer:
+            assert answer.status == 400
+            assert named in (await answer.json())["error"]
+
+    world(scenario)
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_other_methods_are_not_allowed(world: World, method: str) -> None:
     async def scenario(client: Client) -> None:
