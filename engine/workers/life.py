@@ -29,6 +29,9 @@ EXITING = 3.0
 """Seconds for a worker without a job to exit when it was told to."""
 EMPTYING = 3.0
 """Seconds for a worker to free its memory when it was told to."""
+IN_A_ROW = 20
+"""Messages taken from the pipe before others get their turn: reading what is there already waits for nobody."""
+
 RECENT = 8
 """Tasks whose models a worker is believed to have."""
 NEAR = 0.8
@@ -141,9 +144,13 @@ class Life:
 
     async def _read(self) -> None:
         try:
+            heard = 0
             while (got := await self.child.read()) is not None:
                 self.watch.heard()
                 await self._hear(*got)
+                heard += 1
+                if heard % IN_A_ROW == 0:
+                    await asyncio.sleep(0)
         except BadFrame as error:
             text = f"something wrote into the worker's pipe to the server, where only the worker may write: {error}"
             self._give_up(died("crashed", text))

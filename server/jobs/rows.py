@@ -3,7 +3,6 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from typing import Any
 
 from engine.errors import LatentwireError
@@ -143,7 +142,12 @@ def ending(
 ) -> Row:
     """The row of how a job ended."""
     told = None if error is None else message(error)
-    return sequence, told, message(list(messages)), _list([astuple(each) for each in spans])
+    return sequence, told, message(list(messages)), _list([_span(each) for each in spans])
+
+
+def _span(span: Span) -> Row:
+    # dataclasses.astuple copies every value deeply: 12 ms for a thousand nodes, on the event loop (2026-11).
+    return span.node, span.class_type, span.start, span.seconds, span.display_node
 
 
 def output(sequence: int, shown: Output) -> Row:
