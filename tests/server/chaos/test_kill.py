@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import random
+import sys
 import time
 import uuid
 from collections import Counter
@@ -21,6 +22,7 @@ import pytest
 from benchmarks.history import fill
 from server.jobs.job import Job, State
 from server.jobs.store import Jobs, Retention
+from tests.server.chaos import slow_saver
 from tests.server.chaos.served import PATIENCE, Served
 
 pytestmark = pytest.mark.slow
@@ -43,7 +45,7 @@ def prompt(job: int) -> dict[str, Any]:
         if name in OUTPUTS:
             nodes[name] = {"class_type": "ToySave", "inputs": {"value": [last, 0]}}
         else:
-            nodes[name] = {"class_type": "ToySleep", "inputs": {"value": [last, 0], "seconds": 0.015, "steps": 2}}
+            nodes[name] = {"class_type": "ToySleep", "inputs": {"value": [last, 0], "seconds": 0.01, "steps": 2}}
             last = name
     return nodes
 
@@ -194,7 +196,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     file.parent.mkdir()
     fill(file, HISTORY, prompt(0))
     ids = [str(uuid.UUID(int=random.Random(seed + index).getrandbits(128), version=4)) for index in range(JOBS)]
-    server = Served(base, "--max-attempts", "20")
+    worker = [sys.executable, str(Path(slow_saver.__file__)), "--base-directory", str(base)]
+    server = Served(base, "--max-attempts", "20", worker=worker)
     server.start()
     try:
         story = asyncio.run(live_through(server, ids, seed))
