@@ -26,8 +26,7 @@ class AuthorChecks:
         names = node_type.validate_inputs
         if hook is None or (flawed if names is None else any(name in names for name in flawed)):
             return []
-        arguments = self._arguments(node_type, node)
-        given = arguments if names is None else {name: arguments[name] for name in names if name in arguments}
+        given = self._arguments(node_type, node)
         try:
             answer = _resolved(hook(**given))
         except LatentwireError as error:
@@ -41,11 +40,15 @@ class AuthorChecks:
         return [_refused(node, name, answer) for name in about]
 
     def _arguments(self, node_type: NodeType, node: Node) -> dict[str, Any]:
+        """What the function takes of the node; the whole prompt as JSON is not made for one that does not ask."""
+        names = node_type.validate_inputs
         values: dict[str, Any] = {}
         for each in node_type.inputs:
-            if each.name in node.inputs:
+            if each.name in node.inputs and (names is None or each.name in names):
                 values[each.name] = _constant(node.inputs[each.name], each.is_raw_link)
-        values.update((name, self._hidden(kind, node)) for name, kind in node_type.hidden.items())
+        for name, kind in node_type.hidden.items():
+            if names is None or name in names:
+                values[name] = self._hidden(kind, node)
         if node_type.input_is_list:
             values = {name: [value] for name, value in values.items()}
         if node_type.validate_inputs is not None and "input_types" in node_type.validate_inputs:

@@ -24,6 +24,7 @@ _WANTED = {
     "BOOLEAN": "true or false",
     "COMBO": "one of its choices",
 }
+_NUMBER = (int, float)  # as a tuple: `int | float` is made anew each time it is asked for
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -76,10 +77,10 @@ def _need_scalar(value: Any) -> None:
 
 def out_of_range(each: Input, value: Any) -> Flaw | None:
     """What is wrong with a number that is outside its input's min and max."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not int and type(value) is not float:
         return None
     low, high = each.options.get("min"), each.options.get("max")
-    if isinstance(low, int | float) and value < low:
+    if isinstance(low, _NUMBER) and value < low:
         return Flaw(
             "value_smaller_than_min",
             f"Value {short(value)} smaller than min of {low}",
@@ -87,7 +88,7 @@ def out_of_range(each: Input, value: Any) -> Flaw | None:
             f"Give {_range(low, high)}.",
             about(each, input_config(each), value),
         )
-    if isinstance(high, int | float) and value > high:
+    if isinstance(high, _NUMBER) and value > high:
         return Flaw(
             "value_bigger_than_max",
             f"Value {short(value)} bigger than max of {high}",
@@ -120,6 +121,8 @@ def unusable_text(each: Input, value: Any) -> Flaw | None:
     """What is wrong with a text, of whatever type its input is: a NUL ends it early in C, half a character is none."""
     if not isinstance(value, str):
         return None
+    if value.isascii() and "\0" not in value:
+        return None
     if "\0" in value:
         name, reason = "NUL", "NUL is no character of a text or a file name"
     elif _HALF_CHARACTER.search(value):
@@ -137,7 +140,7 @@ def unusable_text(each: Input, value: Any) -> Flaw | None:
 
 def _unconvertible(each: Input, value: Any, error: Exception) -> Flaw:
     low, high = each.options.get("min"), each.options.get("max")
-    has_limit = isinstance(low, int | float) or isinstance(high, int | float)
+    has_limit = isinstance(low, _NUMBER) or isinstance(high, _NUMBER)
     wanted = _range(low, high) if has_limit else _WANTED[each.type]
     return Flaw(
         "invalid_input_type",
@@ -154,9 +157,9 @@ def _has_range(each: Input) -> bool:
 
 
 def _range(low: object, high: object) -> str:
-    if isinstance(low, int | float) and isinstance(high, int | float):
+    if isinstance(low, _NUMBER) and isinstance(high, _NUMBER):
         return f"a number from {low} to {high}"
-    return f"a number of at least {low}" if isinstance(low, int | float) else f"a number of at most {high}"
+    return f"a number of at least {low}" if isinstance(low, _NUMBER) else f"a number of at most {high}"
 
 
 def _choose(value: Any, choices: Sequence[Any], suggest: bool) -> str:

@@ -152,6 +152,8 @@ def read_value(value: Any) -> Any:
 
 
 def _written(value: Any) -> Any:
+    if type(value) is str or type(value) is int:  # nearly every value; asking for a Mapping is slow
+        return value
     if isinstance(value, Link):
         return [value.node, value.slot]
     if isinstance(value, BrokenLink):
@@ -174,7 +176,7 @@ def _node(node_id: object, source: object) -> Node:
         raise PromptError(f"a node's id is a text; {node_id!r:.100} is {_kind(node_id)}.")
     where = f"node {node_id!r:.100}"
     _check_string(node_id, where, "its id")
-    if not isinstance(source, Mapping):
+    if type(source) is not dict and not isinstance(source, Mapping):
         raise PromptError(f"{where}: expected {{class_type, inputs}}, got {_kind(source)}.")
     class_type = source.get("class_type")
     if class_type is None:
@@ -185,7 +187,7 @@ def _node(node_id: object, source: object) -> Node:
     inputs = source.get("inputs")
     if inputs is None:
         inputs = {}
-    if not isinstance(inputs, Mapping):
+    if type(inputs) is not dict and not isinstance(inputs, Mapping):
         raise PromptError(f"{where}: inputs is an object of values by name, not {_kind(inputs)}.")
     read = {name: _input(where, name, value) for name, value in inputs.items()}
     title, extra = (None, {}) if source.keys() <= {"class_type", "inputs"} else _unknown_keys(where, source)

@@ -18,6 +18,7 @@ from engine.graph.sockets import accepts
 
 __all__ = ["Problem", "Validation", "validate"]
 
+QUICKLY_SEARCHED = 100  # choices among which a value is found sooner than a set of them is made
 MAX_SUGGESTIONS = 20  # near misses are searched for so many unknown classes and files; a search reads the whole list
 
 
@@ -110,14 +111,15 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """The choices of a combo during one validation, and the texts among them for looking up."""
+    """The choices of a combo during one validation; where they are many, the texts among them for looking up."""
 
     values: Sequence[Any]
-    texts: frozenset[str]
+    texts: Collection[Any]
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "_Choices":
-        return cls(values, frozenset(each for each in values if isinstance(each, str)))
+        is_long = len(values) > QUICKLY_SEARCHED
+        return cls(values, frozenset(each for each in values if isinstance(each, str)) if is_long else values)
 
 
 class _Checks:
