@@ -77,7 +77,7 @@ def inside(root: Path, name: str) -> Path:
         raise PathError(f"{name!r:.200} is not a file name; give the name of a file below {root}")
     refuse_long(name)
     parts = re.split(r"[/\\]", name)
-    if not parts[0] or PureWindowsPath(name).drive or ".." in parts:
+    if not parts[0] or (":" in name and PureWindowsPath(name).drive) or ".." in parts:
         raise PathError(f"{name!r} leads out of {root}; give a name below it, without '..' and not absolute")
     return root / name
 
