@@ -122,8 +122,10 @@ def plain(types: Path, folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.plain_server", str(types), str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.kill()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def until_ready(server: Served) -> None:

@@ -60,9 +60,9 @@ def _requests(host: str, prompt: bytes) -> Iterator[bytes]:
     head = f"POST /prompt HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: "
     before, marker, after = prompt.partition(SEED)
     assert marker, "the prompt holds no place for a seed"
-    start = time.time_ns() // 1000 % 10**8
-    for number in itertools.count(start * 10**7):
-        body = before + b"%015d" % (number % 10**15) + after
+    start = 10 ** (len(SEED) - 1) + time.time_ns() // 1000 % 10**14
+    for number in itertools.count(start):
+        body = before + b"%d" % number + after
         yield head.encode() + b"%d\r\n\r\n" % len(body) + body
 
 
