@@ -24,6 +24,7 @@ from server.node_types import NodeTypes
 from server.wire import Story
 
 AHEAD = 2000  # pieces of news that may wait for the disk before workers are no longer listened to
+TURN = 0.002  # seconds of sending in a row, before others get their turn
 PATIENCE = 1.0  # seconds between two tries to write the end of a job to a disk that refuses
 
 log = logging.getLogger(__name__)
@@ -344,7 +345,12 @@ class Dispatcher(Listener):
         await self._news.put(_News(written, lambda sent: self._hub.publish(job.id, job.client_id, sent)))
 
     async def _send_for_ever(self) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
+            if clock() - began > TURN:  # what is on the disk already is waited for without a pause
+                await asyncio.sleep(0)
+                began = clock()
             news = await self._news.get()
             try:
                 news.send(await news.written)

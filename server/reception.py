@@ -21,7 +21,7 @@ from server.node_types import NodeTypes
 from server.refusal import Refused
 from server.submission import Candidate, Submission, refusal, refused_as
 
-SMALL = 64 << 10
+SMALL = 16 << 10
 """Bytes of a request that costs the event loop a few milliseconds at most."""
 
 READ_AT_ONCE = 8 * body.MAX_PROMPT  # bytes of large requests in memory

@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 
 from aiohttp import web
@@ -13,6 +15,8 @@ from server import keys
 from server.settings import ServerSettings
 
 GRACE = 5.0  # seconds that requests under way have to finish
+SETTLED = 3.0  # seconds after the start, when all that stays for good has been imported and made
+TURN = 0.001  # seconds that a thread may keep the interpreter while the event loop waits for it
 
 
 async def serve(app: web.Application, settings: ServerSettings, tell: Callable[[str], None]) -> None:
@@ -28,9 +32,24 @@ async def serve(app: web.Application, settings: ServerSettings, tell: Callable[[
         site = web.TCPSite(runner, settings.listen, settings.port, backlog=1024)
         await _listen(site, settings)
         tell(_address(runner, settings))
+        settling = asyncio.create_task(_settle())
         await stopping.wait()
+        settling.cancel()
     finally:
         await runner.cleanup()
+
+
+async def _settle() -> None:
+    """Keeps the interpreter from holding up the loop.
+
+    By default it looks through all that lives every few requests, for 15–26 ms each time (2026-11), and lets the
+    threads that write and read jobs keep the loop waiting for 5 ms.
+    """
+    sys.setswitchinterval(TURN)
+    await asyncio.sleep(SETTLED)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _listen(site: web.TCPSite, settings: ServerSettings) -> None:
