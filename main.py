@@ -60,9 +60,9 @@ def serve(chosen: argparse.Namespace) -> int:
     """Serves the HTTP API and draws what is sent to it, in worker processes."""
     import asyncio
 
-    from server import logs
     from server.compose import compose
     from server.serve import serve
+    from server.watching import logs
 
     serving = server_settings.from_namespace(chosen)
     common = settings.from_namespace(chosen)
@@ -98,9 +98,9 @@ def _versions() -> str:
 
 def worker(chosen: argparse.Namespace) -> int:
     """Runs jobs for a server; started by `serve`, which speaks to it over its standard input and output."""
-    from engine.workers.worker import Work
-    from engine.workers.worker import serve as work
-    from server import logs
+    from engine.workers.inside.worker import Work
+    from engine.workers.inside.worker import serve as work
+    from server.watching import logs
 
     common = settings.Settings.from_json(chosen.settings)
     logs.configure(common.verbose, "json", longest=logs.LINE)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.graph.outcome import Outcome
-from engine.workers.worker import Order, Work, serve
+from engine.workers.inside.worker import Order, Work, serve
 
 
 def build(is_cancelled: Callable[[], bool]) -> Work:

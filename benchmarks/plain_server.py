@@ -18,8 +18,8 @@ from aiohttp import web
 from engine.graph import describe
 from engine.graph.registry import Registry
 from engine.settings import Settings
-from server import submission
 from server.jobs.job import NewJob
+from server.prompts import submission
 
 
 async def main() -> None:

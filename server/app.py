@@ -7,15 +7,15 @@ from aiohttp import web
 
 from engine.folders import Folders
 from server import keys
-from server.answers import add_cache_headers, answer_errors
 from server.dispatcher import Dispatcher
+from server.events.hub import Hub
+from server.files.pictures import DESK, Desk
 from server.housekeeping import Housekeeping
-from server.hub import Hub
 from server.jobs.store import Jobs
-from server.metrics import TALLY, Tally, measure
 from server.node_types import NodeTypes
-from server.pictures import DESK, Desk
-from server.reception import Reception
+from server.prompts.reception import Reception
+from server.requests.answers import add_cache_headers, answer_errors
+from server.requests.security import add_headers, guard
 from server.routes import (
     events,
     history,
@@ -32,8 +32,8 @@ from server.routes import (
     view,
     welcome,
 )
-from server.security import add_headers, guard
 from server.settings import ServerSettings
+from server.watching.metrics import TALLY, Tally, measure
 
 BARE = (prompt, queue, history, socket, nodes, models, view, upload, system, metrics)
 """Rooms whose routes exist as they are and below /api."""

@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from engine.settings import Settings
-from engine.workers.gpus import gpu_count, worker_environment
-from engine.workers.memory_limits import hard_limit, soft_limit
-from engine.workers.pool import Limits, Listener, Pool
+from engine.workers.outside.gpus import gpu_count, worker_environment
+from engine.workers.outside.memory_limits import hard_limit, soft_limit
+from engine.workers.outside.pool import Limits, Listener, Pool
 from server.app import Parts, create
 from server.dispatcher import Dispatcher
-from server.hub import Hub
+from server.events.hub import Hub
 from server.jobs.store import Jobs, Retention
-from server.metrics import Tally
 from server.node_types import NodeTypes
-from server.security import check_binding
+from server.requests.security import check_binding
 from server.settings import ServerSettings
+from server.watching.metrics import Tally
 
 
 def compose(

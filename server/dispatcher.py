@@ -15,13 +15,13 @@ from typing import Any
 from engine.errors import LatentwireError
 from engine.graph.events import Cached, Finished, Interrupted, Started
 from engine.workers.messages import BadFrame, unpack
-from engine.workers.pool import End, Listener, Pool, Task
-from server.hub import Hub
+from engine.workers.outside.pool import End, Listener, Pool, Task
+from server.events.hub import Hub
+from server.events.wire import Story
 from server.jobs.job import Item, Job, Sent, State
 from server.jobs.store import JobGone, Jobs
-from server.metrics import Tally
 from server.node_types import NodeTypes
-from server.wire import Story
+from server.watching.metrics import Tally
 
 AHEAD = 2000  # pieces of news that may wait for the disk before workers are no longer listened to
 TURN = 0.002  # seconds of sending in a row, before others get their turn

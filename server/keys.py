@@ -3,13 +3,13 @@
 from aiohttp import web
 
 from engine.folders import Folders
-from engine.workers.pool import Pool
+from engine.workers.outside.pool import Pool
 from server.dispatcher import Dispatcher
+from server.events.hub import Hub
 from server.housekeeping import Housekeeping
-from server.hub import Hub
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
-from server.reception import Reception
+from server.prompts.reception import Reception
 from server.settings import ServerSettings
 
 SETTINGS = web.AppKey("settings", ServerSettings)

@@ -16,7 +16,7 @@ from engine.folders import LEGACY_KINDS, Folders
 from engine.graph import describe
 from engine.graph.registry import Registry
 from server.object_info import ObjectInfo
-from server.refusal import Refused
+from server.requests.refusal import Refused
 
 PATIENCE = 30.0
 """Seconds a request waits for a first worker. Source: processes.md, Node types."""

@@ -54,7 +54,7 @@ from engine.graph.registry import Registry
 from engine.graph.run import Run
 from engine.graph.validate import validate
 from engine.saving import save_numbered
-from engine.workers.worker import Order, Work, serve
+from engine.workers.inside.worker import Order, Work, serve
 
 INT = (Output("INT", "INT"),)
 Int, Float, Text, Bool = int | None, float | None, str | None, bool | None  # inputs that may be left out

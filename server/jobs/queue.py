@@ -56,8 +56,10 @@ class Queue:
     def next(self) -> Brief | None:
         """The job to run next."""
         while self._heap:
-            entry = self._entries.get(self._heap[0][2])
-            if entry is not None and entry.is_ready:
+            *rank, job = self._heap[0]
+            entry = self._entries.get(job)
+            # The place may be that of an earlier job of this id, which was withdrawn and forgotten.
+            if entry is not None and entry.is_ready and (*rank,) == _rank(entry.brief):
                 return entry.brief
             heapq.heappop(self._heap)
         return None

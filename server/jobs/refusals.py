@@ -1,7 +1,7 @@
 """Why something cannot be done to a job."""
 
 from engine.errors import LatentwireError
-from server.refusal import Refused
+from server.requests.refusal import Refused
 
 UNAVAILABLE, NO_SPACE = 503, 507
 RETRY_AFTER = 5  # seconds; a person has to free some space first

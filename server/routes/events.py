@@ -5,9 +5,9 @@ import asyncio
 from aiohttp import web
 
 from server import keys
-from server.mailbox import Packet
-from server.refusal import Refused
-from server.resuming import last_event
+from server.events.mailbox import Packet
+from server.events.resuming import last_event
+from server.requests.refusal import Refused
 
 RETRY = 1000  # milliseconds after which a browser connects again
 

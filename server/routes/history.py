@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
-from server import fields, keys, query, reply
-from server.body import read_object
-from server.job_json import history_entry
+from server import keys
 from server.jobs.job import Job
 from server.jobs.store import Jobs
+from server.prompts.job_json import history_entry
+from server.requests import fields, query, reply
+from server.requests.body import read_object
 
 PAGE = 100
 """Jobs that are in memory at a time while a long history is written."""

@@ -2,14 +2,15 @@
 
 from aiohttp import web
 
-from server import keys, query, reply
-from server.body import read_object
-from server.fields import BadField
-from server.job_json import STATUSES, detailed, listed
+from server import keys
 from server.jobs.job import Job
 from server.jobs.store import Query
-from server.refusal import Refused
-from server.submission import is_id
+from server.prompts.job_json import STATUSES, detailed, listed
+from server.prompts.submission import is_id
+from server.requests import query, reply
+from server.requests.body import read_object
+from server.requests.fields import BadField
+from server.requests.refusal import Refused
 
 MAX_PAGE = 1000
 """Jobs in one answer, however many are asked for; `has_more` says that there are others."""

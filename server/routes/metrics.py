@@ -8,7 +8,7 @@ import psutil
 from aiohttp import hdrs, web
 
 from server import keys
-from server.metrics import TALLY
+from server.watching.metrics import TALLY
 
 DATABASE = "jobs.sqlite"
 """Beside it stand the files of SQLite's journal; together they are the size of what is kept."""
@@ -31,7 +31,7 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 def _render(state: dict[str, Any], folder: Path, accept: str) -> tuple[bytes, str]:
-    from server.exposition import Reading, exposition  # here, because most servers are never asked
+    from server.watching.exposition import Reading, exposition  # here, because most servers are never asked
 
     files = [each for each in folder.glob(f"{DATABASE}*") if each.is_file()]
     size = sum(each.stat().st_size for each in files) if files else None

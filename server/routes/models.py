@@ -7,8 +7,8 @@ from aiohttp import web
 
 from engine.errors import PathError
 from server import keys
-from server.refusal import Refused
-from server.safetensors_header import read_metadata
+from server.files.safetensors_header import read_metadata
+from server.requests.refusal import Refused
 
 
 async def kinds(request: web.Request) -> web.Response:

@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from server import keys, reply
+from server import keys
+from server.requests import reply
 
 
 async def show(request: web.Request) -> web.Response:

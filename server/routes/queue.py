@@ -6,11 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
-from server import fields, keys, reply
-from server.body import read_object
-from server.job_json import prompt_tuple
+from server import keys
 from server.jobs.job import Brief, Job
 from server.jobs.store import Jobs
+from server.prompts.job_json import prompt_tuple
+from server.requests import fields, reply
+from server.requests.body import read_object
 
 PAGE = 100
 """Jobs that are in memory at a time while a long queue is written."""

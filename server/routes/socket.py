@@ -8,13 +8,14 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from server import frames, keys
-from server.dialect import SocketDialect
-from server.features import server_flags
-from server.mailbox import OVER, Goodbye, Mailbox, Packet
-from server.receiver import Receiver
-from server.refusal import Refused
-from server.resuming import last_event
+from server import keys
+from server.events import frames
+from server.events.dialect import SocketDialect
+from server.events.features import server_flags
+from server.events.mailbox import OVER, Goodbye, Mailbox, Packet
+from server.events.receiver import Receiver
+from server.events.resuming import last_event
+from server.requests.refusal import Refused
 
 HEARTBEAT = 60.0
 """Seconds between two pings; a client that answers none within half of that is gone."""

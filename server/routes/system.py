@@ -8,8 +8,9 @@ from typing import Any
 from aiohttp import web
 
 import engine
-from engine.workers.pool import WorkerState
-from server import features, keys
+from engine.workers.outside.pool import WorkerState
+from server import keys
+from server.events import features
 
 COMFYUI_VERSION = "0.38.1"
 """The version whose protocol is spoken here. Source: protocol.md."""

@@ -7,8 +7,8 @@ import re
 from aiohttp import hdrs, web
 
 from server import keys
-from server.refusal import Refused
-from server.trace import trace
+from server.requests.refusal import Refused
+from server.watching.trace import trace
 
 
 async def job_trace(request: web.Request) -> web.Response:

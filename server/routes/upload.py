@@ -10,9 +10,11 @@ from aiohttp import web
 
 from engine.folders import Folders
 from engine.unfinished import unfinished
-from server import form, keys, pictures
-from server.refusal import Refused
-from server.user_files import clean_name, find, folder_for, keep, readable_errors
+from server import keys
+from server.files import pictures
+from server.files.user_files import clean_name, find, folder_for, keep, readable_errors
+from server.requests import form
+from server.requests.refusal import Refused
 
 PART = "image"
 

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from server import keys, pictures
-from server.user_files import find
+from server import keys
+from server.files import pictures
+from server.files.user_files import find
 
 INERT = MappingProxyType(
     {

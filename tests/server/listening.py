@@ -12,17 +12,17 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from engine.settings import Settings
-from engine.workers.pool import Pool
+from engine.workers.outside.pool import Pool
 from server import keys
-from server.answers import answer_errors
 from server.dispatcher import Dispatcher
-from server.hub import MOST, QUIET, Hub
+from server.events.hub import MOST, QUIET, Hub
 from server.jobs.job import Frame, Item, NewEvent, NewJob, State
 from server.jobs.store import Jobs, Retention
-from server.metrics import Tally
 from server.node_types import NodeTypes
+from server.requests.answers import answer_errors
 from server.routes import events, socket
 from server.settings import ServerSettings
+from server.watching.metrics import Tally
 
 PATIENCE = 60.0  # seconds; a machine with two busy cores may be slow
 

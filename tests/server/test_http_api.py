@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from server import metrics
+import server
 from server.app import all_routes
-from server.features import server_flags
-from server.job_json import STATUSES
+from server.events.features import server_flags
+from server.prompts.job_json import STATUSES
 from server.settings import ServerSettings
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "http_api.md").read_text()
-CODE = "\n".join(path.read_text() for path in Path(metrics.__file__).parent.glob("*.py"))
+CODE = "\n".join(path.read_text() for path in Path(server.__file__).parent.rglob("*.py"))
 
 
 def registered():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.workers.channel import Channel
+from engine.workers.inside.channel import Channel
 
 TOY = Path(__file__).parents[2] / "toy_worker.py"
 PATIENCE = 60.0  # seconds; a worker is killed then, and the test that waits for it fails

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.workers.pool import End, Limits, Pool, Task, WorkerState
+from engine.workers.outside.pool import End, Limits, Pool, Task, WorkerState
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -77,8 +77,11 @@ class Agreement(RuleBasedStateMachine):
         if there is None:
             if number is None:
                 number = -self.count if front else self.count
-                self.count += 1
-            assert (brief.number, brief.sequence) > (number, self.sequence) or brief.number == number
+                assert abs(brief.number) >= abs(number), "a count may have gaps, where a request came twice"
+                self.count = abs(brief.number) + 1
+                number = brief.number
+            assert brief.number == number
+            assert brief.sequence > self.sequence
             self.sequence = brief.sequence
             self.known[name] = {
                 "state": State.WAITING,

@@ -10,10 +10,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from engine.folders import Folders
 from server import keys
-from server.answers import add_cache_headers, answer_errors
+from server.files.pictures import DESK, Desk
 from server.node_types import NodeTypes
-from server.pictures import DESK, Desk
-from server.security import add_headers, guard
+from server.requests.answers import add_cache_headers, answer_errors
+from server.requests.security import add_headers, guard
 from server.settings import ServerSettings
 
 Client = TestClient[Any, Any]

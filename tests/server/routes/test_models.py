@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.files.safetensors_header import LARGEST_HEADER, read_metadata
 from server.routes import models
-from server.safetensors_header import LARGEST_HEADER, read_metadata
 from tests.server.routes.rooms import folders_in, serving
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.workers.pool import WorkerState
+from engine.workers.outside.pool import WorkerState
 from server.routes import system
 from tests.server.client import Serve
 

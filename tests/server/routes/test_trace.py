@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from tests.server.client import Serve, ended, post
-from tests.server.test_trace import check_format
+from tests.server.watching.test_trace import check_format
 
 PROMPT = {
     "1": {"class_type": "ToySleep", "inputs": {"value": 1, "seconds": 0.05}},

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from server.refusal import Refused
+from server.files.user_files import LONGEST_NAME, clean_name, folder_for
+from server.requests.refusal import Refused
 from server.routes import upload
-from server.user_files import LONGEST_NAME, clean_name, folder_for
 from tests.server.routes.rooms import folders_in, serving
 
 BOUNDARY = "----boundary"

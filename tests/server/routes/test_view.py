@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from server import pictures
-from server.refusal import Refused
+from server.files import pictures
+from server.files.user_files import find
+from server.requests.refusal import Refused
 from server.routes import view
-from server.user_files import find
 from tests.server.routes.rooms import folders_in, serving
 
 

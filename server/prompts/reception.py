@@ -1,0 +1,117 @@
+"""Where prompts come in: read, judged, shown to their nodes' authors where need be, written down, answered.
+
+Small requests are dealt with on the event loop, larger ones in threads, as many at once as there is memory for.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from server.dispatcher import Dispatcher
+from server.events.hub import Hub
+from server.jobs.job import Brief
+from server.jobs.store import JobConflict, Jobs
+from server.node_types import NodeTypes
+from server.prompts import submission
+from server.prompts.submission import Candidate, Submission, refusal, refused_as
+from server.requests import body, reply
+from server.requests.budget import Budget
+from server.requests.refusal import Refused
+
+SMALL = 16 << 10
+"""Bytes of a request that costs the event loop a few milliseconds at most."""
+
+READ_AT_ONCE = 8 * body.MAX_PROMPT  # bytes of large requests in memory
+JUDGED_AT_ONCE = body.MAX_PROMPT  # bytes of them that are Python objects, which take thirty times the room
+PATIENCE_WITH_AUTHORS = 2.0  # seconds. Source: processes.md, Validation at POST
+
+_TYPES = {408: "request_timeout", 413: "request_too_large", 503: "not_ready", 507: "no_space"}
+
+
+class Reception:
+    """Takes requests in, as many at once as memory allows."""
+
+    def __init__(self, jobs: Jobs, hub: Hub, dispatcher: Dispatcher, node_types: NodeTypes) -> None:
+        self._jobs, self._hub, self._dispatcher, self._node_types = jobs, hub, dispatcher, node_types
+        self._room = Budget(READ_AT_ONCE)
+        self._desk = Budget(JUDGED_AT_ONCE)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """The answer of POST /prompt. Raises: Refused, in the shape its clients read."""
+        try:
+            size = _size(request)
+            if size <= SMALL:
+                return await self._decide(await body.read(request), is_large=False)
+            async with self._room.take(size):
+                data = await body.read(request)
+                async with self._desk.take(len(data)):
+                    return await self._decide(data, is_large=True)
+        except Refused as error:
+            if error.body is not None:
+                raise
+            type = _TYPES.get(error.status, "invalid_request")
+            shaped = refusal(type, str(error), status=error.status)
+            raise Refused(error.status, str(error), body=shaped.body, headers=error.headers) from error
+
+    async def _decide(self, data: bytes, is_large: bool) -> web.Response:
+        sent = await asyncio.to_thread(submission.read, data) if is_large else submission.read(data)
+        is_long = is_large or sent.is_foreign  # another format is read with Pillow, which must be imported first
+        try:
+            candidate = await self._judged(sent, is_long)
+            brief, is_new = await self._jobs.submit(candidate.new)
+        except JobConflict as error:
+            raise refusal("prompt_id_conflict", str(error), status=409) from error
+        except Refused as error:
+            return await self._answer_again(sent, error)
+        if is_new:
+            self._hub.status(self._jobs.remaining)
+            self._dispatcher.wake()
+        answer = await self._answer(candidate, brief, is_new)
+        return await reply.long(lambda: answer) if is_long else reply.short(answer)
+
+    async def _judged(self, sent: Submission, is_long: bool) -> Candidate:
+        registry = await self._node_types.registry()
+        created = time.time_ns() // 1_000_000
+        if is_long:
+            candidate = await asyncio.to_thread(submission.judge, sent, registry, created)
+        else:
+            candidate = submission.judge(sent, registry, created)
+        return await self._checked(candidate) if candidate.asks else candidate
+
+    async def _checked(self, candidate: Candidate) -> Candidate:
+        """The candidate after its nodes' authors were asked; those that nobody could ask are asked when it runs."""
+        new = candidate.new
+        found = await self._dispatcher.pool.check(new.prompt, new.outputs, PATIENCE_WITH_AUTHORS)
+        if not isinstance(found, Mapping):
+            return replace(candidate, new=replace(new, unvalidated=candidate.asks))
+        node_errors = {**candidate.node_errors, **found["node_errors"]}
+        if not found["accepted"]:
+            raise refused_as(found["error"], node_errors)
+        return replace(candidate, new=replace(new, outputs=found["outputs"]), node_errors=node_errors)
+
+    async def _answer(self, candidate: Candidate, brief: Brief, is_new: bool) -> dict[str, Any]:
+        answer = {"prompt_id": brief.id, "number": brief.number, "node_errors": candidate.node_errors}
+        if candidate.became is None:
+            return answer
+        # Choices in its texts were settled by chance; what counts is what was accepted the first time.
+        stored = None if is_new else await self._jobs.get(brief.id)
+        return {**answer, "prompt": candidate.became if stored is None else stored.prompt, "notes": candidate.notes}
+
+    async def _answer_again(self, sent: Submission, error: Refused) -> web.Response:
+        """A request that was accepted once stays accepted, though a file it names may be gone by now."""
+        job = await self._jobs.get(sent.id) if sent.is_named else None
+        if job is None or job.digest != sent.digest:
+            raise error
+        answer = {"prompt_id": job.id, "number": job.number, "node_errors": {}}
+        more = {"prompt": job.prompt, "notes": []} if sent.is_foreign else {}
+        return await reply.long(lambda: {**answer, **more})
+
+
+def _size(request: web.Request) -> int:
+    """The bytes a request may take, as far as it says."""
+    length = request.content_length
+    return body.MAX_PROMPT if length is None or hdrs.CONTENT_ENCODING in request.headers else length

@@ -1,0 +1,156 @@
+"""Multipart forms as they arrive: short fields in memory, one file straight to the disk, everything counted."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from aiohttp import BodyPartReader, ClientError, MultipartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from engine.unfinished import unfinished
+from server.files.user_files import readable_errors
+from server.requests.refusal import Refused
+
+MAX_PARTS = 32
+MAX_FIELD = 64 << 10  # bytes; a reference to a file is the longest there is
+OVERHEAD = 64 << 10  # bytes of boundaries, headers and fields beside the file
+PATIENCE = 60.0  # seconds without a byte, after which a client is taken for gone
+
+_CHUNK = 1 << 18
+_AS_IS = ("", "binary", "8bit", "7bit", "identity")
+# aiohttp's ways of saying that this is no form, or not all of it.
+_NO_FORM = (
+    web.RequestPayloadError,
+    HttpProcessingError,
+    ClientError,
+    AssertionError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+)
+
+
+@dataclass(slots=True)
+class Form:
+    """What was sent. file: all of the uploaded bytes, on the disk only as long as the form is open."""
+
+    file: Path
+    filename: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def receive(request: web.Request, name: str, folder: Path, limit: int) -> AsyncIterator[Form]:
+    """Reads a form, the file in its part `name` to a file in the folder; that one is gone again at the end.
+
+    Raises: Refused: 400 when it is no whole form, 413 when it is too long, 408 when the client falls silent;
+    ConnectionError, when he hangs up.
+    """
+    if (request.content_length or 0) > limit + OVERHEAD:
+        raise _too_large(limit)
+    with ExitStack() as stack:
+        form = Form(await asyncio.to_thread(_reserve, stack, folder))
+        try:
+            await _read(await request.multipart(), name, form, limit)
+        except TimeoutError:
+            raise Refused(408, f"the rest of the form did not come within {PATIENCE:g} s; send it again") from None
+        except ConnectionError:
+            raise
+        except _NO_FORM as error:
+            raise _damaged(error) from error
+        yield form
+
+
+def _reserve(stack: ExitStack, folder: Path) -> Path:
+    with readable_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return stack.enter_context(unfinished(folder, lambda file: None))
+
+
+async def _read(reader: MultipartReader, name: str, form: Form, limit: int) -> None:
+    room = limit
+    for _ in range(MAX_PARTS):
+        async with asyncio.timeout(PATIENCE):
+            part = await reader.next()
+        if part is None:
+            return
+        if not isinstance(part, BodyPartReader) or part.name is None:
+            raise Refused(400, "expected a form with named parts, got a part that has no name or parts of its own")
+        _refuse_encoded(part)
+        if part.name == name and part.filename is not None:
+            if form.filename is not None:
+                raise Refused(400, f"expected one file {name!r}, got several; upload one at a time")
+            room -= await _to_disk(part, form.file, room, limit)
+            form.filename = part.filename
+        else:
+            form.fields[part.name] = await _text(part)
+    raise Refused(400, f"expected at most {MAX_PARTS} parts in the form, got more")
+
+
+def _refuse_encoded(part: BodyPartReader) -> None:
+    for header in (hdrs.CONTENT_ENCODING, hdrs.CONTENT_TRANSFER_ENCODING):
+        encoding = part.headers.get(header, "").strip().lower()
+        if encoding not in _AS_IS:
+            raise Refused(
+                400, f"{part.name!r:.100}: {header} {encoding!r:.40} is not understood; send the bytes as they are"
+            )
+
+
+async def _to_disk(part: BodyPartReader, path: Path, room: int, limit: int) -> int:
+    """Returns: how many bytes it was."""
+    size = 0
+    with open(path, "r+b") as file:
+        async for block in _blocks(part):
+            size += len(block)
+            if size > room:
+                raise _too_large(limit)
+            await asyncio.to_thread(_write, file, block)
+        await asyncio.to_thread(_sync, file)
+    return size
+
+
+def _write(file: BinaryIO, block: bytes) -> None:
+    with readable_errors(Path(file.name).parent):
+        file.write(block)
+
+
+def _sync(file: BinaryIO) -> None:
+    with readable_errors(Path(file.name).parent):
+        file.flush()
+        os.fsync(file.fileno())
+
+
+async def _text(part: BodyPartReader) -> str:
+    data = b""
+    async for block in _blocks(part):
+        data += block
+        if len(data) > MAX_FIELD:
+            raise Refused(413, f"{part.name!r:.100}: at most {MAX_FIELD:,} bytes are accepted for a field of a form")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(400, f"{part.name!r:.100}: expected text in UTF-8, got other bytes") from error
+
+
+async def _blocks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while not part.at_eof():
+        async with asyncio.timeout(PATIENCE):
+            block = await part.read_chunk(_CHUNK)
+        if block:
+            yield block
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(
+        413,
+        f"the upload is larger than {limit:,} bytes, the most that is accepted here (--max-upload-size of the server)",
+    )
+
+
+def _damaged(error: Exception) -> Refused:
+    what = f": {error}" if str(error) else ""
+    return Refused(400, f"expected a form (multipart/form-data) with all of its parts, got something else{what}"[:400])
