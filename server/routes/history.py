@@ -38,13 +38,13 @@ async def show_one(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
-    """Forgets ended jobs."""
+    """Forgets ended jobs, and removes the temporary files they showed."""
     sent = await read_object(request)
     wanted = fields.texts(sent, "delete")
     if fields.flag(sent, "clear"):
-        await request.app[keys.JOBS].forget(None)
+        await request.app[keys.HOUSEKEEPING].forget(None)
     elif wanted:
-        await request.app[keys.JOBS].forget(wanted)
+        await request.app[keys.HOUSEKEEPING].forget(wanted)
     return web.Response()
 
 
