@@ -17,6 +17,8 @@ import psutil
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120.0
 

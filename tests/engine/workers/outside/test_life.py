@@ -16,6 +16,8 @@ from engine.workers.outside.contract import End, Limits
 from engine.workers.outside.supervisor import Supervisor
 from tests.engine.workers.crew import Crew, Ear, crew, script, task, toy, until
 
+pytestmark = pytest.mark.slow
+
 LONG = 3600.0
 
 
