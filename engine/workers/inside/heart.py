@@ -43,10 +43,15 @@ class Heart:
     def _beat_on(self) -> None:
         pause = threading.Event()
         while True:
-            with suppress(MemoryError):  # a missed beat is better than no more beats
-                self._channel.send(self._beat())
-                self._catch_up()
+            for act in (self._send, self._catch_up):
+                try:
+                    act()
+                except BaseException:  # noqa: BLE001 -- a missed beat is better than no more beats
+                    report_exception()
             pause.wait(INTERVAL)
+
+    def _send(self) -> None:
+        self._channel.send(self._beat())
 
     def _beat(self) -> dict[str, Any]:
         running = self._inbox.running
