@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(level=level, format="%(levelname)s: %(message)s")
     try:
         status: int = chosen.command(chosen)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except LatentwireError as error:
         print(f"latentwire: {error}", file=sys.stderr)
@@ -69,7 +70,9 @@ def serve(chosen: argparse.Namespace) -> int:
     logs.configure(common.verbose, serving.log_format, secrets=[serving.token] if serving.token else [])
 
     def tell(address: str) -> None:
-        print(f"Latentwire serves on {address}", flush=True)
+        # Somebody who has closed our output, or never had it open, may still want what we serve.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            print(f"Latentwire serves on {address}", flush=True)
 
     async def live() -> None:
         app = compose(common, serving, worker=_worker_command(common), versions=_versions())

@@ -5,16 +5,21 @@ import errno
 import gc
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 
 from aiohttp import web
 
 from engine.errors import SettingsError
+from engine.workers.outside.child import kill_group
 from server import keys
+from server.doorman import Doorman, request_log, room_for_connections
 from server.settings import ServerSettings
 
 GRACE = 5.0  # seconds that requests under way have to finish
+KEEP_ALIVE = 75.0  # seconds that a connection may be idle between two requests
+WAITING = 1024  # connections that the system may hold until they are taken
 SETTLED = 3.0  # seconds after the start, when all that stays for good has been imported and made
 TURN = 0.001  # seconds that a thread may keep the interpreter while the event loop waits for it
 
@@ -22,21 +27,27 @@ TURN = 0.001  # seconds that a thread may keep the interpreter while the event l
 async def serve(app: web.Application, settings: ServerSettings, tell: Callable[[str], None]) -> None:
     """Serves until SIGINT or SIGTERM comes. tell: called with the address once requests are answered.
 
-    Raises: SettingsError, when the address cannot be listened on.
+    Raises: SettingsError, when the address cannot be listened on; no worker has been started by then.
     """
     stopping = asyncio.Event()
     _take_signals(app, stopping)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=GRACE)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=GRACE, keepalive_timeout=KEEP_ALIVE, logger=request_log()
+    )
+    listening = await _bind(settings)
     try:
         await runner.setup()
-        site = web.TCPSite(runner, settings.listen, settings.port, backlog=1024)
-        await _listen(site, settings)
-        tell(_address(runner, settings))
+        assert runner.server is not None
+        doorman = Doorman(runner.server, room_for_connections())
+        door = await asyncio.get_running_loop().create_server(doorman, sock=listening, backlog=WAITING)
         settling = asyncio.create_task(_settle())
+        tell(_address(listening))
         await stopping.wait()
         settling.cancel()
+        door.close()
     finally:
         await runner.cleanup()
+        listening.close()
 
 
 async def _settle() -> None:
@@ -52,17 +63,23 @@ async def _settle() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-async def _listen(site: web.TCPSite, settings: ServerSettings) -> None:
+async def _bind(settings: ServerSettings) -> socket.socket:
+    """The address taken, before anything is started for it."""
     try:
-        await site.start()
+        found = await asyncio.get_running_loop().getaddrinfo(
+            settings.listen, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, _, _, _, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=WAITING)
     except OSError as error:
-        where = f"--port {settings.port}" if error.errno == errno.EADDRINUSE else f"--listen {settings.listen}"
+        is_taken = error.errno == errno.EADDRINUSE
+        where = f"--port {settings.port}" if is_taken or error.errno == errno.EACCES else f"--listen {settings.listen}"
         reasons = {
             errno.EADDRINUSE: "another program listens there already; stop it, or choose another with --port",
             errno.EACCES: "this needs rights that you do not have; choose a port above 1023",
-            errno.EADDRNOTAVAIL: "this computer has no such address",
+            errno.EADDRNOTAVAIL: "this computer has no such address; give one of its own",
         }
-        reason = reasons.get(error.errno or 0, error.strerror or str(error))
+        reason = reasons.get(error.errno or 0, f"{error.strerror or error}; give an address of this computer")
         raise SettingsError(f"{where}: {reason}") from error
 
 
@@ -71,7 +88,7 @@ def _take_signals(app: web.Application, stopping: asyncio.Event) -> None:
         if stopping.is_set():
             for worker in app[keys.POOL].workers:
                 if worker.pid is not None:
-                    _kill(worker.pid)
+                    kill_group(worker.pid)
             os._exit(130)
         stopping.set()
 
@@ -83,13 +100,6 @@ def _take_signals(app: web.Application, stopping: asyncio.Event) -> None:
             return
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-    except OSError:
-        return  # it has gone by itself
-
-
-def _address(runner: web.AppRunner, settings: ServerSettings) -> str:
-    host, port = runner.addresses[0][:2]
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

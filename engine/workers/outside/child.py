@@ -81,7 +81,7 @@ class Child:
             return
         if hasattr(os, "killpg"):
             # Not by the transport's own kill: that may collect the exit code before whoever waits for it.
-            _kill_group(self.pid)
+            kill_group(self.pid)
         else:
             self._transport.kill()
 
@@ -108,12 +108,12 @@ class _Protocol(SubprocessStreamProtocol):
 
     def process_exited(self) -> None:
         if self._pid is not None:
-            _kill_group(self._pid)
+            kill_group(self._pid)
         super().process_exited()
         self.exited.set()
 
 
-def _kill_group(pid: int) -> None:
+def kill_group(pid: int) -> None:
     """Kills what is left of a process group; the group has the number of the process that leads it."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
