@@ -92,6 +92,7 @@ class Life:
         is_sent = self.child.write(_order(task))
         self.task, self.phase = task, "busy"
         self._had_begun = self._is_cancelled = False
+        self._stderr.forget()
         self._kills_before = self._kills.unexplained()
         self._recent.append(frozenset(task.models))
         self.watch.began()

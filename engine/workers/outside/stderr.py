@@ -36,6 +36,10 @@ class Stderr:
         """The last lines that are not empty."""
         return [text for line in self._last if (text := _clean(line))]
 
+    def forget(self) -> None:
+        """What was printed so far is no longer among the last lines."""
+        self._last.clear()
+
     async def read(self, reader: asyncio.StreamReader) -> None:
         """Reads until the pipe ends."""
         try:

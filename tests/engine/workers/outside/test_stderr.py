@@ -58,3 +58,19 @@ def test_more_than_the_rate_is_only_counted() -> None:
     assert len(lines) < 20 * LINES_PER_SECOND
     assert "more lines were left out" in last
     assert stderr.last == [f"line {n}" for n in range(100_000 - KEPT, 100_000)]
+
+
+def test_what_was_forgotten_is_no_longer_among_the_last_lines() -> None:
+    async def scenario() -> list[str]:
+        stderr, reader = Stderr(lambda line: None), asyncio.StreamReader()
+        reading = asyncio.create_task(stderr.read(reader))
+        reader.feed_data(b"of the job before\n")
+        while not stderr.last:
+            await asyncio.sleep(0)
+        stderr.forget()
+        reader.feed_data(b"of this job\n")
+        reader.feed_eof()
+        await reading
+        return stderr.last
+
+    assert asyncio.run(scenario()) == ["of this job"]
