@@ -7,16 +7,18 @@ from the folder for temporary files. What a person removes from the history goes
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from engine.errors import LatentwireError, PathError
 from engine.folders import Folders, inside
-from server.jobs.job import Job
-from server.jobs.store import Jobs
+from server.jobs.job import Job, State
+from server.jobs.store import Jobs, Query
 
 EVERY = 60.0  # seconds
 FIRST = 5.0  # seconds after the start, when the first requests have been answered
+
+_ENDED = Query(states=[each for each in State if each.is_end], descending=False, limit=500)
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +46,20 @@ class Housekeeping:
         await self._remove_temporary(gone)
         return len(gone)
 
-    async def forget(self, jobs: list[str] | None) -> list[str]:
+    async def forget(self, jobs: Sequence[str] | None) -> list[str]:
         """Removes ended jobs (None: all of them) and their temporary files. Returns: those that went."""
-        known = await (self._jobs.history(whole=False) if jobs is None else self._jobs.many(jobs, whole=False))
-        gone = await self._jobs.forget(jobs)
+        if jobs is not None:
+            return await self._forget(await self._jobs.many(jobs, whole=False))
+        gone: list[str] = []
+        while (page := await self._jobs.page(_ENDED, whole=False))[0]:
+            went = await self._forget(page[0])
+            gone += went
+            if not went:
+                break
+        return gone
+
+    async def _forget(self, known: Sequence[Job]) -> list[str]:
+        gone = await self._jobs.forget([each.id for each in known])
         went = set(gone)
         await self._remove_temporary([each for each in known if each.id in went])
         return gone
@@ -57,8 +69,10 @@ class Housekeeping:
         while True:
             try:
                 await self.clean()
-            except LatentwireError as error:
-                log.warning("old jobs could not be removed: %s", error)
+            except Exception as error:
+                # The disk, most likely; it is tried again. Whatever else it is must not end the cleaning for good.
+                is_known = isinstance(error, LatentwireError)
+                log.warning("old jobs could not be removed: %s", error, exc_info=not is_known)
             await asyncio.sleep(EVERY)
 
     async def _remove_temporary(self, jobs: Iterable[Job]) -> None:
