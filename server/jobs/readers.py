@@ -25,22 +25,36 @@ class Readers:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="jobs-reader")
         self._own = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._is_closed = False
+        self._is_closed = self._is_late = False
 
     async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """The answer to a question. Raises: NotStored."""
         if self._is_closed:
-            raise NotStored(f"{self._file}: the jobs are closed, because the server is stopping; try again")
+            raise self._closed()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, question)
 
-    def close(self) -> None:
-        """Ends when all questions are answered. Blocks; for a thread."""
+    def close(self, within: float) -> None:
+        """Ends when all questions are answered; after so many seconds those that are left are refused.
+
+        Blocks; for a thread.
+        """
         self._is_closed = True
+        patience = threading.Timer(within, self._interrupt)
+        patience.start()
         self._threads.shutdown()
+        patience.cancel()
+        patience.join()
         while self._connections:
             self._connections.pop().close()
 
+    def _interrupt(self) -> None:
+        self._is_late = True
+        for connection in [*self._connections]:
+            connection.interrupt()
+
     def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self._is_late:
+            raise self._closed()
         try:
             connection = self._connection()
             connection.execute("BEGIN")
@@ -52,6 +66,9 @@ class Readers:
             raise NotStored(
                 f"{self._file}: cannot be read ({error}); see that the disk works, and try again"
             ) from error
+
+    def _closed(self) -> NotStored:
+        return NotStored(f"{self._file}: the jobs are closed, because the server is stopping; try again")
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)

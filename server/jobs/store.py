@@ -6,6 +6,7 @@ memory shows it once it is there. `readers` answer what memory does not know. do
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,11 @@ from server.jobs.writes import Known, Write
 
 TOGETHER = 100
 """Jobs that are withdrawn in one go, before others get their turn."""
+
+CLOSING = 10.0
+"""Seconds that the end of the server waits for the disk; twice what one transaction waits for other programs."""
+
+log = logging.getLogger(__name__)
 
 
 class Jobs:
@@ -72,7 +78,7 @@ class Jobs:
         self._is_open = True
 
     async def close(self) -> None:
-        """Waits for what is being written and closes the file."""
+        """Waits for what is being written and closes the file; does not wait long for a disk that does not answer."""
         if self._is_open:
             await asyncio.to_thread(self._close)
 
@@ -277,8 +283,12 @@ class Jobs:
         self._last_event = self._numbering.event
 
     def _close(self) -> None:
-        self._writer.stop()
-        self._readers.close()
+        until = time.monotonic() + CLOSING
+        has_ended = self._writer.stop(CLOSING)
+        self._readers.close(max(0.0, until - time.monotonic()))
+        if not has_ended:  # the end of the process takes the thread along, and the lock with it
+            log.error("%s: is still being written to after %g seconds; left to itself", self._file, CLOSING)
+            return
         self._connection.close()
         self._lock.release()
 

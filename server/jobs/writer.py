@@ -13,6 +13,21 @@ from server.jobs.writes import Write, store
 MOST = 512
 """Operations in one transaction; more would only make the first of them wait."""
 
+FOR_ALL = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+"""What no operation is to blame for; the others would meet it too, each after a wait of its own."""
+
 
 class Writer:
     """Does operations in the order they are put, and answers each once it is safe on the disk."""
@@ -35,19 +50,26 @@ class Writer:
         else:
             self._writes.put(write)
 
-    def stop(self) -> None:
-        """Ends when all that was put is done. Blocks; for a thread."""
+    def stop(self, within: float) -> bool:
+        """Ends when all that was put is done, or refused by a disk that takes nothing. Blocks; for a thread.
+
+        Returns: whether it has ended within so many seconds; otherwise it still has the connection.
+        """
         if not self._is_stopped:
             self._is_stopped = True
             self._writes.put(None)
-        self._thread.join()
+        self._thread.join(within)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
-        is_last = False
+        is_last, refusal = False, None
         while not is_last:
             group, is_last = self._gather()
+            if refusal is not None and self._is_stopped:
+                self._refuse(group, refusal)  # no time to ask once more
+            else:
+                refusal = self._commit(group)
             if group:
-                self._commit(group)
                 _hand_back(group)
 
     def _gather(self) -> tuple[list[Write], bool]:
@@ -64,19 +86,34 @@ class Writer:
                 return group, False
         return group, True
 
-    def _commit(self, group: Sequence[Write]) -> None:
+    def _commit(self, group: Sequence[Write]) -> Exception | None:
+        """Returns: an error that what comes next would meet too."""
         if all(write.is_empty for write in group):
-            return
+            return None
         try:
             with transaction(self._connection):
                 store(self._connection, group)
         except Exception as error:  # noqa: BLE001 -- the thread must outlive whatever an operation does to it
-            if len(group) == 1:
-                group[0].error = self._explain(error)
-                return
-            # Nothing of the group is stored; alone, only the one that is to blame fails.
-            for write in group:
-                self._commit([write])
+            is_for_all = _is_for_all(error)
+            if len(group) > 1 and not is_for_all:
+                return self._commit_each(group)
+            self._refuse(group, error)
+            return error if is_for_all else None
+        return None
+
+    def _commit_each(self, group: Sequence[Write]) -> Exception | None:
+        """Nothing of the group is stored; alone, only the one that is to blame fails."""
+        for position, write in enumerate(group):
+            error = self._commit([write])
+            if error is not None:
+                self._refuse(group[position + 1 :], error)
+                return error
+        return None
+
+    def _refuse(self, group: Sequence[Write], error: Exception) -> None:
+        for write in group:
+            if not write.is_empty:
+                write.error = self._explain(error)
 
     def _explain(self, error: Exception) -> Exception:
         if not isinstance(error, sqlite3.Error | ValueError | OverflowError):
@@ -88,6 +125,11 @@ class Writer:
         )
         refusal.__cause__ = error
         return refusal
+
+
+def _is_for_all(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in FOR_ALL  # the rest of the code only says more
 
 
 def _hand_back(group: list[Write]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from engine.errors import PathError
 from server.jobs import schema
 from server.jobs.job import State
-from server.jobs.store import Jobs, NotStored
+from server.jobs.store import Jobs, NotStored, Retention
 from server.jobs.writer import MOST, Writer
 from server.jobs.writes import Write
 from tests.server.jobs.opened import PATIENCE, ids, new, opened, picture, run, step
@@ -82,7 +84,7 @@ def writes(connection: sqlite3.Connection, file: Path, operations: list[Write]) 
         writer.start()
         async with asyncio.timeout(PATIENCE):
             answers = await asyncio.gather(*waiting, return_exceptions=True)
-        await asyncio.to_thread(writer.stop)
+        assert await asyncio.to_thread(writer.stop, PATIENCE)
         return answers
 
     return asyncio.run(whole())
@@ -143,7 +145,76 @@ def test_a_disk_without_room_is_told_from_one_that_is_broken(tmp_path: Path) -> 
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     operations = [Write(outputs=[(1, "x" * 10_000)]), Write(outputs=[(1, "small")], result="fits")]
-    full, fits = writes(connection, tmp_path / "jobs.sqlite", operations)
+    full, also = writes(connection, tmp_path / "jobs.sqlite", operations)
     assert isinstance(full, NotStored)
-    assert (full.status, "free some space" in str(full), fits) == (507, True, "fits")
+    assert (full.status, "free some space" in str(full)) == (507, True)
+    assert isinstance(also, NotStored)  # nobody tries whether some would still fit
+    assert writes(connection, tmp_path / "jobs.sqlite", [Write(outputs=[(1, "small")], result="fits")]) == ["fits"]
     connection.close()
+
+
+@contextmanager
+def a_file_in_other_hands(folder: Path) -> Iterator[None]:
+    """Another program writes to the jobs, and takes its time."""
+    other = sqlite3.connect(folder / "jobs.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_file_that_another_program_holds_is_waited_for_once_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.jobs.schema.BUSY", 1.0)
+    connection = schema.open_to_write(tmp_path / "jobs.sqlite")
+    tries: list[str] = []
+    connection.set_trace_callback(tries.append)
+    with a_file_in_other_hands(tmp_path):
+        operations = [Write(outputs=[(1, str(i))]) for i in range(100)] + [Write(result="nothing to write")]
+        *refused, empty = writes(connection, tmp_path / "jobs.sqlite", operations)
+    assert all(isinstance(each, NotStored) and "locked" in str(each) for each in refused)
+    assert empty == "nothing to write"
+    assert tries == ["BEGIN IMMEDIATE"]
+    connection.close()
+
+
+def test_a_file_that_another_program_holds_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.jobs.schema.BUSY", 1.0)
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE), opened(tmp_path) as jobs:
+            tries: list[str] = []
+            jobs._connection.set_trace_callback(tries.append)
+            with a_file_in_other_hands(tmp_path):
+                late = [asyncio.create_task(jobs.submit(new(str(i)))) for i in range(3 * MOST)]
+                await asyncio.sleep(0)
+                await jobs.close()
+                answers = await asyncio.gather(*late, return_exceptions=True)
+            assert all(isinstance(each, NotStored) for each in answers)
+            assert len(tries) <= 2  # 1 where all were put before the first was refused
+        async with opened(tmp_path) as jobs:
+            assert jobs.remaining == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_disk_that_never_answers_is_left_behind_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.jobs.store.CLOSING", 0.5)
+
+    async def scenario() -> None:
+        answers = threading.Event()
+        async with asyncio.timeout(PATIENCE), opened(tmp_path) as jobs:
+            stuck = jobs._put(Write(run=lambda _: answers.wait()))
+            await jobs.close()
+            assert not stuck.done()
+            with pytest.raises(PathError, match="open"):
+                Jobs(tmp_path / "jobs.sqlite", Retention()).open()
+            answers.set()
+            assert await stuck
+
+    asyncio.run(scenario())
