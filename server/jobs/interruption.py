@@ -30,8 +30,8 @@ def interruption(connection: sqlite3.Connection, brief: Brief, now: int) -> Inte
         "node_id": node,
         "node_type": str(job.prompt.get(node, {}).get("class_type", "")) if job else "",
         "executed": list(dict.fromkeys(nodes[:-1])),
-        "exception_message": f"The server or the worker ended {brief.attempts} times while this job ran, so it is not"
-        " begun again. Run it once more, or start the server with a higher --max-attempts.\n",
+        "exception_message": f"The server or the worker ended {_times(brief.interruptions)} while this job ran, so it"
+        " is not begun again. Run it once more, or start the server with a higher --max-attempts.\n",
         "exception_type": "Interrupted",
         "traceback": [],
         "current_inputs": {},
@@ -44,6 +44,10 @@ def interruption(connection: sqlite3.Connection, brief: Brief, now: int) -> Inte
         [*began, ("execution_error", error)],
         [NewEvent("execution_error", error), end_mark(brief.id)],
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def end_mark(job: str) -> NewEvent:

@@ -47,7 +47,10 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """What is kept in memory of a job that waits or runs. Jobs run in the order of (number, sequence)."""
+    """What is kept in memory of a job that waits or runs. Jobs run in the order of (number, sequence).
+
+    attempts: how often it was begun. interruptions: how often a process ended over it that should not have.
+    """
 
     id: str
     sequence: int
@@ -56,6 +59,7 @@ class Brief:
     created: int
     client_id: str | None = None
     attempts: int = 0
+    interruptions: int = 0
     models: Sequence[str] = ()
 
 
@@ -88,8 +92,8 @@ class Job:
     error: the data of its execution_error, or of what else ended it. cause: why it failed in one word (node_error,
     crashed, out_of_memory, unresponsive, stalled, killed, …), None where it did not. messages: execution_start,
     execution_cached and its end as (type, data), for /history. is_listed: shown in /history (a job that was taken out
-    of the queue is not). worker: the name of the worker that ran it last. workflow_id: as the editor numbered the
-    workflow it came from. Units: milliseconds since 1970.
+    of the queue is not). attempts, interruptions: as in Brief. worker: the name of the worker that ran it last.
+    workflow_id: as the editor numbered the workflow it came from. Units: milliseconds since 1970.
     """
 
     id: str
@@ -105,6 +109,7 @@ class Job:
     unvalidated: Sequence[str] = ()
     models: Sequence[str] = ()
     attempts: int = 0
+    interruptions: int = 0
     started: int | None = None
     ended: int | None = None
     worker: str | None = None

@@ -16,11 +16,11 @@ LARGE = 300
 """Nodes from which a prompt or a workflow is turned into text off the event loop; about 1 ms of work."""
 LEVELS = 5  # extra_data, extra_pnginfo, workflow, nodes, node
 
-BRIEF = "id, sequence, number, state, created, client_id, attempts, models, digest"
+BRIEF = "id, sequence, number, state, created, client_id, attempts, interruptions, models, digest"
 JOB = (
     "job.sequence, job.id, job.number, job.state, job.created, job.client_id, job.workflow_id, job.digest, job.models,"
     " job.outputs, job.unvalidated, job.attempts, job.started, job.ended, job.worker, job.cause, job.is_listed,"
-    " ending.error, ending.messages, ending.spans"
+    " job.interruptions, ending.error, ending.messages, ending.spans"
 )
 EVENT = "event.number, job.id, event.type, event.data, event.time, job.client_id"
 
@@ -91,7 +91,7 @@ def accepted(new: NewJob, brief: Brief) -> Row:
 
 def brief(row: Row) -> tuple[Brief, str]:
     """A job from the columns of BRIEF, and its digest."""
-    job, sequence, number, state, created, client, attempts, models, digest = row
+    job, sequence, number, state, created, client, attempts, interruptions, models, digest = row
     known = Brief(
         id=job,
         sequence=sequence,
@@ -100,6 +100,7 @@ def brief(row: Row) -> tuple[Brief, str]:
         created=created,
         client_id=client,
         attempts=attempts,
+        interruptions=interruptions,
         models=json.loads(models),
     )
     return known, digest
@@ -125,11 +126,12 @@ def job(row: Row, shown: Sequence[Output]) -> Job:
         worker=row[14],
         cause=row[15],
         is_listed=bool(row[16]),
-        error=None if row[17] is None else json.loads(row[17]),
-        messages=[(kind, data) for kind, data in json.loads(row[18] or "[]")],
-        spans=[Span(*each) for each in json.loads(row[19] or "[]")],
-        prompt=_unpack(row[20]),
-        extra_data=_unpack(row[21]),
+        interruptions=row[17],
+        error=None if row[18] is None else json.loads(row[18]),
+        messages=[(kind, data) for kind, data in json.loads(row[19] or "[]")],
+        spans=[Span(*each) for each in json.loads(row[20] or "[]")],
+        prompt=_unpack(row[21]),
+        extra_data=_unpack(row[22]),
         shown=shown,
     )
 

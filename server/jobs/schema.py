@@ -31,6 +31,7 @@ VERSION_1 = (
         outputs TEXT NOT NULL,
         unvalidated TEXT NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0,
+        interruptions INTEGER NOT NULL DEFAULT 0,
         started INTEGER,
         ended INTEGER,
         end_order INTEGER,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from server.jobs import queries, retention, rows, schema, writes
-from server.jobs.interruption import CAUSE, end_mark, interruption, withdrawal
+from server.jobs.interruption import CAUSE, Interruption, end_mark, interruption, withdrawal
 from server.jobs.job import Brief, Item, Job, NewEvent, NewJob, Output, Sent, Span, State, StoredEvent
 from server.jobs.lock import Lock
 from server.jobs.numbering import Numbering
@@ -169,18 +169,22 @@ class Jobs:
         sent: Sequence[Sent] = await self._move(entry, None, write)
         return sent
 
-    async def requeue(self, job: str) -> State:
-        """A running job that was interrupted waits again; after max_attempts it fails instead, with cause
-        "interrupted". Returns: what became of it. Raises: JobGone."""
+    async def requeue(self, job: str, *, excused: bool = False) -> State:
+        """A running job that was interrupted waits again; the interruption that makes it max_attempts of them ends it
+        instead, with cause "interrupted". excused: it was stopped on purpose, and that counts for nothing.
+
+        Returns: what became of it. Raises: JobGone.
+        """
         brief = self._resting(job).brief
         if brief.state is State.WAITING:
             return brief.state
-        if brief.attempts >= self._max_attempts:
+        brief = replace(brief, state=State.WAITING, interruptions=brief.interruptions + (0 if excused else 1))
+        if not excused and brief.interruptions >= self._max_attempts:
             end = await self._readers.ask(lambda connection: interruption(connection, brief, self._now()))
-            await self.finish(job, State.FAILED, end.events, error=end.error, cause=CAUSE, messages=end.messages)
+            await self._move(self._resting(job), None, self._interrupting(brief, end))
             return State.FAILED
-        write = Write(changes=[(writes.WAIT, (brief.sequence,))])
-        await self._move(self._resting(job), replace(brief, state=State.WAITING), write)
+        write = Write(changes=[(writes.WAIT, (brief.interruptions, brief.sequence))])
+        await self._move(self._resting(job), brief, write)
         return State.WAITING
 
     async def withdraw(self, jobs: Sequence[str] | None, *, listed: bool = False) -> list[str]:
@@ -269,16 +273,14 @@ class Jobs:
         self._numbering.event = queries.last_event(self._connection)
         self._numbering.end = queries.last_end(self._connection)
         for brief, digest in queries.active(self._connection):
-            if brief.state is State.RUNNING and brief.attempts >= self._max_attempts:
-                end = interruption(self._connection, brief, self._now())
-                write = self._ending(
-                    brief, State.FAILED, end.events, error=end.error, cause=CAUSE, messages=end.messages
-                )
-                writes.store(self._connection, [write])
-                continue
             if brief.state is State.RUNNING:
-                self._connection.execute(writes.WAIT, (brief.sequence,))
-            self._queue.add(replace(brief, state=State.WAITING), digest)
+                brief = replace(brief, state=State.WAITING, interruptions=brief.interruptions + 1)
+                if brief.interruptions >= self._max_attempts:
+                    end = interruption(self._connection, brief, self._now())
+                    writes.store(self._connection, [self._interrupting(brief, end)])
+                    continue
+                self._connection.execute(writes.WAIT, (brief.interruptions, brief.sequence))
+            self._queue.add(brief, digest)
         self._numbering.go_on_from(brief.number for brief in self._queue)
         self._last_event = self._numbering.event
 
@@ -359,6 +361,11 @@ class Jobs:
         end = (state.value, self._now(), self._numbering.next_end(), cause, is_listed, brief.sequence)
         ending = rows.ending(brief.sequence, error, messages, spans)
         return Write(events=events, changes=[(writes.END, end), (writes.ENDING, ending)], result=sent)
+
+    def _interrupting(self, brief: Brief, end: Interruption) -> Write:
+        write = self._ending(brief, State.FAILED, end.events, error=end.error, cause=CAUSE, messages=end.messages)
+        write.changes = [*write.changes, (writes.INTERRUPT, (brief.interruptions, brief.sequence))]
+        return write
 
     def _number(self, brief: Brief, items: Sequence[Item]) -> tuple[list[Sent], list[rows.Row]]:
         """What happened with its numbers, and the rows of it."""

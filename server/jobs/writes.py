@@ -26,7 +26,8 @@ OUTPUT = "INSERT INTO output (job, data) VALUES (?, ?)"
 COUNT = "UPDATE counter SET value = ? WHERE name = 'event'"
 
 START = "UPDATE job SET state = 'running', started = ?, worker = ?, attempts = ? WHERE sequence = ?"
-WAIT = "UPDATE job SET state = 'waiting' WHERE sequence = ?"
+WAIT = "UPDATE job SET state = 'waiting', interruptions = ? WHERE sequence = ?"
+INTERRUPT = "UPDATE job SET interruptions = ? WHERE sequence = ?"
 END = "UPDATE job SET state = ?, ended = ?, end_order = ?, cause = ?, is_listed = ? WHERE sequence = ?"
 ENDING = "INSERT OR REPLACE INTO ending (job, error, messages, spans) VALUES (?, ?, ?, ?)"
 

@@ -22,6 +22,7 @@ def test_what_ran_waits_again_in_its_place(tmp_path: Path) -> None:
                 (job.id, job.number, job.sequence) for job in before
             ]
             assert [job.attempts for job in jobs.waiting()] == [1, 1, 0, 0, 0]
+            assert [job.interruptions for job in jobs.waiting()] == [1, 1, 0, 0, 0]
             assert jobs.waiting()[1].models == ["m"]
             assert await jobs.shown("a") == [picture("2")]
             assert (await jobs.start("front", "worker-0")).attempts == 2
@@ -44,13 +45,51 @@ def test_what_was_begun_too_often_has_failed_and_clients_who_resume_see_it(tmp_p
             assert job.error is not None
             assert (job.state, job.cause, job.error["node_id"]) == (State.FAILED, "interrupted", "2")
             assert job.error["executed"] == ["1"]
+            assert "ended once" in job.error["exception_message"]
             assert "--max-attempts" in job.error["exception_message"]
+            assert (job.attempts, job.interruptions) == (1, 1)
             assert job.messages[0] == ("execution_start", {"timestamp": 5})
             rest = await jobs.events(seen, client="ann")
             assert [each.type for each in rest] == ["execution_error", "executing"]
             assert rest[-1].text == '{"node":null,"prompt_id":"a"}'
             assert rest[-1].number == jobs.last_event
             assert ids(await jobs.history()) == ["a"]
+
+    asyncio.run(scenario())
+
+
+def test_an_orderly_stop_is_no_interruption_but_the_next_start_knows_of_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        for attempt in range(1, 5):
+            async with opened(tmp_path, max_attempts=2) as jobs:
+                await jobs.submit(new("a"))
+                job = await jobs.start("a", "worker-0")
+                assert (job.attempts, job.interruptions) == (attempt, 0)
+                assert await jobs.requeue("a", excused=True) is State.WAITING
+                assert jobs.waiting()[0].attempts == attempt
+
+    asyncio.run(scenario())
+
+
+def test_interruptions_of_all_kinds_are_counted_together(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path, max_attempts=3) as jobs:
+            await jobs.submit(new("a"))
+            await jobs.start("a", "worker-0")
+            assert await jobs.requeue("a") is State.WAITING
+            await jobs.start("a", "worker-0")
+            assert await jobs.requeue("a", excused=True) is State.WAITING
+            await jobs.start("a", "worker-0")
+        async with opened(tmp_path, max_attempts=3) as jobs:
+            assert [(job.attempts, job.interruptions) for job in jobs.waiting()] == [(3, 2)]
+            await jobs.start("a", "worker-0")
+            assert await jobs.requeue("a") is State.FAILED
+            job = await jobs.get("a")
+            assert job is not None
+            assert job.error is not None
+            assert (job.attempts, job.interruptions, job.cause) == (4, 3, "interrupted")
+            assert "ended 3 times" in job.error["exception_message"]
+            assert jobs.remaining == 0
 
     asyncio.run(scenario())
 
