@@ -6,6 +6,7 @@ Small requests are dealt with on the event loop, larger ones in threads, as many
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +21,18 @@ from server.prompts import submission
 from server.prompts.submission import Candidate, Submission, refusal, refused_as
 from server.requests import body, reply
 from server.requests.budget import Budget
+from server.requests.reading import Reading
 from server.requests.refusal import Refused
 
 SMALL = 16 << 10
 """Bytes of a request that costs the event loop a few milliseconds at most."""
 
+UNRESERVED = 256 << 10
+"""Bytes of a request that are read whoever else is reading; nearly all prompts are shorter."""
+
 READ_AT_ONCE = 8 * body.MAX_PROMPT  # bytes of large requests in memory
 JUDGED_AT_ONCE = body.MAX_PROMPT  # bytes of them that are Python objects, which take thirty times the room
+PATIENCE_FOR_ROOM = 10.0  # seconds
 PATIENCE_WITH_AUTHORS = 2.0  # seconds. Source: processes.md, Validation at POST
 
 _TYPES = {408: "request_timeout", 413: "request_too_large", 503: "not_ready", 507: "no_space"}
@@ -43,19 +49,32 @@ class Reception:
     async def receive(self, request: web.Request) -> web.Response:
         """The answer of POST /prompt. Raises: Refused, in the shape its clients read."""
         try:
-            size = _size(request)
-            if size <= SMALL:
-                return await self._decide(await body.read(request), is_large=False)
-            async with self._room.take(size):
-                data = await body.read(request)
-                async with self._desk.take(len(data)):
-                    return await self._decide(data, is_large=True)
+            reading = Reading(request, body.MAX_PROMPT)
+            if await reading.is_within(UNRESERVED):
+                return await self._received(await reading.whole())
+            async with AsyncExitStack() as stack:
+                await self._reserve(stack, reading.most)
+                return await self._received(await reading.whole(self._room.is_wanted))
         except Refused as error:
             if error.body is not None:
                 raise
             type = _TYPES.get(error.status, "invalid_request")
             shaped = refusal(type, str(error), status=error.status)
             raise Refused(error.status, str(error), body=shaped.body, headers=error.headers) from error
+
+    async def _reserve(self, stack: AsyncExitStack, size: int) -> None:
+        """Room for a large request, once it has shown that it is one by what it sent. Raises: Refused."""
+        try:
+            await stack.enter_async_context(self._room.take(size, patience=PATIENCE_FOR_ROOM))
+        except TimeoutError:
+            message = "as many large requests are being read as there is memory for; send it again in some seconds"
+            raise Refused(503, message, headers={hdrs.RETRY_AFTER: "5"}) from None
+
+    async def _received(self, data: bytes) -> web.Response:
+        if len(data) <= SMALL:
+            return await self._decide(data, is_large=False)
+        async with self._desk.take(len(data)):
+            return await self._decide(data, is_large=True)
 
     async def _decide(self, data: bytes, is_large: bool) -> web.Response:
         sent = await asyncio.to_thread(submission.read, data) if is_large else submission.read(data)
@@ -109,9 +128,3 @@ class Reception:
         answer = {"prompt_id": job.id, "number": job.number, "node_errors": {}}
         more = {"prompt": job.prompt, "notes": []} if sent.is_foreign else {}
         return await reply.long(lambda: {**answer, **more})
-
-
-def _size(request: web.Request) -> int:
-    """The bytes a request may take, as far as it says."""
-    length = request.content_length
-    return body.MAX_PROMPT if length is None or hdrs.CONTENT_ENCODING in request.headers else length

@@ -3,19 +3,17 @@
 The content type is never looked at: half of ComfyUI's clients send a wrong one (protocol.md, section 1).
 """
 
-import asyncio
 import json
 import math
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Never
 
-from aiohttp import ClientError, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 
 from engine.graph.prompt import MAX_NESTING
+from server.requests.reading import PATIENCE, Reading
 from server.requests.refusal import Refused
 
 MAX_PROMPT = 20_000_000
@@ -27,42 +25,13 @@ MAX_ORDER = 4_000_000
 MAX_CONTAINERS = 1_000_000
 """Objects and lists in one body; each takes 60 bytes and more of memory for two of JSON."""
 
-PATIENCE = 30.0  # seconds without a byte, after which a client is taken for gone
-SLOWEST = 50_000  # bytes per second after that; whoever trickles holds memory that others wait for
-
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _TOO_DEEP = f"this JSON is nested too deeply; at most {MAX_NESTING} levels are accepted"
 
 
 async def read(request: web.Request, limit: int = MAX_PROMPT, *, patience: float = PATIENCE) -> bytes:
-    """The body of a request; a compressed one is counted as it becomes.
-
-    Raises: Refused: 413 when it is longer than the limit (no more of it is kept), 408 when the client stops sending,
-    400 when it is not as its headers say.
-    """
-    if (request.content_length or 0) > limit:
-        raise _too_large(limit)
-    parts: list[bytes] = []
-    size, begun = 0, time.monotonic()
-    try:
-        while True:
-            async with asyncio.timeout(patience):
-                part = await request.content.readany()
-            if not part:
-                return b"".join(parts)
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            if time.monotonic() - begun > patience + size / SLOWEST:
-                raise TimeoutError
-            parts.append(part)
-    except TimeoutError:
-        raise Refused(
-            408, f"the body did not come in time; send it again, {patience:g} s without a byte are too long"
-        ) from None
-    except (web.RequestPayloadError, HttpProcessingError, ClientError) as error:
-        request.content.feed_eof()  # aiohttp would read on, meet the same error, and log it as a mistake of ours
-        raise Refused(400, _damaged(request, error), headers={hdrs.CONNECTION: "close"}) from error
+    """The body of a request. Raises: Refused, as Reading does."""
+    return await Reading(request, limit, patience=patience).whole()
 
 
 def parse(data: bytes) -> Any:
@@ -111,17 +80,6 @@ def kind(value: object) -> str:
         shown = str(value) if isinstance(value, float) or value.bit_length() < 100 else "a very long one"
         return f"the number {shown}"
     return "a list" if isinstance(value, list | tuple) else "an object"
-
-
-def _too_large(limit: int) -> Refused:
-    return Refused(413, f"the body is larger than {limit:,} bytes, which is the most that is accepted here")
-
-
-def _damaged(request: web.Request, error: Exception) -> str:
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
-    if encoding:
-        return f"the body cannot be unpacked as Content-Encoding {encoding!r:.40} says; send it uncompressed"
-    return f"the body is not as its headers say: {error}"
 
 
 def _encoding(data: bytes) -> str:

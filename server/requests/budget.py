@@ -14,11 +14,15 @@ class Budget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
-    async def take(self, size: int) -> AsyncIterator[None]:
-        """Waits for its turn, and gives back at the end. More than there is at all counts as all of it."""
+    async def take(self, size: int, *, patience: float | None = None) -> AsyncIterator[None]:
+        """Waits for its turn, and gives back at the end. More than there is at all counts as all of it.
+
+        Raises: TimeoutError, when its turn has not come after that many seconds.
+        """
         size = min(size, self._total)
         if self._waiting or size > self._free:
-            await self._turn(size)
+            async with asyncio.timeout(patience):
+                await self._turn(size)
         else:
             self._free -= size
         try:
@@ -26,14 +30,18 @@ class Budget:
         finally:
             self._give(size)
 
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for more than is free."""
+        return any(not turn.cancelled() for _, turn in self._waiting)
+
     async def _turn(self, size: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it was given at this very moment
-                self._give(size)
+            # It may have been given at this very moment; if not, there may be enough for whoever comes next.
+            self._give(0 if turn.cancelled() else size)
             raise
 
     def _give(self, size: int) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from server.requests.budget import Budget
 
 
@@ -72,5 +74,29 @@ def test_an_error_gives_back() -> None:
                     raise ValueError
             except ValueError:
                 pass
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_too_long_is_told_and_lets_the_next_ones_pass() -> None:
+    async def scenario() -> None:
+        budget = Budget(10)
+
+        async def patient(size: int, patience: float | None) -> None:
+            async with budget.take(size, patience=patience):
+                pass
+
+        async with budget.take(5):
+            assert not budget.is_wanted()
+            with pytest.raises(TimeoutError):
+                async with budget.take(10, patience=0.05):
+                    raise AssertionError("there is not that much")
+            assert not budget.is_wanted()
+            too_large = asyncio.create_task(patient(10, 0.05))
+            await asyncio.sleep(0)
+            assert budget.is_wanted()
+            async with asyncio.timeout(5):
+                await patient(3, None)
+            await asyncio.gather(too_large, return_exceptions=True)
 
     asyncio.run(scenario())
