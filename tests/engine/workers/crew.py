@@ -145,3 +145,8 @@ async def crew(command: Sequence[str], *, count: int = 1, ear: Ear | None = None
         yield Crew(pool, ear)
     finally:
         await pool.stop(at_once=True)
+
+
+async def still_works(team: Crew, job: str = "next") -> None:
+    """The next job runs as if nothing had happened."""
+    assert await team.do(task(job, value=1)) == End("succeeded")
