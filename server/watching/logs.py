@@ -1,8 +1,8 @@
 """What the server and its workers say about themselves: lines for people, or one JSON object per line for machines.
 
-Code that handles a job says so once, `with about(job=…, worker=…):`, and every record made inside carries it; a single
-record takes more through `extra={"node": …}`. Workers write JSON lines to stderr, whoever reads them passes each on as
-`logging.getLogger("worker").info("%s", line, extra={"worker": name})`, and it comes out as the record it was.
+A record says what it is about through `extra={"job": …, "node": …}`. Workers write JSON lines to stderr, whoever reads
+them passes each on as `logging.getLogger("worker").info("%s", line, extra={"worker": name})`, and it comes out as the
+record it was.
 
 What users, nodes and files are called may stand in a message: control characters are escaped, so that nobody can forge
 a line, and secrets are masked.
@@ -13,14 +13,12 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 FIELDS = ("job", "node", "class_type", "worker", "method", "path", "status", "seconds")
-"""What a record may carry beside its message, by these names in `about`, in `extra=` and in JSON."""
+"""What a record may carry beside its message, by these names in `extra=` and in JSON."""
 
 LINE = 1900
 """Characters of a worker's line; engine/workers/outside/stderr.py cuts at 2,000."""
@@ -41,17 +39,6 @@ _ESCAPES = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     for code in (*range(32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 } | {9: "\\t", 10: "\\n", 13: "\\r"}
-_ABOUT: ContextVar[Mapping[str, object]] = ContextVar("about")
-
-
-@contextmanager
-def about(**fields: object) -> Iterator[None]:
-    """Records made inside carry these fields (see FIELDS); what an outer `about` said still holds."""
-    before = _ABOUT.set({**_ABOUT.get({}), **fields})
-    try:
-        yield
-    finally:
-        _ABOUT.reset(before)
 
 
 def configure(
@@ -108,10 +95,7 @@ class Lines(logging.StreamHandler[TextIO]):
 
 
 def complete(record: logging.LogRecord) -> None:
-    """Gives a record the fields of the code around it, and makes a worker's line the record that it was there."""
-    for name, value in _ABOUT.get({}).items():
-        if getattr(record, name, None) is None:
-            setattr(record, name, value)
+    """Makes a worker's line the record that it was there, and less of a client that leaves."""
     if record.name == _AIOHTTP and record.exc_info and isinstance(record.exc_info[1], ConnectionError):
         # A client that leaves in the middle of its answer is no mistake of ours, and there may be many.
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
@@ -131,6 +115,8 @@ def _merge(record: logging.LogRecord, line: str) -> None:
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return
     record.levelno, record.levelname, record.args = number, told["level"], ()
+    if told.get("node") is not None:  # whoever reads the line only knows which node began last
+        record.__dict__.update(node=None, class_type=None)
     for name in FIELDS:
         if isinstance(told.get(name), str | int | float) and getattr(record, name, None) is None:
             setattr(record, name, told[name])

@@ -37,6 +37,9 @@ RECENT = 8
 NEAR = 0.8
 """Of a limit: a process that large, killed by nobody we know, was killed for its size."""
 
+LONGEST_NAME = 100
+"""Characters of a node's name in the log; a prompt may hold any."""
+
 output = logging.getLogger("worker")
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,8 @@ class Life:
         self._stderr = Stderr(self._print)
         self._verdict: End | None = None
         self._had_begun = False
+        self._node: str | None = None
+        self._class_type: str | None = None
         self._is_cancelled = False
         self._is_ending = False
         self._kills_before = 0
@@ -92,6 +97,7 @@ class Life:
         is_sent = self.child.write(_order(task))
         self.task, self.phase = task, "busy"
         self._had_begun = self._is_cancelled = False
+        self._node = self._class_type = None
         self._stderr.forget()
         self._kills_before = self._kills.unexplained()
         self._recent.append(frozenset(task.models))
@@ -211,6 +217,8 @@ class Life:
             return
         self._had_begun = self.was_useful = True
         self.watch.event()
+        if event.get("kind") in ("Executing", "Finished"):
+            self._node, self._class_type = _text(event.get("node")), _text(event.get("class_type"))
         if not (self._is_interrupted() and _is_bad_end(event)):
             await self._told(self._listener.event(self._name, self.task.job, event, data))
 
@@ -380,8 +388,12 @@ class Life:
     def _print(self, line: str) -> None:
         output.info("%s", line, extra=self._where())
 
-    def _where(self) -> dict[str, str | None]:
-        return {"worker": self._name, "job": self.task.job if self.task else None}
+    def _where(self) -> Mapping[str, str | None]:
+        """What a record is about. Of several nodes that run at once it is the one that began last."""
+        about = {"worker": self._name}
+        if self.task is None:
+            return about
+        return {**about, "job": self.task.job, "node": self._node, "class_type": self._class_type}
 
 
 def _order(task: Task) -> dict[str, Any]:
@@ -395,6 +407,10 @@ def _order(task: Task) -> dict[str, Any]:
         "attempt": task.attempt,
         "client_id": task.client_id,
     }
+
+
+def _text(value: Any) -> str | None:
+    return value[:LONGEST_NAME] if isinstance(value, str) and value else None
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:

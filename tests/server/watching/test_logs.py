@@ -3,12 +3,11 @@
 import io
 import json
 import logging
-import threading
 
 import pytest
 
 from server.watching import logs
-from server.watching.logs import Flood, about
+from server.watching.logs import Flood
 
 
 @pytest.fixture
@@ -37,8 +36,8 @@ def objects(stream):
 
 def test_a_line_for_people_names_job_and_node(log):
     stream = log(format="text")
-    with about(job="3f2a6c10-1111-4222-8333-444455556666"):
-        logging.getLogger("server.x").info("is drawn", extra={"node": "5", "class_type": "KSampler"})
+    about = {"job": "3f2a6c10-1111-4222-8333-444455556666", "node": "5", "class_type": "KSampler"}
+    logging.getLogger("server.x").info("is drawn", extra=about)
     logging.getLogger("server.x").warning("plain")
     first, second = stream.getvalue().splitlines()
     assert first[8:] == " INFO job 3f2a6c10… node 5 (KSampler): is drawn"
@@ -67,8 +66,8 @@ def test_a_workers_line_is_never_longer_than_its_reader_takes(log):
 
 def test_a_json_line_holds_time_level_logger_message_and_the_fields_that_are_known(log):
     stream = log()
-    with about(job="a", worker="worker-0"), about(node="5"):
-        logging.getLogger("server.x").info("saw %d", 3, extra={"status": 200, "seconds": 0.5})
+    about = {"job": "a", "worker": "worker-0", "node": "5"}
+    logging.getLogger("server.x").info("saw %d", 3, extra={**about, "status": 200, "seconds": 0.5})
     (told,) = objects(stream)
     assert told.pop("time").endswith("Z")
     assert told == {
@@ -81,23 +80,6 @@ def test_a_json_line_holds_time_level_logger_message_and_the_fields_that_are_kno
         "status": 200,
         "seconds": 0.5,
     }
-
-
-def test_what_is_said_outside_about_is_about_nothing(log):
-    stream = log()
-    with about(job="a"):
-        pass
-    logging.getLogger("x").info("later")
-    assert "job" not in objects(stream)[0]
-
-
-def test_threads_do_not_share_what_they_are_about(log):
-    stream = log()
-    with about(job="a"):
-        thread = threading.Thread(target=logging.getLogger("x").info, args=("from the thread",))
-        thread.start()
-        thread.join()
-    assert "job" not in objects(stream)[0]
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
@@ -161,10 +143,10 @@ def test_words_that_only_look_like_secrets_stay(log):
 
 def test_a_workers_record_arrives_as_it_was_made(log):
     stream = log()
-    with about(job="a"):
-        logging.getLogger("engine.x").warning("%s is slow", "it", extra={"node": "5"})
+    logging.getLogger("engine.x").warning("%s is slow", "it", extra={"job": "a", "node": "5"})
     line = stream.getvalue().strip()
-    logging.getLogger("worker").info("%s", line, extra={"worker": "worker-1"})
+    later = {"worker": "worker-1", "node": "6", "class_type": "KSampler"}
+    logging.getLogger("worker").info("%s", line, extra=later)
     first, second = objects(stream)
     assert second == first | {"logger": "worker.engine.x", "worker": "worker-1"}
 
