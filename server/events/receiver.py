@@ -120,23 +120,27 @@ class Receiver:
 
     async def _missed(self) -> AsyncGenerator[Packet, None]:
         """What is on the disk, until that is all there is."""
+        newest, is_over, has_asked = 0, False, False
         while self.mailbox.goodbye is None:
             while (waiting := self.mailbox.take()) is not None:
                 yield waiting
-            # Asked first: what was told before is in the page then.
-            newest, is_over = self._newest, await self._is_over()
             page = await self._pages(self._last)
             for event in page:
                 self._last = event.number
                 for packet in self._say(event):
                     yield packet
             if page:
-                continue
-            if is_over:
+                has_asked = False
+            elif not has_asked:
+                # Asked before the last look: what was told until now is found by it.
+                newest, is_over, has_asked = self._newest, await self._is_over(), True
+            elif is_over:
                 self.mailbox.end(Goodbye(OVER, ""))
-            if newest == self._newest:
+            elif newest == self._newest:
                 self._is_behind = False
                 return
+            else:
+                has_asked = False
 
     def _drop(self, goodbye: Goodbye) -> None:
         self.mailbox.on_drop = None  # this is where it would lead to

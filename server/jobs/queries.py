@@ -57,6 +57,12 @@ def page(connection: sqlite3.Connection, query: Query, *, whole: bool = True) ->
     return _jobs(connection, f"{where} {order}", [*values, limit, query.offset], whole), total
 
 
+def state(connection: sqlite3.Connection, job: str) -> State | None:
+    """Where a job stands, and nothing else."""
+    row = connection.execute("SELECT state FROM job WHERE id = ?", (rows.storable(job),)).fetchone()
+    return None if row is None else State(row[0])
+
+
 def shown(connection: sqlite3.Connection, job: str) -> list[Output]:
     """What the nodes of a job have shown so far."""
     found = connection.execute(

@@ -208,6 +208,13 @@ class Jobs:
         """All that is known of a job."""
         return await self._readers.ask(lambda connection: queries.one(connection, job))
 
+    async def state(self, job: str) -> State | None:
+        """Where a job stands; of one that waits or runs memory knows it. None: there is no such job."""
+        entry = self._queue.find(job)
+        if entry is not None:
+            return entry.brief.state
+        return await self._readers.ask(lambda connection: queries.state(connection, job))
+
     async def many(self, jobs: Sequence[str], *, whole: bool = True) -> list[Job]:
         """The same for several, in their order; those that are not there are left out.
 

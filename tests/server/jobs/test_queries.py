@@ -97,3 +97,13 @@ def test_many_questions_at_once_are_all_answered(tmp_path: Path) -> None:
         assert len({str(each) for each in answers}) == 2
 
     run(tmp_path, scenario)
+
+
+def test_the_state_of_a_job_is_known_without_the_rest(tmp_path: Path) -> None:
+    async def scenario(jobs: Jobs) -> None:
+        await fill(jobs)
+        states = [await jobs.state(each) for each in ("a", "c", "d", "e", "f", "unknown", "\ud800")]
+        ended = [State.SUCCEEDED, State.FAILED, State.CANCELLED]
+        assert states == [*ended, State.RUNNING, State.WAITING, None, None]
+
+    run(tmp_path, scenario)
