@@ -90,7 +90,11 @@ def _workers(reading: Reading) -> Iterator[Metric]:
     for state in WORKER_STATES:
         states.add_metric([state], sum(worker.state == state for worker in reading.workers))
     yield states
-    memory = GaugeMetricFamily("latentwire_worker_memory_bytes", "Resident memory of a worker.", labels=["worker"])
+    memory = GaugeMetricFamily(
+        "latentwire_worker_memory_bytes",
+        "Anonymous and shared memory of a worker: what only its end gives back, without the files it has mapped.",
+        labels=["worker"],
+    )
     restarts = CounterMetricFamily("latentwire_worker_restarts", "How often a worker was replaced.", labels=["worker"])
     for worker in reading.workers:
         memory.add_metric([worker.name], worker.memory)

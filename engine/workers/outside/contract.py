@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """When a worker is given up. Units: seconds, and bytes of resident memory (None: no limit).
+    """When a worker is given up. Units: seconds, and bytes of memory (None: no limit).
 
     cancel_grace: without a sign that the running node saw the cancel. unwinding: from that sign to the end of the job.
     heartbeat: of silence. stall: of a job without an event, a look at the cancel flag, or computing (0: for ever).
@@ -43,13 +43,19 @@ class End:
     """How a task ended. status: succeeded, failed or cancelled as the worker said it, or "died".
 
     When the worker died: cause is one word (crashed, exited, out_of_memory, unresponsive, stalled, cancelled, killed,
-    stopped), message a sentence for people, is_nodes_fault whether trying again is pointless.
+    stopped), message a line of whole sentences for people and, below it, what the worker printed last; is_nodes_fault
+    whether trying again is pointless.
     """
 
     status: str
     cause: str = ""
     message: str = ""
     is_nodes_fault: bool = False
+
+    @property
+    def summary(self) -> str:
+        """The message without what the worker printed, which the log has already."""
+        return self.message.partition("\n")[0]
 
 
 class Listener(Protocol):

@@ -42,7 +42,7 @@ def died(cause: str, message: str) -> End:
 def classify(exit: Exit) -> End:
     """What the end of a process means for the task it had."""
     if not exit.had_task:
-        return died("killed", _with_lines(f"the worker process ended with {describe(exit.code)}", exit.lines))
+        return died("killed", _with_lines(f"The worker process ended with {describe(exit.code)}.", exit.lines))
     end = _cause(exit)
     if not exit.had_begun and end.is_nodes_fault:
         end = replace(end, cause="killed", is_nodes_fault=False)
@@ -72,20 +72,20 @@ def was_killed(code: int | None) -> bool:
 def _cause(exit: Exit) -> End:
     how = describe(exit.code)
     if exit.code is None or exit.code >= 0x8000_0000 or how.partition(" ")[0] in _CRASHES:
-        text = f"the worker process crashed: {how}; a native library that the running node uses failed"
+        text = f"The worker process crashed: {how}. A native library that the running node uses failed."
         return died("crashed", _with_lines(text, exit.lines))
     if exit.code >= 0:
-        text = f"the worker process ended with {how} in the middle of a job; a node must raise an error, not exit"
+        text = f"The worker process ended with {how} in the middle of a job. A node must raise an error, not exit."
         return died("exited", _with_lines(text, exit.lines))
     if exit.out_of_memory:
-        text = f"the system ended the worker process because memory ran out ({exit.out_of_memory})"
-        return died("out_of_memory", f"{text}; use a smaller picture, batch or model, or free memory first")
-    return died("killed", f"the worker process was ended from outside by {how}")
+        text = f"The system ended the worker process because memory ran out ({exit.out_of_memory})."
+        return died("out_of_memory", f"{text} Use a smaller picture, batch or model, or free memory first.")
+    return died("killed", f"The worker process was ended from outside by {how}.")
 
 
 def _with_lines(text: str, lines: Sequence[str]) -> str:
     told = _telling(lines)
-    return f"{text}. The last it printed:\n" + "\n".join(told) if told else text
+    return "\n".join([text, "The last it printed:", *told]) if told else text
 
 
 def _telling(lines: Sequence[str]) -> Sequence[str]:

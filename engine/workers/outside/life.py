@@ -103,7 +103,7 @@ class Life:
         self._recent.append(frozenset(task.models))
         self.watch.began()
         if not is_sent and self.child.code is None:
-            self._give_up(died("killed", "the worker no longer listened to the server, and was ended"))
+            self._give_up(died("killed", "The worker no longer listened to the server, and was ended."))
 
     def cancel(self, job: str) -> bool:
         """Asks for the end of a job. False: it does not run here."""
@@ -137,7 +137,7 @@ class Life:
         """Has the process end: now, or when what runs has stopped, for which it has some seconds."""
         self._is_ending = True
         if at_once or self.phase == "starting":
-            self._give_up(died("stopped", "the server was stopped while the job ran"))
+            self._give_up(died("stopped", "The server was stopped while the job ran."))
         elif self.task is not None:
             self.child.write({"type": "cancel", "job": self.task.job})
             self.watch.leave_within(STOPPING)
@@ -159,11 +159,12 @@ class Life:
                 if heard % IN_A_ROW == 0:
                     await asyncio.sleep(0)
         except BadFrame as error:
-            text = f"something wrote into the worker's pipe to the server, where only the worker may write: {error}"
+            text = f"Something wrote into the worker's pipe to the server, where only the worker may write: {error}."
             self._give_up(died("crashed", text))
         except Exception as error:  # whatever a node writes there must end its worker, not its reader
             log.exception("%s cannot be understood", self._name, extra=self._where())
-            self._give_up(died("crashed", f"the worker sent what nobody understands: {type(error).__name__}: {error}"))
+            text = _in_one_line(f"The worker sent what nobody understands: {type(error).__name__}: {error}.")
+            self._give_up(died("crashed", text))
 
     async def _hear(self, message: dict[str, Any], data: bytes) -> None:
         match message["type"]:
@@ -181,7 +182,7 @@ class Life:
             case "answer":
                 self._answer(message)
             case "broken":
-                self.broken = str(message.get("message", "the worker did not say why it cannot start"))
+                self.broken = str(message.get("message", "The worker did not say why it cannot start."))
             case "hello":
                 pass
             case other:
@@ -230,7 +231,7 @@ class Life:
             return
         end = End(status)
         if self._is_interrupted() and status != "succeeded":
-            end = died("stopped", "the server was stopped while the job ran")
+            end = died("stopped", "The server was stopped while the job ran.")
         self.task = None
         self.was_useful = True
         self.watch.done()
@@ -320,7 +321,7 @@ class Life:
             await asyncio.wait({reading, exited}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({exited}, timeout=CLOSING)
             if not exited.done():
-                self._give_up(died("crashed", "the worker closed its pipe to the server and went on without it"))
+                self._give_up(died("crashed", "The worker closed its pipe to the server and went on without it."))
                 await asyncio.wait({exited}, timeout=UNKILLABLE)
             if not exited.done():
                 log.error("%s (process %d) cannot be killed", self._name, self.child.pid, extra=self._where())
@@ -345,7 +346,8 @@ class Life:
         if self._is_ending:
             log.info("%s ended with %s", self._name, describe(self.child.code), extra=self._where())
         else:
-            log.warning("%s is gone (%s): %s", self._name, end.cause, end.message, extra=self._where())
+            reason = _in_one_line(self.broken) or end.summary
+            log.warning("%s is gone (%s): %s", self._name, end.cause, reason, extra=self._where())
         self.task = None
         if task is not None:
             await self._told(self._listener.ended(self._name, task.job, end))
@@ -356,7 +358,7 @@ class Life:
             is_to_blame = self._verdict.is_nodes_fault and self._had_begun
             return replace(self._verdict, is_nodes_fault=is_to_blame)
         if self._is_interrupted():
-            return died("stopped", "the server was stopped while the job ran")
+            return died("stopped", "The server was stopped while the job ran.")
         return classify(
             Exit(
                 self.child.code,
@@ -407,6 +409,10 @@ def _order(task: Task) -> dict[str, Any]:
         "attempt": task.attempt,
         "client_id": task.client_id,
     }
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _text(value: Any) -> str | None:

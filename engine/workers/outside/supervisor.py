@@ -66,7 +66,7 @@ class Supervisor:
         if self.is_idle and self.life is not None:
             self.life.run(task)
             return
-        end = died("killed", f"{self.name} ended before it could begin the job")
+        end = died("killed", f"{self.name} ended before it could begin the job.")
         losing = asyncio.create_task(self._lose(task.job, end))
         self._losing.add(losing)
         losing.add_done_callback(self._losing.discard)
@@ -119,7 +119,7 @@ class Supervisor:
             child = await Child.spawn(self._command(), environment)
         except OSError as error:
             log.error("%s cannot be started: %s", self.name, error, extra={"worker": self.name})
-            return f"the worker cannot be started: {error}"
+            return f"The worker cannot be started: {error}."
         self.life = life = Life(self.name, child, self._listener, self._limits, self._kills)
         if self._is_stopping.is_set():
             life.end(at_once=True)
@@ -136,8 +136,7 @@ class Supervisor:
         seconds = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
         if self._is_stopping.is_set():
             return
-        text = "%s is started again in %g s: %s"
-        log.warning(text, self.name, seconds, self._message, extra={"worker": self.name})
+        log.info("%s is started again in %g s", self.name, seconds, extra={"worker": self.name})
         self._is_pausing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

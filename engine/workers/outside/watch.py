@@ -110,14 +110,14 @@ class Watch:
             return None
         return died(
             "out_of_memory",
-            f"the worker was ended because it grew to {self.memory / GIBIBYTE:.2f} GiB, and --worker-memory-limit is "
-            f"{limit / GIBIBYTE:.2f}; use a smaller picture, batch or model",
+            f"The worker was ended because it grew to {self.memory / GIBIBYTE:.2f} GiB, and --worker-memory-limit is "
+            f"{limit / GIBIBYTE:.2f}. Use a smaller picture, batch or model.",
         )
 
     def _start(self) -> End | None:
         if self._is_ready or self._clock < self._limits.start:
             return None
-        return died("unresponsive", f"the worker was not ready after {self._limits.start:g} s")
+        return died("unresponsive", f"The worker was not ready after {self._limits.start:g} s.")
 
     def _cancel(self) -> End | None:
         if self._cancelled is None:
@@ -125,14 +125,14 @@ class Watch:
         if self._seen is None and self._clock - self._cancelled >= self._limits.cancel_grace:
             return died(
                 "cancelled",
-                f"cancelled; the running node did not look at the request for {self._limits.cancel_grace:g} s, "
-                "so its worker was ended and started anew",
+                f"Cancelled. The running node did not look at the request for {self._limits.cancel_grace:g} s, "
+                "so its worker was ended and started anew.",
             )
         if self._seen is not None and self._clock - self._seen >= self._limits.unwinding:
             return died(
                 "cancelled",
-                f"cancelled; the running node did not stop within {self._limits.unwinding:g} s of being asked, "
-                "so its worker was ended and started anew",
+                f"Cancelled. The running node did not stop within {self._limits.unwinding:g} s of being asked, "
+                "so its worker was ended and started anew.",
             )
         return None
 
@@ -141,8 +141,8 @@ class Watch:
             return None
         return died(
             "unresponsive",
-            f"the worker was ended because it gave no sign of life for {self._limits.heartbeat:g} s; the running node "
-            "keeps the interpreter to itself, or waits while holding it",
+            f"The worker was ended because it gave no sign of life for {self._limits.heartbeat:g} s. The running node "
+            "keeps the interpreter to itself, or waits while holding it.",
         )
 
     def _stall(self) -> End | None:
@@ -150,11 +150,11 @@ class Watch:
             return None
         return died(
             "stalled",
-            f"the worker was ended because the running node neither reported, nor looked whether it is cancelled, nor "
-            f"computed anything for {self._limits.stall:g} s; --stall-timeout 0 lets nodes wait for ever",
+            f"The worker was ended because the running node neither reported, nor looked whether it is cancelled, nor "
+            f"computed anything for {self._limits.stall:g} s. --stall-timeout 0 lets nodes wait for ever.",
         )
 
     def _leave(self) -> End | None:
         if self._leaving is None or self._clock < self._leaving:
             return None
-        return died("stopped", "the worker was told to exit, and had not done so in time")
+        return died("stopped", "The worker was told to exit, and had not done so in time.")

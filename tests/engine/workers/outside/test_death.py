@@ -37,12 +37,22 @@ def test_a_death_has_a_cause_a_culprit_and_a_sentence(exit: Exit, cause: str, is
     end = classify(exit)
     assert (end.status, end.cause, end.is_nodes_fault) == ("died", cause, is_nodes_fault)
     assert told in end.message
+    assert end.message[0].isupper()
+    assert end.message.endswith(".")
 
 
 def test_a_crash_is_told_with_the_thread_that_crashed() -> None:
     lines = ["noise", "Fatal Python error: Segmentation fault", "Thread 1:", "  other", "Current thread 2:", "  File x"]
     message = classify(Exit(-signal.SIGSEGV, had_begun=True, lines=[*lines, "Extension modules: a, b"])).message
     assert message.endswith("Current thread 2:\n  File x")
+
+
+def test_the_summary_of_an_end_is_one_line_of_whole_sentences() -> None:
+    end = classify(Exit(3, had_begun=True, lines=["what it", "printed"]))
+    assert "printed" in end.message
+    assert "printed" not in end.summary
+    assert "\n" not in end.summary
+    assert end.summary.endswith(".")
 
 
 def test_an_exit_is_told_with_its_last_lines() -> None:

@@ -150,6 +150,41 @@ os._exit(5)
     asyncio.run(scenario())
 
 
+def test_what_a_node_prints_and_its_death_are_logged_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    text = """
+ready()
+job = work("run")["job"]
+print("before", file=sys.stderr, flush=True)
+work("cancel")
+say("event", job=job, event={"kind": "Executing", "node": "7", "display_node": "7", "class_type": "Loud"})
+work("cancel")
+print("within", file=sys.stderr, flush=True)
+work("cancel")
+os._exit(7)
+"""
+    caplog.set_level(logging.INFO)
+
+    def logged(words: str) -> list[tuple[Any, ...]]:
+        found = [each.__dict__ for each in caplog.records if words in each.message]
+        return [tuple(each.get(name) for name in ("worker", "job", "node", "class_type")) for each in found]
+
+    async def scenario() -> None:
+        async with crew(script(text), cancel_grace=LONG) as team:
+            await team.give(task("loud"), begun=False)
+            await until(lambda: logged("before"))
+            team.pool.cancel("loud")
+            await until(lambda: team.ear.kinds("loud"))
+            team.pool.cancel("loud")
+            await until(lambda: logged("within"))
+            team.pool.cancel("loud")
+            await team.end("loud")
+
+    asyncio.run(scenario())
+    assert logged("before") == [("worker-0", "loud", None, None)]
+    assert logged("within") == [("worker-0", "loud", "7", "Loud")]
+    assert logged("is gone") == [("worker-0", "loud", "7", "Loud")]
+
+
 def test_a_flood_on_stderr_neither_fills_the_log_nor_stops_the_job(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
