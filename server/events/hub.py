@@ -6,7 +6,7 @@ from typing import Any
 
 from server.events import dialect, frames
 from server.events.dialect import SocketDialect
-from server.events.mailbox import GOING_AWAY, Goodbye, Mailbox, Packet
+from server.events.mailbox import GOING_AWAY, LIMIT, Goodbye, Mailbox, Packet
 from server.events.receiver import Receiver
 from server.jobs.job import Sent, StoredEvent
 from server.jobs.store import Jobs
@@ -17,7 +17,7 @@ MOST = 1000
 """Sockets and event streams that may be open at once."""
 
 PAGE = 500
-"""Stored events that are read at a time for one client: 7 ms (November 2026)."""
+"""Stored events that are read at a time for one client, unless they are more than may wait for one."""
 
 QUIET = 15.0
 """Seconds of silence after which an event stream says that it is still there (proxies end silent ones)."""
@@ -56,7 +56,7 @@ class Hub:
         """
 
         async def pages(after: int) -> Sequence[StoredEvent]:
-            return await self._jobs.events(after, client=client_id, limit=PAGE)
+            return await self._jobs.events(after, client=client_id, limit=PAGE, characters=LIMIT)
 
         self._admit()
         receiver = Receiver(
@@ -87,7 +87,7 @@ class Hub:
         """
 
         async def pages(after: int) -> Sequence[StoredEvent]:
-            return await self._jobs.events(after, job=job, limit=PAGE)
+            return await self._jobs.events(after, job=job, limit=PAGE, characters=LIMIT)
 
         async def is_over() -> bool:
             state = await self._jobs.state(job)

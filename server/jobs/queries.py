@@ -1,9 +1,11 @@
 """Questions to the file. Each takes a connection and answers with plain data; none writes."""
 
+import heapq
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from server.jobs import rows
@@ -74,23 +76,28 @@ def shown(connection: sqlite3.Connection, job: str) -> list[Output]:
 
 
 def events(
-    connection: sqlite3.Connection, after: int, job: str | None, client: str | None, limit: int
+    connection: sqlite3.Connection,
+    after: int,
+    job: str | None,
+    client: str | None,
+    limit: int,
+    characters: int | None = None,
 ) -> list[StoredEvent]:
-    """Stored events with a higher number, of a job or of a client's jobs, in order."""
-    # CROSS JOIN keeps SQLite from going through all events there are: a client's jobs are few among them.
-    found = connection.execute(
-        f"SELECT {rows.EVENT} FROM job CROSS JOIN event ON event.job = job.sequence WHERE event.number > :after"
-        + (" AND job.id = :job" if job is not None else "")
-        + (" AND job.client_id = :client" if client is not None else "")
-        + " ORDER BY event.number LIMIT :limit",
-        {
-            "after": after,
-            "job": rows.storable(job or ""),
-            "client": rows.storable(client or ""),
-            "limit": limit,
-        },
-    )
-    return [StoredEvent(*row) for row in found]
+    """Stored events with a higher number, of a job, or of a client's jobs, or all; at most so much of them."""
+    if job is not None:
+        found = _of_job(connection, after, job)
+    elif client is not None:
+        found = _of_client(connection, after, client)
+    else:
+        found = _of_all(connection, after)
+    page: list[StoredEvent] = []
+    for event in islice(found, limit):
+        page.append(event)
+        if characters is not None:
+            characters -= len(event.text)
+            if characters < 0:
+                break
+    return page
 
 
 def active(connection: sqlite3.Connection) -> list[Known]:
@@ -118,6 +125,64 @@ def last_end(connection: sqlite3.Connection) -> int:
             " WHERE end_order IS NOT NULL"
         ).fetchone()[0]
     )
+
+
+def _of_job(connection: sqlite3.Connection, after: int, job: str) -> Iterator[StoredEvent]:
+    found = connection.execute(
+        f"SELECT {rows.EVENT} FROM job CROSS JOIN event ON event.job = job.sequence"
+        " WHERE job.id = ? AND event.number > ? ORDER BY event.number",
+        (rows.storable(job), after),
+    )
+    return (StoredEvent(*row) for row in found)
+
+
+def _of_all(connection: sqlite3.Connection, after: int) -> Iterator[StoredEvent]:
+    found = connection.execute(
+        f"SELECT {rows.EVENT} FROM event JOIN job ON event.job = job.sequence WHERE event.number > ?"
+        " ORDER BY event.number",
+        (after,),
+    )
+    return (StoredEvent(*row) for row in found)
+
+
+def _of_client(connection: sqlite3.Connection, after: int, client: str) -> Iterator[StoredEvent]:
+    """Merges the events of the client's jobs. A job is opened only when its first event may be the next, so that of
+    thousands only those are read that ran side by side."""
+    candidates = connection.execute(
+        "SELECT first_event, sequence, id FROM job WHERE client_id = ? AND first_event IS NOT NULL"
+        " AND (last_event IS NULL OR last_event > ?) ORDER BY first_event",
+        (rows.storable(client), after),
+    )
+    open_jobs: list[tuple[int, StoredEvent, Iterator[StoredEvent]]] = []
+    for first, sequence, job in candidates:
+        yield from _merged(open_jobs, first)
+        _push(open_jobs, _of_sequence(connection, after, sequence, job, client))
+    yield from _merged(open_jobs, None)
+
+
+def _of_sequence(
+    connection: sqlite3.Connection, after: int, sequence: int, job: str, client: str
+) -> Iterator[StoredEvent]:
+    found = connection.execute(
+        "SELECT number, type, data, time FROM event WHERE job = ? AND number > ? ORDER BY number", (sequence, after)
+    )
+    return (StoredEvent(number, job, kind, text, time, client) for number, kind, text, time in found)
+
+
+def _merged(
+    open_jobs: list[tuple[int, StoredEvent, Iterator[StoredEvent]]], before: int | None
+) -> Iterator[StoredEvent]:
+    """Events in order up to a number; those that are left stay in the heap."""
+    while open_jobs and (before is None or open_jobs[0][0] < before):
+        _, event, rest = heapq.heappop(open_jobs)
+        yield event
+        _push(open_jobs, rest)
+
+
+def _push(open_jobs: list[tuple[int, StoredEvent, Iterator[StoredEvent]]], events: Iterator[StoredEvent]) -> None:
+    event = next(events, None)
+    if event is not None:
+        heapq.heappush(open_jobs, (event.number, event, events))  # no two have the same number
 
 
 def _filter(query: Query) -> tuple[str, list[Any]]:

@@ -16,6 +16,8 @@ Migration = Sequence[str]
 # Small rows that change are apart from large ones that never do: a job's state costs a page, not its whole prompt.
 # Events lie together by job, so that reading and removing a job's events touches few pages.
 # end_order counts the ends: many can be in one millisecond, and clocks go backwards.
+# first_event and last_event are bounds of a job's numbers, set where its row changes anyway: when it first starts, and
+# when it ends. Without them, whoever wants a client's events of some time had to look at all jobs it ever had.
 VERSION_1 = (
     """
     CREATE TABLE job (
@@ -35,6 +37,8 @@ VERSION_1 = (
         started INTEGER,
         ended INTEGER,
         end_order INTEGER,
+        first_event INTEGER,
+        last_event INTEGER,
         worker TEXT,
         cause TEXT,
         is_listed INTEGER NOT NULL DEFAULT 1
@@ -43,7 +47,10 @@ VERSION_1 = (
     "CREATE INDEX job_active ON job (sequence) WHERE end_order IS NULL",
     "CREATE INDEX job_ended ON job (end_order) WHERE end_order IS NOT NULL",
     "CREATE INDEX job_created ON job (created)",
-    "CREATE INDEX job_client ON job (client_id)",
+    """
+    CREATE INDEX job_client ON job (client_id, first_event, last_event)
+    WHERE client_id IS NOT NULL AND first_event IS NOT NULL
+    """,
     "CREATE TABLE request (job INTEGER PRIMARY KEY, prompt NOT NULL, extra_data NOT NULL)",
     "CREATE TABLE ending (job INTEGER PRIMARY KEY, error TEXT, messages TEXT NOT NULL, spans TEXT NOT NULL)",
     "CREATE TABLE output (position INTEGER PRIMARY KEY, job INTEGER NOT NULL, data NOT NULL)",

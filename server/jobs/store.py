@@ -130,7 +130,7 @@ class Jobs:
         if entry.brief.state is not State.WAITING:
             raise JobGone(f"job {job}: expected one that waits, got one that is {entry.brief.state}")
         brief = replace(entry.brief, state=State.RUNNING, attempts=entry.brief.attempts + 1)
-        row = (self._now(), worker, brief.attempts, brief.sequence)
+        row = (self._now(), worker, brief.attempts, self._numbering.event + 1, brief.sequence)
         # Read in the same transaction: a job that could not be handed out does not run.
         write = Write(run=partial(_started, row=row, job=job))
         started: Job = await self._move(entry, brief, write)
@@ -145,9 +145,12 @@ class Jobs:
         entry = self._queue.find(job)
         if entry is None or entry.is_moving:
             return self._put(Write(result=()))
+        # What nobody started has no first event yet; it is found by that.
+        first = (self._numbering.event + 1, entry.brief.sequence)
+        changes = [] if entry.brief.attempts else [(writes.FIRST, first)]
         sent, events = self._number(entry.brief, items)
         outputs = [rows.output(entry.brief.sequence, each) for each in shown]
-        return self._put(Write(events=events, outputs=outputs, result=sent, settle=self._note))
+        return self._put(Write(events=events, outputs=outputs, changes=changes, result=sent, settle=self._note))
 
     async def finish(
         self,
@@ -237,10 +240,21 @@ class Jobs:
         return await self._readers.ask(lambda connection: queries.shown(connection, job))
 
     async def events(
-        self, after: int, *, job: str | None = None, client: str | None = None, limit: int = 1000
+        self,
+        after: int,
+        *,
+        job: str | None = None,
+        client: str | None = None,
+        limit: int = 1000,
+        characters: int | None = None,
     ) -> list[StoredEvent]:
-        """Stored events with a higher number, of a job or of a client's jobs, in order."""
-        return await self._readers.ask(lambda connection: queries.events(connection, after, job, client, limit))
+        """Stored events with a higher number, of a job or of a client's jobs, in order.
+
+        At most `limit`, and no more than make up so many characters; one at least, where there is one.
+        """
+        return await self._readers.ask(
+            lambda connection: queries.events(connection, after, job, client, limit, characters)
+        )
 
     # --- what goes ---
 
@@ -364,8 +378,10 @@ class Jobs:
         is_listed: bool = True,
     ) -> Write:
         assert state.is_end, state
+        before = self._numbering.event
         sent, events = self._number(brief, items)
-        end = (state.value, self._now(), self._numbering.next_end(), cause, is_listed, brief.sequence)
+        numbers = (before + 1, self._numbering.event)
+        end = (state.value, self._now(), self._numbering.next_end(), cause, is_listed, *numbers, brief.sequence)
         ending = rows.ending(brief.sequence, error, messages, spans)
         return Write(events=events, changes=[(writes.END, end), (writes.ENDING, ending)], result=sent)
 

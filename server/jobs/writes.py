@@ -25,10 +25,17 @@ EVENT = "INSERT INTO event (job, number, type, data, time) VALUES (?, ?, ?, ?, ?
 OUTPUT = "INSERT INTO output (job, data) VALUES (?, ?)"
 COUNT = "UPDATE counter SET value = ? WHERE name = 'event'"
 
-START = "UPDATE job SET state = 'running', started = ?, worker = ?, attempts = ? WHERE sequence = ?"
+START = (
+    "UPDATE job SET state = 'running', started = ?, worker = ?, attempts = ?, first_event = coalesce(first_event, ?)"
+    " WHERE sequence = ?"
+)
+FIRST = "UPDATE job SET first_event = coalesce(first_event, ?) WHERE sequence = ?"
 WAIT = "UPDATE job SET state = 'waiting', interruptions = ? WHERE sequence = ?"
 INTERRUPT = "UPDATE job SET interruptions = ? WHERE sequence = ?"
-END = "UPDATE job SET state = ?, ended = ?, end_order = ?, cause = ?, is_listed = ? WHERE sequence = ?"
+END = (
+    "UPDATE job SET state = ?, ended = ?, end_order = ?, cause = ?, is_listed = ?,"
+    " first_event = coalesce(first_event, ?), last_event = ? WHERE sequence = ?"
+)
 ENDING = "INSERT OR REPLACE INTO ending (job, error, messages, spans) VALUES (?, ?, ?, ?)"
 
 

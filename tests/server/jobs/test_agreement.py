@@ -89,6 +89,7 @@ class Agreement(RuleBasedStateMachine):
                 "sequence": brief.sequence,
                 "digest": digest,
                 "attempts": 0,
+                "interruptions": 0,
             }
 
     @precondition(lambda self: self.order(State.WAITING))
@@ -124,19 +125,21 @@ class Agreement(RuleBasedStateMachine):
         else:
             self.end(name, state)
 
-    @rule(name=NAMES)
-    def requeue(self, name: str) -> None:
+    @rule(name=NAMES, excused=st.booleans())
+    def requeue(self, name: str, excused: bool) -> None:
         try:
-            state = self.do(self.jobs.requeue(name))
+            state = self.do(self.jobs.requeue(name, excused=excused))
         except JobGone:
             assert name not in self.known or self.known[name]["state"].is_end
         else:
-            self.interrupted(name)
+            self.interrupted(name, excused)
             assert state is self.known[name]["state"]
 
-    def interrupted(self, name: str) -> None:
+    def interrupted(self, name: str, excused: bool = False) -> None:
         there = self.known[name]
-        if there["state"] is State.RUNNING and there["attempts"] >= ATTEMPTS:
+        if there["state"] is State.RUNNING and not excused:
+            there["interruptions"] += 1
+        if there["state"] is State.RUNNING and not excused and there["interruptions"] >= ATTEMPTS:
             self.end(name, State.FAILED, events=2)
         else:
             there["state"] = State.WAITING
@@ -185,6 +188,9 @@ class Agreement(RuleBasedStateMachine):
         assert self.jobs.remaining == len(self.known) - len(self.ended)
         assert self.jobs.last_event == self.last
         assert [(each.number, each.job) for each in self.do(self.jobs.events(0))] == self.events
+        half = self.last // 2
+        later = [each for each in self.events if each[0] > half]
+        assert [(each.number, each.job) for each in self.do(self.jobs.events(half, client="ann"))] == later
         assert ids(self.do(self.jobs.history())) == self.ended
         found, total = self.do(self.jobs.page(Query()))
         assert {job.id: job.state for job in found} == {name: each["state"] for name, each in self.known.items()}

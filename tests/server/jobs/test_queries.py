@@ -3,7 +3,7 @@ from pathlib import Path
 
 from server.jobs.job import State
 from server.jobs.store import Jobs, Query
-from tests.server.jobs.opened import ids, new, ran, run
+from tests.server.jobs.opened import ids, new, ran, run, step
 
 
 def workflow(name: object) -> dict[str, object]:
@@ -105,5 +105,41 @@ def test_the_state_of_a_job_is_known_without_the_rest(tmp_path: Path) -> None:
         states = [await jobs.state(each) for each in ("a", "c", "d", "e", "f", "unknown", "\ud800")]
         ended = [State.SUCCEEDED, State.FAILED, State.CANCELLED]
         assert states == [*ended, State.RUNNING, State.WAITING, None, None]
+
+    run(tmp_path, scenario)
+
+
+def test_events_of_a_client_come_in_order_however_its_jobs_overlap(tmp_path: Path) -> None:
+    async def scenario(jobs: Jobs) -> None:
+        await jobs.submit(new("never started"))
+        await jobs.record("never started", [step("1")])
+        for number in range(20):
+            await jobs.submit(new(str(number), client_id="ann" if number % 3 else "bob"))
+            await jobs.start(str(number), "worker-0")
+            for each in range(number % 4, number + 1):  # some go on for long, beside those that came later
+                await jobs.record(str(each), [step(str(number))] * 2)
+            if number % 4 == 3:
+                for each in range(number - 1, number + 1):
+                    await jobs.finish(str(each), State.SUCCEEDED, [step(None)])
+        await jobs.withdraw(["never started"])
+        everything = await jobs.events(0, limit=10_000)
+        assert len({each.job for each in everything}) == 21
+        for client in ("ann", "bob", "nobody"):
+            for after in range(0, jobs.last_event + 1, 7):
+                expected = [each for each in everything if each.client_id == client and each.number > after]
+                assert await jobs.events(after, client=client, limit=50) == expected[:50]
+
+    run(tmp_path, scenario)
+
+
+def test_a_page_of_events_is_bounded_by_what_it_holds(tmp_path: Path) -> None:
+    async def scenario(jobs: Jobs) -> None:
+        await jobs.submit(new("a"))
+        await jobs.start("a", "worker-0")
+        await jobs.record("a", [step("x" * 1000) for _ in range(20)])
+        for asked in ({"job": "a"}, {"client": "ann"}):
+            assert len(await jobs.events(0, **asked, characters=5000)) == 5
+            assert len(await jobs.events(0, **asked, characters=1)) == 1
+            assert len(await jobs.events(0, **asked, characters=10**6)) == 20
 
     run(tmp_path, scenario)
