@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.server.client import PATIENCE, Client, Serve, ended, post
 
@@ -198,3 +201,59 @@ async def until_running(client: Client, job: str) -> None:
             if any(each[1] == job for each in queue["queue_running"]):
                 return
             await asyncio.sleep(0.02)
+
+
+def show_all(*values: int) -> dict[str, Any]:
+    """One output node after the other, with a pause between them."""
+    nodes: dict[str, Any] = {}
+    before: Any = 0
+    for index, value in enumerate(values):
+        nodes[f"wait{index}"] = {
+            "class_type": "ToySleep",
+            "inputs": {"value": before if index == 0 else [f"wait{index - 1}", 0], "seconds": 0.5, "steps": 5},
+        }
+        nodes[f"sum{index}"] = {"class_type": "ToyAdd", "inputs": {"a": [f"wait{index}", 0], "b": value}}
+        nodes[f"show{index}"] = {"class_type": "ToyShow", "inputs": {"value": [f"sum{index}", 0]}}
+    return nodes
+
+
+@pytest.mark.slow
+def test_a_disk_that_refuses_for_a_while_costs_nothing_that_happened_meanwhile(serve: Serve, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serve() as client:
+            (socket, task), seen = await messages(client, "me")
+            job = await post(client, show_all(1, 2, 3), client_id="me")
+            await until(lambda: any(each["type"] == "executed" for each in seen))
+            lock = sqlite3.connect(tmp_path / "user" / "jobs.sqlite", isolation_level=None)
+            lock.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(8)  # longer than a writer waits for a lock
+            assert (await client.get("/prompt")).status == 200
+            lock.execute("ROLLBACK")
+            lock.close()
+            entry = await ended(client, job)
+            await until(lambda: any(map(is_end, seen)))
+            await socket.close()
+            await task
+        assert sorted(entry["outputs"]) == ["show0", "show1", "show2"]
+        assert entry["status"]["messages"][-1][0] == "execution_success"
+        told = [(each["type"], each["data"].get("node")) for each in seen if each["type"] in ("executing", "executed")]
+        assert len(told) == len(set(told)) == 3 * 3 + 3 + 1
+        numbers = [each["id"] for each in seen if "id" in each]
+        assert numbers == sorted(set(numbers))
+
+    asyncio.run(scenario())
+
+
+def test_stopping_the_server_does_not_count_against_the_job_that_ran(serve: Serve) -> None:
+    async def scenario() -> None:
+        job = ""
+        for start in range(4):
+            async with serve(max_attempts=2) as client:
+                job = job or await post(client, slow(1))
+                await until_running(client, job)
+                if start == 3:
+                    await client.post("/interrupt")
+                    entry = await ended(client, job)
+                    assert entry["status"]["messages"][-1][0] == "execution_interrupted"
+
+    asyncio.run(scenario())

@@ -1,0 +1,99 @@
+"""One job's run on its way to the disk, and from there to those who listen.
+
+What happens is numbered and written in the order in which it came, as much at a time as has gathered meanwhile, and
+sent on only when it is on the disk. A disk that refuses is asked again until it takes it: nothing is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from engine.errors import LatentwireError
+from engine.graph.events import Event
+from server.events.hub import Hub
+from server.events.wire import Story
+from server.jobs.job import Item, Job, Output, Sent, State
+from server.jobs.store import JobGone, Jobs
+
+AHEAD = 2000  # pieces of news that may wait for the disk before the worker is no longer listened to
+TOGETHER = 50  # pieces of news that are written and sent in one go; others get their turn in between
+PATIENCE = 1.0  # seconds between two tries on a disk that refuses
+
+log = logging.getLogger(__name__)
+
+
+class Chronicle:
+    """What becomes known of one job from its start to its end."""
+
+    def __init__(self, job: Job, jobs: Jobs, hub: Hub, *, may_give_up: Callable[[], bool]) -> None:
+        """may_give_up: whether the server is going down; the next one runs the job again."""
+        classes = {node: str(each.get("class_type", "")) for node, each in job.prompt.items()}
+        self.story = Story(job.id, classes=classes)
+        self._job, self._jobs, self._hub, self._may_give_up = job, jobs, hub, may_give_up
+        self._items: list[Item] = []
+        self._shown: list[Output] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._has_room = asyncio.Event()
+
+    async def tell(self, event: Event, now: float) -> None:
+        """Takes in what happened; waits only where far too much has gathered. Units: now is seconds since 1970."""
+        items, shown = self.story.tell(event, now)
+        self._items += items
+        self._shown += shown
+        if self._writing is None and (items or shown):
+            self._writing = asyncio.create_task(self._write())
+        while len(self._items) > AHEAD:
+            self._has_room.clear()
+            await self._has_room.wait()
+
+    async def finish(self, state: State, items: Sequence[Item], cause: str | None) -> None:
+        """Writes the end of the job behind all that happened before, and then tells of it."""
+        await self.settle()
+        sent = await self._insist(lambda: self._end(state, items, cause))
+        # The history has it by now: only then does the number drop, and only then comes the end mark.
+        self._publish(sent[:-1])
+        self._hub.status(self._jobs.remaining)
+        self._publish(sent[-1:])
+
+    async def settle(self) -> None:
+        """Waits until all that happened so far is written and sent."""
+        while self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        try:
+            while self._items or self._shown:
+                items, self._items = self._items[:TOGETHER], self._items[TOGETHER:]
+                # What nodes showed is never later than the message that says so.
+                shown, self._shown = self._shown, []
+                write = partial(self._jobs.record, self._job.id, items, shown)
+                self._publish(await self._insist(write))
+                self._has_room.set()
+        finally:
+            self._writing = None
+
+    def _end(self, state: State, items: Sequence[Item], cause: str | None) -> Awaitable[Sequence[Sent]]:
+        story = self.story
+        return self._jobs.finish(
+            self._job.id, state, items, error=story.error, cause=cause, messages=story.messages, spans=story.spans
+        )
+
+    async def _insist(self, write: Callable[[], Awaitable[Sequence[Sent]]]) -> Sequence[Sent]:
+        while True:
+            try:
+                return await write()
+            except JobGone:
+                return ()
+            except Exception as error:
+                if self._may_give_up():
+                    return ()
+                # The disk, most likely. Whatever it is, a job without an end would stand in the queue for ever.
+                is_known = isinstance(error, LatentwireError)
+                text = "what happened to job %s cannot be written yet: %s"
+                log.error(text, self._job.id, error, extra={"job": self._job.id}, exc_info=not is_known)
+                await asyncio.sleep(PATIENCE)
+
+    def _publish(self, sent: Sequence[Sent]) -> None:
+        if sent:
+            self._hub.publish(self._job.id, self._job.client_id, sent)
