@@ -67,12 +67,29 @@ def test_each_worker_sees_its_own_gpu(four: Path) -> None:
     chosen = [worker_environment(index, 6, {}, four) for index in range(6)]
     assert [each["CUDA_VISIBLE_DEVICES"] for each in chosen] == ["0", "1", "2", "3", "0", "1"]
     some = {"CUDA_VISIBLE_DEVICES": "3,GPU-5"}
-    assert [worker_environment(index, 2, some, four) for index in range(2)] == [
-        {"CUDA_VISIBLE_DEVICES": "3"},
-        {"CUDA_VISIBLE_DEVICES": "GPU-5"},
-    ]
+    chosen = [worker_environment(index, 2, some, four) for index in range(2)]
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in chosen] == ["3", "GPU-5"]
+    assert not any("OMP_NUM_THREADS" in each for each in chosen)
 
 
 def test_one_worker_or_one_gpu_is_left_as_it_is(four: Path) -> None:
-    assert worker_environment(0, 1, {}, four) == {}
-    assert worker_environment(1, 2, {"CUDA_VISIBLE_DEVICES": "2"}, four) == {}
+    assert worker_environment(0, 1, {}, four) == {"GOMP_SPINCOUNT": "1000"}
+    assert worker_environment(1, 2, {"CUDA_VISIBLE_DEVICES": "2"}, four) == {"GOMP_SPINCOUNT": "1000"}
+
+
+@pytest.mark.parametrize(("count", "threads"), [(2, 3), (3, 2), (6, 1), (20, 1)])
+def test_workers_without_a_gpu_share_the_cores(
+    four: Path, monkeypatch: pytest.MonkeyPatch, count: int, threads: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
+    shared = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "1000"}
+    assert worker_environment(0, count, {"CUDA_VISIBLE_DEVICES": ""}, four) == shared
+    assert worker_environment(0, count, {}, four, cpu=True) == shared
+
+
+def test_what_the_user_has_set_stays(four: Path) -> None:
+    given = {"OMP_NUM_THREADS": "7", "OMP_WAIT_POLICY": "ACTIVE"}
+    assert worker_environment(0, 2, given, four, cpu=True) == {}
+    given = {"OMP_WAIT_POLICY": "ACTIVE", "MKL_NUM_THREADS": "7"}
+    assert worker_environment(0, 2, given, four, cpu=True).keys() == {"OMP_NUM_THREADS"}
+    assert worker_environment(0, 1, {"GOMP_SPINCOUNT": "infinite"}, four) == {}
