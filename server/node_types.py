@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from server.requests.refusal import Refused
 PATIENCE = 30.0
 """Seconds a request waits for a first worker. Source: processes.md, Node types."""
 
+LOOK = 0.1
+"""Seconds between two looks whether a worker can be hoped for at all."""
+
 FORMAT = 1
 LARGEST_FILE = 256 << 20  # bytes; ComfyUI with hundreds of plugins makes about 10 MB
 
@@ -28,23 +31,30 @@ _log = logging.getLogger(__name__)
 
 
 class NotReady(Refused):
-    """No worker has said yet which node types there are."""
+    """No worker has said yet which node types there are. reason: why none can, where that is known."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            503,
+    def __init__(self, reason: str | None = None) -> None:
+        message = (
             "No worker is ready, so nobody knows the node types yet. Try again in a moment; if this goes on, "
-            "the server's log says why no worker starts.",
-            headers={"Retry-After": "5"},
+            "the server's log says why no worker starts."
         )
+        if reason is not None:
+            message = (
+                f"No worker can start, so nobody knows the node types. {reason.rstrip().rstrip('.')}. "
+                "The server's log says more, and the server goes on trying."
+            )
+        super().__init__(503, message, headers={"Retry-After": "5"})
 
 
 class NodeTypes:
     """What can be run. Replaced as a whole when a worker has imported its nodes.
 
     file: where the last snapshot is kept. key: of the versions and files it came from; another key makes it worthless.
-    patience: how long a request waits for a first worker, in seconds.
+    patience: how long a request waits for a first worker, in seconds. why_not: asked meanwhile, says why no worker can
+    be expected, or None.
     """
+
+    why_not: Callable[[], str | None] | None = None
 
     def __init__(self, folders: Folders, file: Path, key: str, *, patience: float = PATIENCE) -> None:
         self._folders = folders
@@ -102,9 +112,19 @@ class NodeTypes:
         if self._registry is not None:
             return
         try:
-            await asyncio.wait_for(self._arrived.wait(), self._patience)
+            async with asyncio.timeout(self._patience):
+                await self._arrives()
         except TimeoutError:
             raise NotReady from None
+
+    async def _arrives(self) -> None:
+        """Returns when the node types are known. Raises: NotReady, as soon as no worker can be expected."""
+        while not self._arrived.is_set():
+            reason = self.why_not() if self.why_not is not None else None
+            if reason is not None:
+                raise NotReady(reason)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), LOOK)
 
     def _take(self, types: Mapping[str, Mapping[str, Any]], registry: Registry) -> None:
         self._snapshot, self._registry, self._info = types, registry, ObjectInfo(registry)

@@ -53,6 +53,18 @@ def test_nobody_waits_for_ever_for_a_first_worker(make):
         asyncio.run(make().registry())
 
 
+def test_nobody_waits_for_workers_that_cannot_start(make):
+    async def scenario():
+        node_types, reasons = make(patience=60), [None, None]
+        node_types.why_not = lambda: reasons.pop() if reasons else "ImportError: no\nmodule 'x'"
+        with pytest.raises(NotReady, match=r"ImportError: no\nmodule 'x'\. The server"):
+            await node_types.registry()
+        node_types.replace(snapshot(PLAIN))
+        await node_types.registry()
+
+    asyncio.run(scenario())
+
+
 def test_those_who_wait_are_woken_by_the_first_snapshot(make):
     async def scenario():
         node_types = make(patience=60)

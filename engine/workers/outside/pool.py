@@ -93,6 +93,13 @@ class Pool:
             if each.life and each.life.phase in ("idle", "busy"):
                 each.life.release(unload_models=unload_models, free_memory=free_memory)
 
+    def why_none_starts(self) -> str | None:
+        """Why the first of the workers cannot start, when none of them can; else None."""
+        states = self.workers
+        if not states or any(each.state != "broken" for each in states):
+            return None
+        return states[0].message
+
     @property
     def workers(self) -> list[WorkerState]:
         """All workers as they are now."""

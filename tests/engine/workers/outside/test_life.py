@@ -123,6 +123,7 @@ def test_a_worker_that_cannot_start_says_why_and_is_tried_again(tmp_path: Path) 
         async with crew(toy(tmp_path, "--fail-start")) as team:
             await until(lambda: team.state.state == "broken")
             assert "told not to start" in team.state.message
+            assert "told not to start" in (team.pool.why_none_starts() or "")
             began = time.monotonic()
             await until(lambda: team.state.restarts == 2)
             assert time.monotonic() - began > 1.0  # it pauses for 0.5 s, then for 1 s
