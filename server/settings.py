@@ -40,7 +40,14 @@ class ServerSettings:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the server to a parser."""
-    group = parser.add_argument_group("server")
+    _add_address(parser.add_argument_group("server"))
+    workers = parser.add_argument_group("workers and jobs")
+    _add_workers(workers)
+    _add_patience(workers)
+    _add_keeping(workers)
+
+
+def _add_address(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--listen", metavar="IP", nargs="?", const="0.0.0.0", help=f"address to serve on (default {LOOPBACK})"
     )
@@ -62,41 +69,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--max-upload-size", type=megabytes, metavar="MB", help="of one upload (default 100)")
     group.add_argument("--log-format", choices=["text", "json"], help="json: one object per line, with job and node")
-    workers = parser.add_argument_group("workers and jobs")
-    workers.add_argument(
+
+
+def _add_workers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--workers", type=count, metavar="N", help="how many processes draw (default: one per GPU, or one)"
     )
-    workers.add_argument(
+    group.add_argument(
         "--worker-memory",
         type=gibibytes,
         metavar="GB",
         help="replace a larger worker between jobs (default: 75%% of memory)",
     )
-    workers.add_argument(
+    group.add_argument(
         "--worker-memory-limit",
         type=gibibytes,
         metavar="GB",
         help="end a larger worker at once (default: 95%% of memory)",
     )
-    workers.add_argument(
+
+
+def _add_patience(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--cancel-grace", type=seconds, metavar="S", help="how long a cancelled node may ignore it (default 3)"
     )
-    workers.add_argument(
+    group.add_argument(
         "--heartbeat-timeout", type=seconds, metavar="S", help="how long a worker may be silent (default 30)"
     )
-    workers.add_argument(
+    group.add_argument(
         "--stall-timeout",
         type=seconds,
         metavar="S",
         help="how long a node may neither compute nor report (default 1800; 0: for ever)",
     )
-    workers.add_argument(
+
+
+def _add_keeping(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--max-attempts", type=count, metavar="N", help="how often an interrupted job is begun (default 5)"
     )
-    workers.add_argument(
+    group.add_argument(
         "--keep-jobs", type=whole, metavar="N", help="how many ended jobs are kept (default 10000; 0: all)"
     )
-    workers.add_argument(
+    group.add_argument(
         "--keep-days", type=seconds, metavar="DAYS", help="how long ended jobs are kept (default 0: for ever)"
     )
 
