@@ -15,7 +15,8 @@ SPINS = "1000"
 
 That is its own choice when its threads outnumber the cores, but it knows nothing of other processes: while one of
 two cores was busy, 20 steps of workflows/text_to_image.json took 2.6-3.7 s, and with this 1.4-1.6 s; at a load
-average of 4 it was 10.9 s and 1.8 s (medians). With both cores free 0.80 s and 0.83 s; OMP_WAIT_POLICY=PASSIVE 0.88 s (2026-11).
+average of 4 it was 10.9 s and 1.8 s (medians). With both cores free it was 0.80 s and 0.83 s, and 0.88 s with
+OMP_WAIT_POLICY=PASSIVE (2026-11).
 """
 
 
