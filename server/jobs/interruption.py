@@ -1,4 +1,7 @@
-"""A job whose process ended over it too often: what its clients and its history entry are told, from what is known."""
+"""Ends that no worker tells of: what clients and the history entry are told of them, from what is known.
+
+A job whose process ended over it too often, one that is damaged on the disk, one that was cancelled before it ran.
+"""
 
 import json
 import sqlite3
@@ -9,11 +12,12 @@ from server.jobs.job import Brief, NewEvent
 from server.jobs.queries import one
 
 CAUSE = "interrupted"
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """The end of an interrupted job. Units: now is milliseconds since 1970."""
+    """Such an end. Units: now is milliseconds since 1970."""
 
     error: dict[str, Any]
     messages: list[tuple[str, dict[str, Any]]]
@@ -25,24 +29,44 @@ def interruption(connection: sqlite3.Connection, brief: Brief, now: int) -> Inte
     began, nodes = _story(connection, brief)
     node = nodes[-1] if nodes else ""
     job = one(connection, brief.id)
+    message = (
+        f"The server or the worker ended {_times(brief.interruptions)} while this job ran, so it is not begun again."
+        " Run it once more, or start the server with a higher --max-attempts.\n"
+    )
     error = {
-        "prompt_id": brief.id,
+        **_error(brief.id, CAUSE, message, now),
         "node_id": node,
         "node_type": str(job.prompt.get(node, {}).get("class_type", "")) if job else "",
         "executed": list(dict.fromkeys(nodes[:-1])),
-        "exception_message": f"The server or the worker ended {_times(brief.interruptions)} while this job ran, so it"
-        " is not begun again. Run it once more, or start the server with a higher --max-attempts.\n",
-        "exception_type": "Interrupted",
+    }
+    return _told(brief.id, error, began)
+
+
+def unreadable(job: str, reason: str, now: int) -> Interruption:
+    """The end of a job that cannot be begun, because what is stored of it is damaged."""
+    message = f"This job is damaged on the server's disk, so it cannot run ({reason}). Run it once more.\n"
+    return _told(job, _error(job, UNREADABLE, message, now), [])
+
+
+def _error(job: str, cause: str, message: str, now: int) -> dict[str, Any]:
+    return {
+        "prompt_id": job,
+        "node_id": "",
+        "node_type": "",
+        "executed": [],
+        "exception_message": message,
+        "exception_type": cause.capitalize(),
         "traceback": [],
         "current_inputs": {},
         "current_outputs": [],
-        "cause": CAUSE,
+        "cause": cause,
         "timestamp": now,
     }
+
+
+def _told(job: str, error: dict[str, Any], began: list[tuple[str, dict[str, Any]]]) -> Interruption:
     return Interruption(
-        error,
-        [*began, ("execution_error", error)],
-        [NewEvent("execution_error", error), end_mark(brief.id)],
+        error, [*began, ("execution_error", error)], [NewEvent("execution_error", error), end_mark(job)]
     )
 
 

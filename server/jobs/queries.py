@@ -30,6 +30,12 @@ def one(connection: sqlite3.Connection, job: str) -> Job | None:
     return next(iter(many(connection, [job])), None)
 
 
+def to_run(connection: sqlite3.Connection, job: str) -> Job:
+    """A job that is to run now. Raises: Unreadable."""
+    (found,) = _jobs(connection, "WHERE job.id = ?", [job], whole=True, is_to_run=True)
+    return found
+
+
 def many(connection: sqlite3.Connection, jobs: Sequence[str], *, whole: bool = True) -> list[Job]:
     """The same for several, in their order; those that are not there are left out."""
     found = _jobs(connection, "WHERE job.id IN (SELECT value FROM json_each(?))", [json.dumps(jobs)], whole)
@@ -199,7 +205,9 @@ def _filter(query: Query) -> tuple[str, list[Any]]:
     return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
-def _jobs(connection: sqlite3.Connection, clause: str, values: Sequence[Any], whole: bool) -> list[Job]:
+def _jobs(
+    connection: sqlite3.Connection, clause: str, values: Sequence[Any], whole: bool, is_to_run: bool = False
+) -> list[Job]:
     body = "request.prompt, request.extra_data" if whole else "NULL, NULL"
     found = connection.execute(
         f"SELECT {rows.JOB}, {body} FROM job LEFT JOIN ending ON ending.job = job.sequence"
@@ -207,7 +215,7 @@ def _jobs(connection: sqlite3.Connection, clause: str, values: Sequence[Any], wh
         values,
     ).fetchall()
     texts = _outputs(connection, [row[0] for row in found])
-    return [rows.job(row, rows.outputs(texts.get(row[0], []))) for row in found]
+    return [rows.job(row, rows.outputs(texts.get(row[0], [])), is_to_run=is_to_run) for row in found]
 
 
 def _outputs(connection: sqlite3.Connection, sequences: Sequence[int]) -> dict[int, list[str]]:

@@ -15,6 +15,10 @@ class JobGone(LatentwireError):
     """A job that is not there, or no longer in the state that the request needs."""
 
 
+class Unreadable(LatentwireError):
+    """A row that does not hold what was written to it: another program or the disk has changed it."""
+
+
 class NotStored(Refused):
     """The disk, or the file on it, does not take or give what it should. What was asked has not happened."""
 

@@ -3,10 +3,11 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import LatentwireError
 from server.jobs.job import Brief, Job, NewEvent, NewJob, Output, Span, State, StoredEvent
+from server.jobs.refusals import Unreadable
 
 Row = tuple[Any, ...]
 
@@ -23,6 +24,10 @@ JOB = (
     " job.interruptions, ending.error, ending.messages, ending.spans"
 )
 EVENT = "event.number, job.id, event.type, event.data, event.time, job.client_id"
+
+T = TypeVar("T", dict[str, Any], list[Any])
+
+_NAMES: Mapping[type, str] = {dict: "expected an object", list: "expected a list"}
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _encode_strictly = json.JSONEncoder(separators=(",", ":"), default=str, allow_nan=False).encode
@@ -101,13 +106,17 @@ def brief(row: Row) -> tuple[Brief, str]:
         client_id=client,
         attempts=attempts,
         interruptions=interruptions,
-        models=json.loads(models),
+        models=_read_or_empty(models, list),
     )
     return known, digest
 
 
-def job(row: Row, shown: Sequence[Output]) -> Job:
-    """A job from the columns of JOB, followed by its prompt and extra data as they are stored (or None)."""
+def job(row: Row, shown: Sequence[Output], *, is_to_run: bool = False) -> Job:
+    """A job from the columns of JOB, followed by its prompt and extra data as they are stored (or None).
+
+    What is not readable shows as empty; of a job that is to run everything has to be. Raises: Unreadable.
+    """
+    asked = _read if is_to_run else _read_or_empty
     return Job(
         sequence=row[0],
         id=row[1],
@@ -117,9 +126,9 @@ def job(row: Row, shown: Sequence[Output]) -> Job:
         client_id=row[5],
         workflow_id=row[6],
         digest=row[7],
-        models=json.loads(row[8]),
-        outputs=json.loads(row[9]),
-        unvalidated=json.loads(row[10]),
+        models=_read_or_empty(row[8], list),
+        outputs=asked(row[9], list),
+        unvalidated=asked(row[10], list),
         attempts=row[11],
         started=row[12],
         ended=row[13],
@@ -130,8 +139,8 @@ def job(row: Row, shown: Sequence[Output]) -> Job:
         error=None if row[18] is None else json.loads(row[18]),
         messages=[(kind, data) for kind, data in json.loads(row[19] or "[]")],
         spans=[Span(*each) for each in json.loads(row[20] or "[]")],
-        prompt=_unpack(row[21]),
-        extra_data=_unpack(row[22]),
+        prompt=asked(row[21], dict),
+        extra_data=asked(row[22], dict),
         shown=shown,
     )
 
@@ -185,11 +194,24 @@ def pack(stored: str) -> str | bytes:
     return stored if len(stored) < COMPRESSED else zlib.compress(stored.encode(), 1)
 
 
-def _unpack(stored: str | bytes | None) -> dict[str, Any]:
-    if stored is None:
-        return {}
-    value: dict[str, Any] = json.loads(zlib.decompress(stored) if isinstance(stored, bytes) else stored)
+def _read(stored: str | bytes | None, kind: type[T]) -> T:
+    """A value that `pack` or `text` made. Raises: Unreadable."""
+    try:
+        value = json.loads(zlib.decompress(stored) if isinstance(stored, bytes) else stored or "")
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
+        raise Unreadable(f"{_NAMES[kind]} as JSON, got {stored!r:.40} ({error})") from error
+    if not isinstance(value, kind):
+        raise Unreadable(f"{_NAMES[kind]}, got {value!r:.40}")
     return value
+
+
+def _read_or_empty(stored: str | bytes | None, kind: type[T]) -> T:
+    if stored is None:
+        return kind()
+    try:
+        return _read(stored, kind)
+    except Unreadable:
+        return kind()
 
 
 def _list(values: Sequence[Any]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from server.jobs import queries, retention, rows, schema, writes
-from server.jobs.interruption import CAUSE, Interruption, end_mark, interruption, withdrawal
+from server.jobs.interruption import CAUSE, UNREADABLE, Interruption, end_mark, interruption, unreadable, withdrawal
 from server.jobs.job import Brief, Item, Job, NewEvent, NewJob, Output, Sent, Span, State, StoredEvent
 from server.jobs.lock import Lock
 from server.jobs.numbering import Numbering
@@ -25,6 +25,7 @@ from server.jobs.readers import Readers
 from server.jobs.refusals import JobConflict as JobConflict
 from server.jobs.refusals import JobGone as JobGone
 from server.jobs.refusals import NotStored as NotStored
+from server.jobs.refusals import Unreadable
 from server.jobs.retention import Retention as Retention
 from server.jobs.writer import Writer
 from server.jobs.writes import Known, Write
@@ -125,7 +126,11 @@ class Jobs:
         return (known[0], True) if write.taken is None else (_same(new, write.taken), False)
 
     async def start(self, job: str, worker: str) -> Job:
-        """A waiting job now runs, one attempt more. Raises: JobGone."""
+        """A waiting job now runs, one attempt more.
+
+        Raises: JobGone, also for one that is no longer readable on the disk; that has failed then, with cause
+        "unreadable".
+        """
         entry = self._resting(job)
         if entry.brief.state is not State.WAITING:
             raise JobGone(f"job {job}: expected one that waits, got one that is {entry.brief.state}")
@@ -133,7 +138,12 @@ class Jobs:
         row = (self._now(), worker, brief.attempts, self._numbering.event + 1, brief.sequence)
         # Read in the same transaction: a job that could not be handed out does not run.
         write = Write(run=partial(_started, row=row, job=job))
-        started: Job = await self._move(entry, brief, write)
+        try:
+            started: Job = await self._move(entry, brief, write)
+        except Unreadable as error:
+            end = unreadable(job, str(error), self._now())
+            await self.finish(job, State.FAILED, end.events, error=end.error, cause=UNREADABLE, messages=end.messages)
+            raise JobGone(f"job {job}: has failed, because it cannot be read from {self._file} ({error})") from error
         return started
 
     def record(self, job: str, items: Sequence[Item], shown: Sequence[Output] = ()) -> Awaitable[Sequence[Sent]]:
@@ -425,6 +435,6 @@ def _same(new: NewJob, known: Known) -> Brief:
     return brief
 
 
-def _started(connection: Any, row: rows.Row, job: str) -> Job | None:
+def _started(connection: Any, row: rows.Row, job: str) -> Job:
     connection.execute(writes.START, row)
-    return queries.one(connection, job)
+    return queries.to_run(connection, job)

@@ -1,9 +1,14 @@
 """What a new process makes of the jobs that the last one left."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from server.jobs.job import NewEvent, State
+from server.jobs.store import JobGone, Query
 from tests.server.jobs.opened import ids, new, opened, picture, ran, step
 
 
@@ -142,3 +147,54 @@ def test_a_client_who_comes_back_gets_the_rest_in_order(tmp_path: Path) -> None:
             assert await jobs.events(0, client="bob") == []
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", b"no zlib", None])
+def test_a_job_that_cannot_be_read_any_more_fails_and_holds_up_nobody(
+    tmp_path: Path, damaged: str | bytes | None
+) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as jobs:
+            await jobs.submit(new("a"))
+            await jobs.submit(new("b"))
+            damage(tmp_path, "a", damaged)
+            for shown in (await jobs.many(["a"]), (await jobs.page(Query()))[0][1:]):
+                assert [(job.id, job.prompt, job.client_id) for job in shown] == [("a", {}, "ann")]
+            with pytest.raises(JobGone, match=r"cannot be read.*expected an object"):
+                await jobs.start("a", "worker-0")
+            assert ids([jobs.next()]) == ["b"]
+            assert jobs.running() == []
+            (job,) = await jobs.history()
+            assert job.error is not None
+            assert (job.state, job.cause, job.prompt, job.attempts) == (State.FAILED, "unreadable", {}, 0)
+            assert "damaged" in job.error["exception_message"]
+            assert [kind for kind, _ in job.messages] == ["execution_error"]
+            assert [each.type for each in await jobs.events(0, client="ann")] == ["execution_error", "executing"]
+            assert (await jobs.start("b", "worker-0")).id == "b"
+
+    asyncio.run(scenario())
+
+
+def test_a_damaged_job_that_ran_does_not_keep_the_server_from_starting(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as jobs:
+            await jobs.submit(new("a"))
+            await jobs.start("a", "worker-0")
+            await jobs.record("a", [step("1")])
+        damage(tmp_path, "a", "{")
+        async with opened(tmp_path, max_attempts=1) as jobs:
+            (job,) = await jobs.history()
+            assert job.error is not None
+            assert (job.cause, job.error["node_id"], job.error["node_type"]) == ("interrupted", "1", "")
+
+    asyncio.run(scenario())
+
+
+def damage(folder: Path, job: str, stored: str | bytes | None) -> None:
+    """Another program changes the request of a job, or removes it."""
+    with closing(sqlite3.connect(folder / "jobs.sqlite", isolation_level=None)) as other:
+        of_job = "WHERE job = (SELECT sequence FROM job WHERE id = ?)"
+        if stored is None:
+            other.execute(f"DELETE FROM request {of_job}", (job,))
+        else:
+            other.execute(f"UPDATE request SET prompt = ? {of_job}", (stored, job))
