@@ -1,6 +1,7 @@
 """What many write at once, and what a disk that fails does to them."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from engine.errors import PathError
 from server.jobs import schema
-from server.jobs.job import State
+from server.jobs.job import State, StoredEvent
 from server.jobs.store import Jobs, NotStored, Retention
 from server.jobs.writer import MOST, Writer
 from server.jobs.writes import Write
@@ -68,6 +69,34 @@ def test_news_that_cannot_be_written_says_so_to_whoever_waits(tmp_path: Path) ->
             await jobs.record("a", [step("1" * 5000)], [picture("2")])
         await jobs.record("a", [step("2")])
         assert [each.text for each in await jobs.events(0)] == ['{"node":"2","prompt_id":""}']
+        assert await jobs.shown("a") == []
+
+    run(tmp_path, scenario)
+
+
+def test_news_that_was_refused_can_be_told_again_in_its_order(tmp_path: Path) -> None:
+    async def scenario(jobs: Jobs) -> None:
+        await jobs.submit(new("a"))
+        await jobs.submit(new("b"))
+        await jobs.start("a", "worker-0")
+        await jobs.start("b", "worker-1")
+        heard = [each.number for each in await jobs.record("b", [step("0")]) if isinstance(each, StoredEvent)]
+        first, second = [step("1" * 5000), step("2")], [step("3")]
+        for _ in range(3):
+            with a_full_disk(tmp_path), pytest.raises(NotStored):
+                await jobs.record("a", first, [picture("2")])
+        # Another job's news may overtake what was refused, not what its own job tells after it.
+        for job, items in (("b", second), ("a", first), ("a", second)):
+            sent = await jobs.record(job, items)
+            heard += [each.number for each in sent if isinstance(each, StoredEvent)]
+        end = await jobs.finish("a", State.SUCCEEDED, [step(None)])
+        heard += [each.number for each in end if isinstance(each, StoredEvent)]
+        assert heard == sorted(set(heard))
+        assert jobs.last_event == heard[-1]
+        assert [each.number for each in await jobs.events(0)] == heard
+        assert [each.number for each in await jobs.events(0, client="ann")] == heard
+        told = [json.loads(each.text)["node"] for each in await jobs.events(0, job="a")]
+        assert told == ["1" * 5000, "2", "3", None]
         assert await jobs.shown("a") == []
 
     run(tmp_path, scenario)
