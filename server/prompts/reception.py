@@ -18,6 +18,7 @@ from server.jobs.job import Brief
 from server.jobs.store import JobConflict, Jobs
 from server.node_types import NodeTypes
 from server.prompts import submission
+from server.prompts.leftovers import Leftovers
 from server.prompts.submission import Candidate, Submission, refusal, refused_as
 from server.requests import body, reply
 from server.requests.budget import Budget
@@ -45,6 +46,7 @@ class Reception:
         self._jobs, self._hub, self._dispatcher, self._node_types = jobs, hub, dispatcher, node_types
         self._room = Budget(READ_AT_ONCE)
         self._desk = Budget(JUDGED_AT_ONCE)
+        self._leftovers = Leftovers()
 
     async def receive(self, request: web.Request) -> web.Response:
         """The answer of POST /prompt. Raises: Refused, in the shape its clients read."""
@@ -73,8 +75,12 @@ class Reception:
     async def _received(self, data: bytes) -> web.Response:
         if len(data) <= SMALL:
             return await self._decide(data, is_large=False)
-        async with self._desk.take(len(data)):
-            return await self._decide(data, is_large=True)
+        try:
+            async with self._desk.take(len(data)):
+                return await self._decide(data, is_large=True)
+        finally:
+            if len(data) > UNRESERVED:
+                self._leftovers.clear_soon()
 
     async def _decide(self, data: bytes, is_large: bool) -> web.Response:
         sent = await asyncio.to_thread(submission.read, data) if is_large else submission.read(data)
