@@ -7,10 +7,12 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
 
 from server import keys
-from server.files import pictures
+from server.files import conditions, pictures
 from server.files.user_files import find
+from server.requests.refusal import Refused
 
 INERT = MappingProxyType(
     {
@@ -72,7 +74,7 @@ async def view(request: web.Request) -> web.StreamResponse:
     elif channel == "a":
         data, type = await desk.work(pictures.alpha_only, path), "image/png"
     else:
-        return as_it_is(path)
+        return await as_it_is(request, path)
     return web.Response(body=data, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
 
 
@@ -84,10 +86,23 @@ class PlainFile(web.FileResponse):
         return super()._get_file_path_stat_encoding("")
 
 
-def as_it_is(path: Path) -> web.FileResponse:
-    """A file for a client: ranges, dates and all."""
+class WholeFile(PlainFile):
+    """The same for a request whose range does not count."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return await super().prepare(conditions.for_all(request))
+
+
+async def as_it_is(request: web.Request, path: Path) -> web.FileResponse:
+    """A file for a client: ranges, dates and all. Raises: Refused."""
+    try:
+        found = await asyncio.to_thread(path.stat)
+    except OSError as error:
+        raise Refused(404, f"there is no file {path.name!r} any more") from error
+    conditions.refuse(request, found)
+    response = WholeFile if conditions.is_for_all(request, found) else PlainFile
     type = TYPES.get(path.suffix.lower(), UNKNOWN)
-    return PlainFile(path, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
+    return response(path, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
 
 
 def disposition(name: str, type: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import json
 import os
 import threading
 import zlib
@@ -194,6 +195,51 @@ def test_ranges_and_revisits_are_understood(base):
     assert ask(base, {"filename": "a.mp4"}, headers={"If-None-Match": headers["ETag"]})[0] == 304
     status, headers, body = ask(base, {"filename": "a.mp4"}, method="HEAD")
     assert (status, headers["Content-Length"], body) == (200, "100", b"")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "size"),
+    [
+        ({"Range": "bytes=0-4", "If-Range": "TAG"}, 206, 5),
+        ({"Range": "bytes=0-4", "If-Range": "W/TAG"}, 200, 100),
+        ({"Range": "bytes=0-4", "If-Range": '"another"'}, 200, 100),
+        ({"Range": "bytes=0-4", "If-Range": "nonsense"}, 200, 100),
+        ({"Range": "bytes=0-4", "If-Range": "Mon, 01 Jan 2001 00:00:00 GMT"}, 200, 100),
+        ({"Range": "bytes=0-4", "If-Range": "Fri, 01 Jan 2100 00:00:00 GMT"}, 206, 5),
+        ({"Range": "items=0-5"}, 200, 100),
+        ({"Range": "items=0-5", "Cookie": "a=é"}, 200, 100),
+        ({"Range": "bytes=0-0,2-3"}, 200, 100),
+        ({"Range": "bytes=-5"}, 206, 5),
+        ({"Range": "bytes=200-", "If-Range": '"another"'}, 200, 100),
+        ({"Range": "bytes=200-", "If-None-Match": "TAG"}, 304, 0),
+        ({"If-Match": "TAG"}, 200, 100),
+        ({"If-Match": "*"}, 200, 100),
+    ],
+)
+def test_a_range_counts_when_it_is_one_we_know_of_the_file_as_it_is(base, headers, status, size):
+    (base / "output" / "a.mp4").write_bytes(bytes(range(100)))
+    tag = ask(base, {"filename": "a.mp4"}, method="HEAD")[1]["ETag"]
+    headers = {name: value.replace("TAG", tag) for name, value in headers.items()}
+    found, _, body = ask(base, {"filename": "a.mp4"}, headers=headers)
+    assert (found, len(body)) == (status, size)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "words"),
+    [
+        ({"Range": "bytes=200-"}, 416, "not in this file of 100 bytes"),
+        ({"Range": "bytes=9-5"}, 416, "not in this file"),
+        ({"Range": "bytes=nonsense"}, 416, "not in this file"),
+        ({"If-Match": '"another"'}, 412, "has changed"),
+        ({"If-Unmodified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"}, 412, "has changed"),
+    ],
+)
+def test_what_a_file_does_not_meet_is_said_in_json(base, headers, status, words):
+    (base / "output" / "a.mp4").write_bytes(bytes(range(100)))
+    found, told, body = ask(base, {"filename": "a.mp4"}, headers=headers)
+    assert found == status
+    assert words in json.loads(body)["error"]
+    assert told.get("Content-Range") == ("bytes */100" if status == 416 else None)
 
 
 def test_a_packed_neighbour_is_not_served_in_its_place(base):
