@@ -45,12 +45,19 @@ def compose(
     )
 
     def make_pool(listener: Listener) -> Pool:
-        return Pool(worker, listener, count=count, limits=limits, environment=lambda i: worker_environment(i, count))
+        return Pool(
+            worker,
+            listener,
+            count=count,
+            limits=limits,
+            environment=lambda i: worker_environment(i, count, cpu=common.cpu),
+        )
 
     tally = Tally()
     hub = Hub(jobs, tally=tally)
     node_types = NodeTypes(folders, folders.user / "node_types.json", versions)
     dispatcher = Dispatcher(jobs, hub, make_pool, node_types=node_types, tally=tally, max_attempts=serving.max_attempts)
+    node_types.why_not = dispatcher.pool.why_none_starts
     return create(
         Parts(
             settings=serving,

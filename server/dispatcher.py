@@ -253,7 +253,7 @@ class Dispatcher(Listener):
         elif end.is_nodes_fault or active.job.interruptions + 1 >= self._max_attempts:
             await self._give_up(active, end, now)
         else:
-            log.warning("job %s is tried again: %s", active.job.id, end.message, extra=active.where)
+            log.warning("job %s is tried again: %s", active.job.id, end.summary, extra=active.where)
             await active.chronicle.settle()
             await self._requeue(active.job.id)
             self._hub.status(self._jobs.remaining)
@@ -262,7 +262,7 @@ class Dispatcher(Listener):
         cause, message = end.cause, end.message
         if not end.is_nodes_fault:
             cause = "interrupted"
-            message = f"{message} This was interruption {self._max_attempts} of this job; it is not tried again."
+            message = f"{end.summary} This was interruption {self._max_attempts} of this job; it is not tried again."
         story = active.chronicle.story
         await self._finish(active, State.FAILED, [*story.crash(cause, message, now), *story.end(now)], cause)
 
@@ -275,8 +275,14 @@ class Dispatcher(Listener):
         await active.chronicle.finish(state, items, cause)
         self._count(active, state, cause)
         level = logging.INFO if state is State.SUCCEEDED else logging.WARNING
-        reason = f": {str(error.get('exception_message', '')).strip()}" if error else ""
-        log.log(level, "job %s %s%s", active.job.id, state, reason, extra=where)
+        # A death has been told by who looked after the worker; what a node raised is told here.
+        said = (
+            str(error.get("exception_message", "")).strip().partition("\n")[0]
+            if error and cause == "node_error"
+            else ""
+        )
+        reason = f" ({cause})" if cause else ""
+        log.log(level, "job %s %s%s%s", active.job.id, state, reason, f": {said}" if said else "", extra=where)
 
     async def _requeue(self, job: str, *, excused: bool = False) -> None:
         while True:
