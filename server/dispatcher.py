@@ -190,8 +190,8 @@ class Dispatcher(Listener):
     async def _start(self, job_id: str, worker: str) -> None:
         try:
             job = await self._jobs.start(job_id, worker)
-        except JobGone:  # withdrawn at this moment
-            self._hub.status(self._jobs.remaining)
+        except JobGone:  # withdrawn at this moment, or unreadable
+            await self._tell_of(job_id)
             return
         chronicle = Chronicle(job, self._jobs, self._hub, may_give_up=lambda: self._is_stopping)
         active = _Active(job, worker, chronicle)
@@ -205,6 +205,14 @@ class Dispatcher(Listener):
                 self._unwanted.add(job_id)
             await self._requeue(job_id)
             raise
+
+    async def _tell_of(self, job_id: str) -> None:
+        """A job that ended without having been begun: its row is damaged."""
+        job = await self._jobs.get(job_id)
+        if job is not None and job.state is State.FAILED:
+            self._tally.job_ended(job.state, job.cause, None, None)
+            self._hub.publish(job_id, job.client_id, await self._jobs.events(0, job=job_id))
+        self._hub.status(self._jobs.remaining)
 
     async def _give(self, active: _Active, targets: Sequence[str]) -> None:
         job = active.job

@@ -16,7 +16,7 @@ class ServerSettings:
     keep_jobs, keep_days: ended jobs beyond either, and the temporary files they showed, are removed; 0 keeps them for
     ever. workers: None means one per GPU, or one. worker_memory: a worker larger than that is replaced between jobs;
     worker_memory_limit: one larger than that is ended at once and its job fails; None lets the program choose.
-    max_attempts: how often a job is begun that the end of a process interrupted.
+    max_attempts: how often the end of a process may interrupt a job before it is not begun again.
     Units: times are seconds, sizes bytes.
     """
 
@@ -106,7 +106,7 @@ def _add_patience(group: argparse._ArgumentGroup) -> None:
 
 def _add_keeping(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--max-attempts", type=count, metavar="N", help="how often an interrupted job is begun (default 5)"
+        "--max-attempts", type=count, metavar="N", help="how many interruptions end a job (default 5)"
     )
     group.add_argument(
         "--keep-jobs", type=whole, metavar="N", help="how many ended jobs are kept (default 10000; 0: all)"

@@ -22,7 +22,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     stored and status is about no job, so neither is here: they are on the socket.
     """
     job, since, transport = request.match_info["id"], last_event(request), request.transport
-    if not await request.app[keys.JOBS].many([job], whole=False):
+    if await request.app[keys.JOBS].state(job) is None:
         raise Refused(404, "Job not found")
     if transport is None:
         raise ConnectionResetError("the client has left")
