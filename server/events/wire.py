@@ -4,6 +4,7 @@ Pure: time comes in as an argument, and what goes out is data.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ from server.events.node_states import NodeStates
 from server.jobs.job import Frame, Item, NewEvent, Output, Span
 
 Messages = list[tuple[str, dict[str, object]]]
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 DEEPEST = 50
 """Levels of lists and dicts in what a node shows; what lies deeper is left out, as no client shows it."""
@@ -129,7 +132,7 @@ class Story:
             self._executed.append(event.node)
         began = now if event.cached else state.began
         self._spans.append(Span(event.node, state.class_type, began * 1000, event.seconds, event.display_node))
-        ui = None if event.ui is None else {str(key): plain(values) for key, values in event.ui.items()}
+        ui = None if event.ui is None else {mended(str(key)): plain(values) for key, values in event.ui.items()}
         items: list[Item] = []
         # ComfyUI: a cached output node is told again even where it showed nothing.
         if ui is not None or event.cached:
@@ -163,9 +166,9 @@ class Story:
         return {
             **self._place(event.node, event.class_type, event.executed),
             # ComfyUI: the text of an error that ends the run has a line end, that of a blocked node has none.
-            "exception_message": event.message if event.blocked else f"{event.message.rstrip()}\n",
-            "exception_type": event.exception_type,
-            "traceback": [*event.traceback],
+            "exception_message": mended(event.message if event.blocked else f"{event.message.rstrip()}\n"),
+            "exception_type": mended(event.exception_type),
+            "traceback": [mended(each) for each in event.traceback],
             "current_inputs": plain(event.inputs),
             "current_outputs": [] if event.blocked else [*event.executed],
         }
@@ -194,11 +197,21 @@ class Story:
 
 
 def plain(value: Any, depth: int = DEEPEST) -> Any:
-    """What a node's author gave, as JSON that every client can read: no NaN, no infinity, no bottomless nesting."""
+    """What a node's author gave, as JSON that every client can read: no NaN, no half characters, no endless nesting."""
+    if isinstance(value, str):
+        return mended(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): plain(each, depth - 1) for key, each in value.items()} if depth else {}
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return {mended(str(key)): plain(each, depth - 1) for key, each in value.items()} if depth else {}
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
         return [plain(each, depth - 1) for each in value] if depth else []
     return value
+
+
+def mended(text: str) -> str:
+    """A text without halves of surrogate pairs, which file names and broken decoders leave: two that belong together
+    become their character, others the replacement character."""
+    if text.isascii() or not _HALF_CHARACTER.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -159,6 +159,28 @@ def test_what_a_node_shows_comes_back_to_be_kept() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("a\udce9b", "a\ufffdb"),
+        ("\ud800", "\ufffd"),
+        ("\ud83d\ude00", "😀"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("é😀", "é😀"),
+    ],
+)
+def test_half_characters_reach_no_client(given: str, expected: str) -> None:
+    story = a_story()
+    told(story, [Started(), Executing("3", "3", "Save")])
+    items, shown = story.tell(Executed("3", "3", {given: [given, {given: given}]}), NOW)
+    assert data(items, "executed")[0]["output"] == shown[0].ui == {expected: [expected, {expected: expected}]}
+    failed = Failed("3", "Save", given, given, (given,), {"x": given})
+    (error,) = data(story.tell(failed, NOW)[0], "execution_error")
+    texts = [error["exception_message"].rstrip(), error["exception_type"], *error["traceback"]]
+    assert texts == [expected] * 3
+    assert error["current_inputs"] == {"x": expected}
+
+
 def test_a_cached_output_node_is_executed_without_having_run() -> None:
     story = a_story()
     items = told(story, [Started(), Cached(("3",)), Executed("3", "3", {"images": []}, cached=True)])
