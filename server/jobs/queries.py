@@ -156,9 +156,7 @@ def _of_client(connection: sqlite3.Connection, after: int, client: str) -> Itera
     thousands only those are read that ran side by side."""
     candidates = connection.execute(
         "SELECT first_event, sequence, id FROM job WHERE client_id = ? AND first_event IS NOT NULL"
-        " AND (last_event IS NULL OR last_event > ?)"
-        # Of a job that was taken out of the queue its client hears nothing, later as little as at that moment.
-        " AND (started IS NOT NULL OR state != 'cancelled') ORDER BY first_event",
+        " AND (last_event IS NULL OR last_event > ?) ORDER BY first_event",
         (rows.storable(client), after),
     )
     open_jobs: list[tuple[int, StoredEvent, Iterator[StoredEvent]]] = []
