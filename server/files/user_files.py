@@ -41,18 +41,30 @@ def find(folders: Folders, filename: str, subfolder: str = "", type: str = "outp
     if not filename:
         raise Refused(404, "expected the name of a file: ?filename=…")
     plain, annotated = split_annotation(filename)
+    kind = annotated or type
     try:
-        root = folders.root(annotated or type)
+        root = folders.root(kind)
+    except PathError as error:
+        raise Refused(400, f"type: {error}") from error
+    try:
         inside(root, plain)
     except PathError as error:
-        raise Refused(400, str(error)) from error
+        raise Refused(400, without_paths(error, kind, root)) from error
     folder = root
     if subfolder:
         try:
             folder = inside(root, subfolder)
         except PathError as error:
-            raise Refused(403, str(error)) from error
+            raise Refused(403, without_paths(error, kind, root)) from error
     return _real_file(root, folder / plain)
+
+
+def without_paths(error: PathError, kind: str, *places: Path) -> str:
+    """A refusal as clients may read it: they know a folder by its name, and need not know where the server keeps it."""
+    text = str(error)
+    for path in (", ".join(map(str, places)), *map(str, places)):
+        text = text.replace(path, f"the {kind} folder")
+    return text
 
 
 def _real_file(root: Path, path: Path) -> Path:
@@ -113,14 +125,22 @@ def folder_for(folders: Folders, type: str, subfolder: str) -> tuple[Path, str]:
     name = "/".join(part for part in re.split(r"[/\\]", subfolder) if part not in ("", "."))
     try:
         root = folders.root(type or "input")
+    except PathError as error:
+        raise Refused(400, f"type: {error}") from error
+    try:
         if subfolder.startswith(("/", "\\")):
             inside(root, subfolder)
         folder = inside(root, name) if name else root
         is_inside = folder.resolve().is_relative_to(root.resolve())
-    except (PathError, OSError, ValueError, RuntimeError) as error:
-        raise Refused(400, f"subfolder: {error}") from error
+    except PathError as error:
+        raise Refused(400, f"subfolder: {without_paths(error, type or 'input', root)}") from error
+    except (OSError, ValueError, RuntimeError) as error:  # a ring of links is a RuntimeError
+        raise Refused(400, f"subfolder: {subfolder!r:.100} cannot be followed on the disk; choose another") from error
     if not is_inside:
-        raise Refused(400, f"subfolder: {subfolder!r:.100} is a link that leads out of {root.name}; choose another")
+        raise Refused(
+            400,
+            f"subfolder: {subfolder!r:.100} is a link that leads out of the {type or 'input'} folder; choose another",
+        )
     for part in name.split("/") if name else ():
         if part != clean_name(part):
             raise Refused(400, f"subfolder: {part!r:.100} is no name of a folder; {clean_name(part)!r:.100} would be")

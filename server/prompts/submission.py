@@ -180,13 +180,17 @@ def _converted(submission: Submission, registry: Registry) -> tuple[Submission, 
 
     graph = submission.graph
     if isinstance(graph, Mapping) and not _holds_a_graph(graph):
-        raise refusal("no_prompt", "No prompt provided", details=f"the keys are {body.kind(', '.join(graph))}")
+        raise refusal("no_prompt", "No prompt provided", details=_keys(graph))
     found = workflow_file.read(graph, registry, prune=True, random=Random())
     extra = submission.extra_data
     info = extra.get("extra_pnginfo") or {}
     if found.workflow is not None and not info.get("workflow"):
         extra = {**extra, "extra_pnginfo": {**info, "workflow": found.workflow}}
     return replace(submission, graph=found.prompt, extra_data=extra), tuple(found.notes)
+
+
+def _keys(sent: Mapping[str, Any]) -> str:
+    return f"the keys are {body.kind(', '.join(sent))}" if sent else "the object is empty"
 
 
 def _holds_a_graph(sent: Mapping[str, Any]) -> bool:

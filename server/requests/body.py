@@ -106,7 +106,7 @@ def _decode(text: str) -> Any:
             return _LENIENT.decode(text)  # the search for flaws says where it stands
         raise Refused(400, str(error)) from error
     except ValueError as error:  # Python reads no number of more than 4,300 digits
-        raise Refused(400, f"this JSON holds a number that is too long: {error}") from error
+        raise Refused(400, "this JSON holds a number that is too long; at most 4,300 digits are accepted") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -163,7 +163,8 @@ def _refuse_flaws(value: Any) -> None:
                 elif found is dict or found is list:
                     inner.append(item)
                 elif found is float and not math.isfinite(item):
-                    raise Refused(400, f"{_place(value, item)}: expected a number, got {item}, which JSON has not")
+                    got = f"got {json.dumps(item)}, which is none; send null"
+                    raise Refused(400, f"{_place(value, item)}: expected a value of JSON, {got}")
         if not inner:
             return
         level = inner

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 from aiohttp import web
 
 from engine.errors import PathError
+from engine.folders import Folders
 from server import keys
 from server.files.safetensors_header import read_metadata
+from server.files.user_files import without_paths
 from server.requests.refusal import Refused
 
 
@@ -31,14 +34,20 @@ async def metadata(request: web.Request) -> web.Response:
     folder, name = request.match_info["folder"], request.query.get("filename", "")
     if not name.lower().endswith((".safetensors", ".sft")):
         raise Refused(404, "expected the name of a .safetensors file: ?filename=…")
-    try:
-        path = await asyncio.to_thread(request.app[keys.FOLDERS].path, folder, name)
-    except PathError as error:
-        raise Refused(404, str(error)) from error
+    path = await asyncio.to_thread(_path, request.app[keys.FOLDERS], folder, name)
     found = await asyncio.to_thread(read_metadata, path)
     if found is None:
         raise Refused(404, f"{name}: there is no metadata in its header")
     return web.json_response(found)
+
+
+def _path(folders: Folders, kind: str, name: str) -> Path:
+    places: tuple[Path, ...] = ()
+    try:
+        places = folders.folders(kind)
+        return folders.path(kind, name)
+    except PathError as error:
+        raise Refused(404, without_paths(error, kind, *places)) from error
 
 
 async def _list(request: web.Request, kind: str) -> list[str]:

@@ -175,3 +175,10 @@ def test_ids_of_jobs_are_uuids_in_their_one_form() -> None:
 def test_nodes_with_errors_are_told_up_to_a_bound(registry: Registry) -> None:
     graph = {str(number): {"class_type": "Shows", "inputs": {}} for number in range(1500)}
     assert len(refused(registry, prompt=graph)["node_errors"]) == submission.MAX_REPORTED_NODES
+
+
+def test_an_empty_object_is_said_to_be_empty(registry: Registry) -> None:
+    with pytest.raises(Refused) as caught:
+        submission.judge(submission.read(b"{}"), registry, 1)
+    assert caught.value.body is not None
+    assert caught.value.body["error"]["details"] == "the object is empty"

@@ -115,3 +115,11 @@ def test_no_bytes_make_reading_fail(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("a") / "a.safetensors"
     path.write_bytes(data)
     assert read_metadata(path) is None or data
+
+
+@pytest.mark.parametrize("name", ["../x.safetensors", "/etc/x.safetensors", "none.safetensors"])
+def test_clients_do_not_learn_where_the_server_keeps_its_files(tmp_path, name):
+    status, body = ask(tmp_path, "/view_metadata/loras", filename=name)
+    assert status == 404
+    assert "the loras folder" in body["error"]
+    assert str(tmp_path) not in body["error"]

@@ -379,3 +379,10 @@ def test_a_flood_of_previews_is_worked_off_a_few_at_a_time(base):
     found, threads = asyncio.run(scenario())
     assert found == [200] * 20
     assert len(threads) <= pictures.AT_ONCE
+
+
+@pytest.mark.parametrize("query", [{"filename": "../x"}, {"filename": "x", "subfolder": "../x"}])
+def test_a_name_that_leads_out_is_refused_without_the_servers_paths(base, query):
+    error = json.loads(ask(base, query)[2])["error"]
+    assert "'../x' leads out of the output folder" in error
+    assert str(base) not in error
