@@ -2,14 +2,23 @@
 
 import asyncio
 import os
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from aiohttp import BodyPartReader, ClientError, MultipartReader, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import (
+    BadContentDispositionHeader,
+    BadContentDispositionParam,
+    BodyPartReader,
+    ClientError,
+    MultipartReader,
+    hdrs,
+    web,
+)
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 
 from engine.unfinished import unfinished
 from server.files.user_files import readable_errors
@@ -52,17 +61,41 @@ async def receive(request: web.Request, name: str, folder: Path, limit: int) -> 
     """
     if (request.content_length or 0) > limit + OVERHEAD:
         raise _too_large(limit)
+    _refuse_other_types(request, name)
     with ExitStack() as stack:
         form = Form(await asyncio.to_thread(_reserve, stack, folder))
         try:
-            await _read(await request.multipart(), name, form, limit)
+            await _read(_Reader(request.headers, request.content), name, form, limit)
         except TimeoutError:
             raise Refused(408, f"the rest of the form did not come within {PATIENCE:g} s; send it again") from None
         except ConnectionError:
             raise
         except _NO_FORM as error:
-            raise _damaged(error) from error
+            raise _damaged(name, error) from error
         yield form
+
+
+class _Reader(MultipartReader):
+    """aiohttp's, which would have Python warn of a header that it cannot read."""
+
+    async def fetch_next_part(self) -> MultipartReader | BodyPartReader:
+        part = await super().fetch_next_part()
+        if isinstance(part, BodyPartReader):
+            _refuse_unreadable(part)
+        return part
+
+
+def _refuse_unreadable(part: BodyPartReader) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BadContentDispositionHeader)
+        warnings.simplefilter("error", BadContentDispositionParam)
+        try:
+            _ = part.name, part.filename
+        except (BadContentDispositionHeader, BadContentDispositionParam) as error:
+            header = part.headers[hdrs.CONTENT_DISPOSITION]
+            raise Refused(
+                400, f'expected a form whose parts say Content-Disposition: form-data; name="…", got {header!r:.100}'
+            ) from error
 
 
 def _reserve(stack: ExitStack, folder: Path) -> Path:
@@ -151,6 +184,23 @@ def _too_large(limit: int) -> Refused:
     )
 
 
-def _damaged(error: Exception) -> Refused:
-    what = f": {error}" if str(error) else ""
-    return Refused(400, f"expected a form (multipart/form-data) with all of its parts, got something else{what}"[:400])
+def _refuse_other_types(request: web.Request, name: str) -> None:
+    """Raises: Refused, for what does not even say that it is a form."""
+    if not request.content_type.startswith("multipart/") or hdrs.CONTENT_TYPE not in request.headers:
+        said = request.headers.get(hdrs.CONTENT_TYPE)
+        got = "a body without Content-Type" if said is None else f"Content-Type {said!r:.60}"
+        raise Refused(400, f"{_expected(name)}, got {got}")
+
+
+def _damaged(name: str, error: Exception) -> Refused:
+    if isinstance(error, BadHttpMessage):  # of one part: the request's own were read before
+        got = "a line in the head of a part that is too long, or too many of them; send fewer and shorter ones"
+    elif "boundary" in str(error) and isinstance(error, ValueError):
+        got = "one whose parts are not divided by the boundary that its Content-Type names"
+    else:
+        got = "one that was cut short or is damaged; send it again"
+    return Refused(400, f"{_expected(name)}, got {got}")
+
+
+def _expected(name: str) -> str:
+    return f"expected a form (multipart/form-data) with the file in its field {name!r}"
