@@ -8,6 +8,7 @@ from aiohttp import ClientError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from server.requests.refusal import Refused
+from server.requests.unpacking import Damaged, Unpacking
 
 PATIENCE = 30.0  # seconds without a byte, after which a client is taken for gone
 SLOWEST = 50_000  # bytes per second after that; whoever trickles holds memory that others wait for
@@ -35,7 +36,8 @@ class Reading:
             raise _too_large(limit)
         self._request, self._limit, self._patience = request, limit, patience
         self._parts: list[bytes] = []
-        self._size = 0
+        self._size = self._packed_size = 0
+        self._unpacking: Unpacking | None = None
         self._has_ended = False
 
     @property
@@ -57,7 +59,7 @@ class Reading:
     async def _until(self, size: int, do_others_wait: Callable[[], bool]) -> None:
         try:
             await self._read(size, do_others_wait)
-        except (web.RequestPayloadError, HttpProcessingError, ClientError) as error:
+        except (web.RequestPayloadError, HttpProcessingError, ClientError, Damaged) as error:
             # aiohttp would read on, meet the same error, and log it as a mistake of ours.
             self._request.content.feed_eof()
             raise Refused(400, _damaged(self._request, error), headers={hdrs.CONNECTION: "close"}) from error
@@ -95,10 +97,28 @@ class Reading:
 
     def _keep(self, part: bytes) -> None:
         self._has_ended = not part
+        if self._is_packed():
+            part = self._unpacked(part)
         self._size += len(part)
         if self._size > self._limit:
             raise _too_large(self._limit)
         self._parts.append(part)
+
+    def _is_packed(self) -> bool:
+        """Whether it is compressed and aiohttp leaves that to us, as serve.py tells it to: it looks for no end."""
+        encoding = self._request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+        return encoding not in ("", "identity") and self._request.content.total_compressed_bytes is None
+
+    def _unpacked(self, part: bytes) -> bytes:
+        if self._unpacking is None:
+            self._unpacking = Unpacking(self._request.headers[hdrs.CONTENT_ENCODING])
+        if not part:
+            self._unpacking.end()
+            return b""
+        self._packed_size += len(part)
+        if self._packed_size > self._limit:
+            raise _too_large(self._limit)
+        return self._unpacking.unpack(part, self._limit - self._size)
 
 
 def _too_large(limit: int) -> Refused:

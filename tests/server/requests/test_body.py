@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -167,6 +168,29 @@ def test_a_packed_body_counts_as_it_becomes() -> None:
                 headers = {"Content-Encoding": "gzip"}
                 async with client.post("/", data=gzip.compress(b"0" * size), headers=headers) as answer:
                     assert answer.status == status, await answer.text()
+
+    asyncio.run(scenario())
+
+
+def test_a_packed_body_is_read_to_its_very_end() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(len(await body.read(request, 1000)))
+
+    async def scenario() -> None:
+        app = web.Application(middlewares=[answer_errors])
+        app.add_routes([web.post("/", answer)])
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False)  # as serve.py has it
+        async with TestClient(server) as client:
+            for encoding, packed in (("gzip", gzip.compress(b"0" * 900)), ("deflate", zlib.compress(b"0" * 900))):
+                wholes = [(packed, 200), (packed + b"x", 400), (gzip.compress(b"0" * 50_000_000), 413)]
+                for data, status in [*wholes, *((packed[:cut], 400) for cut in range(1, len(packed)))]:
+                    headers = {"Content-Encoding": encoding}
+                    async with client.post("/", data=data, headers=headers) as found:
+                        assert found.status == status, (data, await found.text())
+            async with client.post("/", data=b"x", headers={"Content-Encoding": "br"}) as found:
+                assert found.status == 400
+                assert "send it uncompressed" in (await found.json())["error"]
 
     asyncio.run(scenario())
 
