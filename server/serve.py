@@ -32,7 +32,12 @@ async def serve(app: web.Application, settings: ServerSettings, tell: Callable[[
     stopping = asyncio.Event()
     _take_signals(app, stopping)
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=GRACE, keepalive_timeout=KEEP_ALIVE, logger=request_log()
+        app,
+        access_log=None,
+        shutdown_timeout=GRACE,
+        keepalive_timeout=KEEP_ALIVE,
+        logger=request_log(),
+        auto_decompress=False,  # aiohttp does not say where a packed body ends; requests/unpacking.py does
     )
     listening = await _bind(settings)
     try:

@@ -105,9 +105,7 @@ def _add_patience(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_keeping(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--max-attempts", type=count, metavar="N", help="how many interruptions end a job (default 5)"
-    )
+    group.add_argument("--max-attempts", type=count, metavar="N", help="how many interruptions end a job (default 5)")
     group.add_argument(
         "--keep-jobs", type=whole, metavar="N", help="how many ended jobs are kept (default 10000; 0: all)"
     )
