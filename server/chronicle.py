@@ -6,6 +6,7 @@ sent on only when it is on the disk. A disk that refuses is asked again until it
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -23,33 +24,40 @@ PATIENCE = 1.0  # seconds between two tries on a disk that refuses
 log = logging.getLogger(__name__)
 
 
+class Torn(Exception):
+    """The disk refused while the server was going down. The row still says that the job runs, so it runs again."""
+
+
 class Chronicle:
     """What becomes known of one job from its start to its end."""
 
     def __init__(self, job: Job, jobs: Jobs, hub: Hub, *, may_give_up: Callable[[], bool]) -> None:
-        """may_give_up: whether the server is going down; the next one runs the job again."""
+        """may_give_up: whether the server is going down; then a disk that refuses once is not asked again."""
         classes = {node: str(each.get("class_type", "")) for node, each in job.prompt.items()}
         self.story = Story(job.id, classes=classes)
         self._job, self._jobs, self._hub, self._may_give_up = job, jobs, hub, may_give_up
-        self._items: list[Item] = []
-        self._shown: list[Output] = []
+        self._news: deque[tuple[list[Item], list[Output]]] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self.is_torn = False
         self._has_room = asyncio.Event()
 
     async def tell(self, event: Event, now: float) -> None:
         """Takes in what happened; waits only where far too much has gathered. Units: now is seconds since 1970."""
+        if self.is_torn:
+            return
         items, shown = self.story.tell(event, now)
-        self._items += items
-        self._shown += shown
-        if self._writing is None and (items or shown):
-            self._writing = asyncio.create_task(self._write())
-        while len(self._items) > AHEAD:
+        if items or shown:
+            self._news.append((items, shown))
+            self._writing = self._writing or asyncio.create_task(self._write())
+        while len(self._news) > AHEAD:
             self._has_room.clear()
             await self._has_room.wait()
 
     async def finish(self, state: State, items: Sequence[Item], cause: str | None) -> None:
-        """Writes the end of the job behind all that happened before, and then tells of it."""
+        """Writes the end of the job behind all that happened before, and then tells of it. Raises: Torn."""
         await self.settle()
+        if self.is_torn:
+            raise Torn
         sent = await self._insist(lambda: self._end(state, items, cause))
         # The history has it by now: only then does the number drop, and only then comes the end mark.
         self._publish(sent[:-1])
@@ -63,15 +71,19 @@ class Chronicle:
 
     async def _write(self) -> None:
         try:
-            while self._items or self._shown:
-                items, self._items = self._items[:TOGETHER], self._items[TOGETHER:]
-                # What nodes showed is never later than the message that says so.
-                shown, self._shown = self._shown, []
-                write = partial(self._jobs.record, self._job.id, items, shown)
-                self._publish(await self._insist(write))
+            while self._news:
+                # What a node showed goes with the message that says so: where one is on the disk, the other is.
+                taken = [self._news.popleft() for _ in range(min(TOGETHER, len(self._news)))]
+                items = [item for some, _ in taken for item in some]
+                shown = [output for _, some in taken for output in some]
+                self._publish(await self._insist(partial(self._jobs.record, self._job.id, items, shown)))
                 self._has_room.set()
+        except Torn:
+            # What came later must not stand on the disk without what came before.
+            self._news.clear()
         finally:
             self._writing = None
+            self._has_room.set()
 
     def _end(self, state: State, items: Sequence[Item], cause: str | None) -> Awaitable[Sequence[Sent]]:
         story = self.story
@@ -87,7 +99,8 @@ class Chronicle:
                 return ()
             except Exception as error:
                 if self._may_give_up():
-                    return ()
+                    self.is_torn = True
+                    raise Torn from error
                 # The disk, most likely. Whatever it is, a job without an end would stand in the queue for ever.
                 is_known = isinstance(error, LatentwireError)
                 text = "what happened to job %s cannot be written yet: %s"

@@ -15,7 +15,7 @@ from engine.errors import LatentwireError
 from engine.graph.events import Cached, Finished, Interrupted, Started
 from engine.workers.messages import BadFrame, unpack
 from engine.workers.outside.pool import End, Listener, Pool, Task
-from server.chronicle import PATIENCE, Chronicle
+from server.chronicle import PATIENCE, Chronicle, Torn
 from server.events.hub import Hub
 from server.jobs.job import Item, Job, State
 from server.jobs.store import JobGone, Jobs
@@ -257,7 +257,8 @@ class Dispatcher(Listener):
             await self._finish(active, State.CANCELLED, [*interrupted, *story.end(now)], "cancelled")
         elif self._is_stopping and end.cause == "stopped":
             await active.chronicle.settle()
-            await self._requeue(active.job.id, excused=True)
+            if not active.chronicle.is_torn:
+                await self._requeue(active.job.id, excused=True)
         elif end.is_nodes_fault or active.job.interruptions + 1 >= self._max_attempts:
             await self._give_up(active, end, now)
         else:
@@ -280,7 +281,12 @@ class Dispatcher(Listener):
             **active.where,
             **({"node": error.get("node_id"), "class_type": error.get("node_type")} if error else {}),
         }
-        await active.chronicle.finish(state, items, cause)
+        try:
+            await active.chronicle.finish(state, items, cause)
+        except Torn:
+            text = "job %s is run again by the next start: the disk did not take what happened to it"
+            log.error(text, active.job.id, extra=where)
+            return
         self._count(active, state, cause)
         level = logging.INFO if state is State.SUCCEEDED else logging.WARNING
         # A death has been told by who looked after the worker; what a node raised is told here.

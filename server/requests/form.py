@@ -61,6 +61,7 @@ async def receive(request: web.Request, name: str, folder: Path, limit: int) -> 
     """
     if (request.content_length or 0) > limit + OVERHEAD:
         raise _too_large(limit)
+    _refuse_packed(request)
     _refuse_other_types(request, name)
     with ExitStack() as stack:
         form = Form(await asyncio.to_thread(_reserve, stack, folder))
@@ -73,6 +74,14 @@ async def receive(request: web.Request, name: str, folder: Path, limit: int) -> 
         except _NO_FORM as error:
             raise _damaged(name, error) from error
         yield form
+
+
+def _refuse_packed(request: web.Request) -> None:
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Refused(
+            415, f"Content-Encoding: expected a form that is not packed, got {encoding!r:.40}; send it as it is"
+        )
 
 
 class _Reader(MultipartReader):

@@ -107,13 +107,16 @@ class Reading:
     def _is_packed(self) -> bool:
         """Whether it is compressed and aiohttp leaves that to us, as serve.py tells it to: it looks for no end."""
         encoding = self._request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-        return encoding not in ("", "identity") and self._request.content.total_compressed_bytes is None
+        # A request without a body has a reader of another kind, which counts nothing.
+        counted = getattr(self._request.content, "total_compressed_bytes", None)
+        return encoding not in ("", "identity") and counted is None
 
     def _unpacked(self, part: bytes) -> bytes:
         if self._unpacking is None:
             self._unpacking = Unpacking(self._request.headers[hdrs.CONTENT_ENCODING])
         if not part:
-            self._unpacking.end()
+            if self._packed_size:  # nothing at all is an empty body, and no stream that was cut short
+                self._unpacking.end()
             return b""
         self._packed_size += len(part)
         if self._packed_size > self._limit:

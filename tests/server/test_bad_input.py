@@ -1,6 +1,7 @@
 """Malformed prompts and requests: each is refused with the right status and names what is wrong, and nothing breaks."""
 
 import asyncio
+import gzip
 import io
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -364,6 +365,28 @@ def test_other_methods_are_not_allowed(world: World, method: str) -> None:
             async with client.request(method, path, data=b"{}") as answer:
                 assert answer.status == 405
                 assert "error" in await answer.json()
+
+    world(scenario)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/prompt", 400), ("/interrupt", 200), ("/queue", 400), ("/history", 400)]
+)
+def test_an_empty_body_that_says_it_is_packed_is_an_empty_body(world: World, path: str, status: int) -> None:
+    async def scenario(client: Client) -> None:
+        async with client.post(path, headers={"Content-Encoding": "gzip"}) as answer:
+            assert answer.status == status, await answer.text()
+
+    world(scenario)
+
+
+def test_a_packed_form_is_refused_by_name(world: World) -> None:
+    async def scenario(client: Client) -> None:
+        form = gzip.compress(b"--x\r\n\r\n--x--")
+        headers = {"Content-Encoding": "gzip", "Content-Type": "multipart/form-data; boundary=x"}
+        async with client.post("/upload/image", data=form, headers=headers) as answer:
+            assert answer.status == 415
+            assert "Content-Encoding" in (await answer.json())["error"]
 
     world(scenario)
 

@@ -257,3 +257,33 @@ def test_stopping_the_server_does_not_count_against_the_job_that_ran(serve: Serv
                     assert entry["status"]["messages"][-1][0] == "execution_interrupted"
 
     asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_stop_while_the_disk_refuses_runs_the_job_again_and_loses_nothing(serve: Serve, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serve() as client:
+            (socket, task), seen = await messages(client, "me")
+            job = await post(client, show_all(1, 2, 3, 4), client_id="me")
+            await until(lambda: any(each["type"] == "executed" for each in seen))
+            await socket.close()
+            await task
+            lock = sqlite3.connect(tmp_path / "user" / "jobs.sqlite", isolation_level=None)
+            lock.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(0.5)
+        lock.execute("ROLLBACK")
+        lock.close()
+        async with serve() as client:
+            entry = await ended(client, job)
+            assert sorted(entry["outputs"]) == ["show0", "show1", "show2", "show3"]
+            assert entry["status"]["status_str"] == "success"
+            socket = await client.ws_connect("/ws?clientId=me&since=0")
+            told: list[dict[str, Any]] = []
+            async with asyncio.timeout(PATIENCE):
+                while not (told and is_end(told[-1])):
+                    told.append(json.loads((await socket.receive()).data))
+            await socket.close()
+        executed = [each["data"]["node"] for each in told if each["type"] == "executed"]
+        assert sorted(executed) == ["show0", "show1", "show2", "show3"]
+
+    asyncio.run(scenario())
