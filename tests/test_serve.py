@@ -61,7 +61,14 @@ def serving(base: Path, *options: str) -> Iterator[Server]:
 
 
 def children(pid: int) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
+    """The workers of a server, once they have been started: that happens beside the first answers."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = psutil.Process(pid).children(recursive=True)
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("no worker was started")
 
 
 def test_the_shipped_workflow_becomes_a_picture(tmp_path: Path) -> None:
@@ -83,7 +90,6 @@ def test_the_shipped_workflow_becomes_a_picture(tmp_path: Path) -> None:
 def test_ctrl_c_ends_server_and_worker_cleanly(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         workers = children(server.process.pid)
-        assert workers
         server.process.send_signal(signal.SIGINT)
         _, errors = server.process.communicate(timeout=PATIENCE)
         assert server.process.returncode in (0, 130), errors
@@ -95,7 +101,6 @@ def test_ctrl_c_ends_server_and_worker_cleanly(tmp_path: Path) -> None:
 def test_killing_the_server_takes_the_worker_along(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         workers = children(server.process.pid)
-        assert workers
         server.process.kill()
         assert not psutil.wait_procs(workers, timeout=30)[1]
 
