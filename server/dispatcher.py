@@ -40,9 +40,17 @@ class _Active:
     is_ending: bool = False
 
     @property
+    def node(self) -> tuple[str | None, str]:
+        """The node that runs now, and its class."""
+        current = self.chronicle.story.current
+        if current is None:
+            return None, ""
+        return current[0], str(self.job.prompt.get(current[0], {}).get("class_type", ""))
+
+    @property
     def where(self) -> dict[str, Any]:
         """What log lines about it carry."""
-        node, class_type = _where(self)
+        node, class_type = self.node
         return {"job": self.job.id, "worker": self.worker, "node": node, "class_type": class_type}
 
 
@@ -253,7 +261,7 @@ class Dispatcher(Listener):
             cause = {"failed": "node_error", "cancelled": "cancelled"}.get(end.status)
             await self._finish(active, State(end.status), story.end(now), cause)
         elif end.cause == "cancelled" or active.is_cancelled:
-            interrupted, _ = story.tell(Interrupted(*_where(active)), now)
+            interrupted, _ = story.tell(Interrupted(*active.node), now)
             await self._finish(active, State.CANCELLED, [*interrupted, *story.end(now)], "cancelled")
         elif self._is_stopping and end.cause == "stopped":
             await active.chronicle.settle()
@@ -329,11 +337,3 @@ def _task(job: Job, targets: Sequence[str]) -> Task:
         client_id=job.client_id,
         models=job.models,
     )
-
-
-def _where(active: _Active) -> tuple[str | None, str]:
-    """The node that runs now, and its class."""
-    current = active.chronicle.story.current
-    if current is None:
-        return None, ""
-    return current[0], str(active.job.prompt.get(current[0], {}).get("class_type", ""))
