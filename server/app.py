@@ -9,6 +9,7 @@ from engine.folders import Folders
 from server import keys
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
+from server.files.bundle import Bundle
 from server.files.pictures import DESK, Desk
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
@@ -17,6 +18,7 @@ from server.prompts.reception import Reception
 from server.requests.answers import add_cache_headers, answer_errors
 from server.requests.security import add_headers, guard
 from server.routes import (
+    editor,
     events,
     history,
     jobs,
@@ -30,7 +32,6 @@ from server.routes import (
     trace,
     upload,
     view,
-    welcome,
 )
 from server.settings import ServerSettings
 from server.watching.metrics import TALLY, Tally, measure
@@ -55,6 +56,7 @@ class Parts:
     dispatcher: Dispatcher
     node_types: NodeTypes
     tally: Tally
+    editor: Bundle | None = None
 
 
 def create(parts: Parts) -> web.Application:
@@ -73,6 +75,7 @@ def create(parts: Parts) -> web.Application:
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
     app[DESK] = Desk()
     app[TALLY] = parts.tally
+    app[keys.EDITOR] = parts.editor
     app.add_routes(all_routes())
     app.on_response_prepare.extend([add_cache_headers, add_headers])
     app.on_startup.append(_start)
@@ -83,7 +86,7 @@ def create(parts: Parts) -> web.Application:
 
 def all_routes() -> Iterable[web.RouteDef]:
     """Every route there is."""
-    yield from welcome.ROUTES
+    yield from editor.ROUTES
     for room in BARE:
         for route in room.ROUTES:
             yield route

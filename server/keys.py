@@ -6,6 +6,7 @@ from engine.folders import Folders
 from engine.workers.outside.pool import Pool
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
+from server.files.bundle import Bundle
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
@@ -21,3 +22,4 @@ DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 HOUSEKEEPING = web.AppKey("housekeeping", Housekeeping)
 NODE_TYPES = web.AppKey("node_types", NodeTypes)
 RECEPTION = web.AppKey("reception", Reception)
+EDITOR = web.AppKey[Bundle | None]("editor")

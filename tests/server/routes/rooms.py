@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from engine.folders import Folders
 from server import keys
+from server.files.bundle import Bundle
 from server.files.pictures import DESK, Desk
 from server.node_types import NodeTypes
 from server.requests.answers import add_cache_headers, answer_errors
@@ -27,7 +28,9 @@ def folders_in(base: Path) -> Folders:
 
 
 @asynccontextmanager
-async def serving(base: Path, *rooms: Any, patience: float = 0.1, **settings: Any) -> AsyncIterator[Client]:
+async def serving(
+    base: Path, *rooms: Any, patience: float = 0.1, bundle: Bundle | None = None, **settings: Any
+) -> AsyncIterator[Client]:
     """A client of these rooms (modules with ROUTES, or lists of routes)."""
     app = web.Application(middlewares=[answer_errors, guard])
     app.on_response_prepare.extend([add_cache_headers, add_headers])
@@ -35,6 +38,7 @@ async def serving(base: Path, *rooms: Any, patience: float = 0.1, **settings: An
     app[keys.FOLDERS] = folders_in(base)
     app[keys.NODE_TYPES] = NodeTypes(app[keys.FOLDERS], base / "user" / "node_types.json", "test", patience=patience)
     app[DESK] = Desk()
+    app[keys.EDITOR] = bundle
     for room in rooms:
         app.add_routes(getattr(room, "ROUTES", room))
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
