@@ -283,6 +283,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     serving = _command(commands, "serve", serve)
+    # Who watches a browser wants to see a picture grow; who runs a program does not.
+    serving.set_defaults(preview_method="auto")
     server_settings.add_arguments(serving)
     working = commands.add_parser("worker")  # not for people: without help it is not listed
     working.set_defaults(command=worker)
