@@ -8,6 +8,14 @@ export const en = {
   // ---- widgets
 
   // ---- ui
+  "ui.loading": "Loading",
+  "ui.close": "Close",
+  "ui.cancel": "Cancel",
+  "ui.clear": "Clear",
+  "ui.dismiss": "Dismiss",
+  "ui.messages": "Messages",
+  "ui.menu": "Menu",
+  "ui.choices": "Choices",
 
   // ---- running, queue, connection, problems (state, api)
 

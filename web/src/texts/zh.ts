@@ -10,6 +10,14 @@ export const zh: Texts = {
   // ---- widgets
 
   // ---- ui
+  "ui.loading": "正在加载",
+  "ui.close": "关闭",
+  "ui.cancel": "取消",
+  "ui.clear": "清除",
+  "ui.dismiss": "知道了",
+  "ui.messages": "消息",
+  "ui.menu": "菜单",
+  "ui.choices": "选项",
 
   // ---- running, queue, connection, problems (state, api)
 
