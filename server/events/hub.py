@@ -10,6 +10,7 @@ from server.events.mailbox import GOING_AWAY, LIMIT, Goodbye, Mailbox, Packet
 from server.events.receiver import Receiver
 from server.jobs.job import Sent, StoredEvent
 from server.jobs.store import Jobs
+from server.protocol.messages import StatusMessage
 from server.requests.refusal import Refused
 from server.watching.metrics import Tally
 
@@ -201,7 +202,7 @@ class Hub:
 
 
 def _status(remaining: int, sid: str | None = None) -> Packet:
-    data: dict[str, Any] = {"status": {"exec_info": {"queue_remaining": remaining}}}
+    data: StatusMessage = {"status": {"exec_info": {"queue_remaining": remaining}}}
     if sid is not None:
         data["sid"] = sid
     return Packet(frames.message("status", data), is_status=sid is None)

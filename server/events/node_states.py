@@ -7,7 +7,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from server.protocol.messages import NodeIds, ProgressState
+from server.protocol.messages import NodeState as Entry
 
 PAUSE = 0.25  # seconds between two maps, at least
 BYTES_PER_SECOND = 32 << 10  # of maps; larger ones get still less: 1,000 nodes of 20 ms cost 0.7 MiB, all included
@@ -27,7 +30,7 @@ class NodeState:
     maximum: float = 1
     state: Literal["running", "finished", "error"] = "running"
 
-    def ids(self, job: str) -> dict[str, Any]:
+    def ids(self, job: str) -> NodeIds:
         """Which node this is, in the protocol's names."""
         return {
             "node_id": self.node,
@@ -37,7 +40,7 @@ class NodeState:
             "real_node_id": self.root,
         }
 
-    def entry(self, job: str) -> dict[str, Any]:
+    def entry(self, job: str) -> Entry:
         """The node's place in a progress_state."""
         return {"value": self.value, "max": self.maximum, "state": self.state, **self.ids(job)}
 
@@ -96,11 +99,11 @@ class NodeStates:
         """The node that began last of those that run."""
         return next(reversed(self._running.values()), None)
 
-    def due(self, now: float) -> dict[str, Any] | None:
+    def due(self, now: float) -> ProgressState | None:
         """The map, if it says something new and enough time has passed for its size."""
         return self.rest(now) if now >= self._next else None
 
-    def rest(self, now: float) -> dict[str, Any] | None:
+    def rest(self, now: float) -> ProgressState | None:
         """The map, if it says something new."""
         if not self._is_news:
             return None

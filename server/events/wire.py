@@ -23,8 +23,9 @@ from engine.graph.events import (
 )
 from server.events.node_states import NodeStates
 from server.jobs.job import Frame, Item, NewEvent, Output, Span
+from server.protocol import messages as protocol
 
-Messages = list[tuple[str, dict[str, object]]]
+Remembered = list[tuple[str, Mapping[str, object]]]
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
@@ -40,8 +41,8 @@ class Story:
         self._job, self._classes = job, classes
         self._nodes = NodeStates(job, classes)
         self._executed: list[str] = []
-        self._messages: Messages = []
-        self._error: dict[str, object] | None = None
+        self._messages: Remembered = []
+        self._error: protocol.ExecutionError | None = None
         self._spans: list[Span] = []
 
     def tell(self, event: Event, now: float) -> tuple[list[Item], list[Output]]:
@@ -50,9 +51,10 @@ class Story:
             case Executed():
                 return self._after(event, now)
             case Started():
-                return [self._remember("execution_start", {}, now)], []
+                return [self._remember("execution_start", self._mark(now))], []
             case Cached(nodes):
-                return [self._remember("execution_cached", {"nodes": [*nodes]}, now)], []
+                cached: protocol.ExecutionCached = {**self._mark(now), "nodes": [*nodes]}
+                return [self._remember("execution_cached", cached)], []
             case Executing():
                 return self._before(event, now), []
             case Progress(node, value, maximum):
@@ -64,8 +66,9 @@ class Story:
             case Failed():
                 return self._fail(self._failure(event), now), []
             case Interrupted():
-                data = self._place(event.node or "", event.class_type, event.executed)
-                return [*self._cut_off(now), self._remember("execution_interrupted", data, now)], []
+                place = self._place(event.node or "", event.class_type, event.executed)
+                stopped: protocol.ExecutionInterrupted = {**place, "timestamp": milliseconds(now)}
+                return [*self._cut_off(now), self._remember("execution_interrupted", stopped)], []
             case Finished(status):
                 return self._finish(status, now), []
 
@@ -79,21 +82,21 @@ class Story:
             exception_type="WorkerDied",
             executed=tuple(self._executed),
         )
-        start = [] if self._messages else [self._remember("execution_start", {}, now)]
+        start = [] if self._messages else [self._remember("execution_start", self._mark(now))]
         return [*start, *self._fail({**self._failure(failed), "cause": cause}, now)]
 
     def end(self, now: float) -> list[Item]:
         """The messages after the last event: a last progress_state, and the end mark (executing, node null)."""
-        mark = NewEvent("executing", {"node": None, "prompt_id": self._job})
-        return [*self._cut_off(now), mark]
+        data: protocol.Executing = {"node": None, "prompt_id": self._job}
+        return [*self._cut_off(now), NewEvent("executing", data)]
 
     @property
-    def messages(self) -> Messages:
+    def messages(self) -> Remembered:
         """execution_start, execution_cached and the end, for the history entry."""
         return self._messages
 
     @property
-    def error(self) -> dict[str, object] | None:
+    def error(self) -> protocol.ExecutionError | None:
         """The data of execution_error, where there was one that ended the run."""
         return self._error
 
@@ -112,12 +115,16 @@ class Story:
 
     def _before(self, event: Executing, now: float) -> list[Item]:
         self._nodes.begin(event.node, event.display_node, event.parent, event.class_type, now)
-        data = {"node": event.node, "display_node": event.display_node, "prompt_id": self._job}
+        data: protocol.Executing = {
+            "node": event.node,
+            "display_node": event.display_node,
+            "prompt_id": self._job,
+        }
         return [*self._states(self._nodes.due(now)), NewEvent("executing", data)]
 
     def _advance(self, node: str, value: float, maximum: float, now: float) -> list[Item]:
         done, whole = self._nodes.advance(node, value, maximum)
-        data = {"value": done, "max": whole, "prompt_id": self._job, "node": node}
+        data: protocol.NodeProgress = {"value": done, "max": whole, "prompt_id": self._job, "node": node}
         return [*self._states(self._nodes.due(now)), NewEvent("progress", data)]
 
     def _frame(self, event: Preview | Text) -> Frame:
@@ -136,7 +143,12 @@ class Story:
         items: list[Item] = []
         # ComfyUI: a cached output node is told again even where it showed nothing.
         if ui is not None or event.cached:
-            data = {"node": event.node, "display_node": event.display_node, "output": ui, "prompt_id": self._job}
+            data: protocol.Executed = {
+                "node": event.node,
+                "display_node": event.display_node,
+                "output": ui,
+                "prompt_id": self._job,
+            }
             items.append(NewEvent("executed", data))
         shown = [] if ui is None else [Output(event.node, ui, event.display_node, state.parent, state.root)]
         return [*items, *self._states(self._nodes.due(now))], shown
@@ -146,14 +158,13 @@ class Story:
     def _finish(self, status: str, now: float) -> list[Item]:
         items = self._cut_off(now)
         if status == "succeeded":
-            items.append(self._remember("execution_success", {}, now))
+            items.append(self._remember("execution_success", self._mark(now)))
         return items
 
-    def _fail(self, data: dict[str, object], now: float) -> list[Item]:
+    def _fail(self, failure: protocol.ExecutionError, now: float) -> list[Item]:
         items = self._cut_off(now)
-        told = self._remember("execution_error", data, now)
-        self._error = dict(told.data)
-        return [*items, told]
+        self._error = {**failure, "timestamp": milliseconds(now)}
+        return [*items, self._remember("execution_error", self._error)]
 
     def _cut_off(self, now: float) -> list[Item]:
         """What still runs does no longer; the last state of all nodes."""
@@ -162,9 +173,10 @@ class Story:
             self._spans.append(Span(state.node, state.class_type, state.began * 1000, seconds, state.display))
         return self._states(self._nodes.rest(now))
 
-    def _failure(self, event: Failed) -> dict[str, object]:
+    def _failure(self, event: Failed) -> protocol.ExecutionError:
+        place = self._place(event.node, event.class_type, event.executed)
         return {
-            **self._place(event.node, event.class_type, event.executed),
+            **place,  # type: ignore[typeddict-item]  # cause and timestamp are not in a place
             # ComfyUI: the text of an error that ends the run has a line end, that of a blocked node has none.
             "exception_message": mended(event.message if event.blocked else f"{event.message.rstrip()}\n"),
             "exception_type": mended(event.exception_type),
@@ -173,10 +185,10 @@ class Story:
             "current_outputs": [] if event.blocked else [*event.executed],
         }
 
-    def _place(self, node: str, class_type: str, executed: Sequence[str]) -> dict[str, object]:
+    def _place(self, node: str, class_type: str, executed: Sequence[str]) -> protocol.ExecutionPlace:
         """Where a run ended. A node that was added is reported as the node of the prompt that it is a part of."""
         root = self._nodes[node].root
-        place: dict[str, object] = {
+        place: protocol.ExecutionPlace = {
             "prompt_id": self._job,
             "node_id": root,
             "node_type": self._classes.get(root, class_type),
@@ -186,14 +198,21 @@ class Story:
 
     # --- messages ---
 
-    def _states(self, data: dict[str, Any] | None) -> list[Item]:
+    def _states(self, data: protocol.ProgressState | None) -> list[Item]:
         return [] if data is None else [NewEvent("progress_state", data)]
 
-    def _remember(self, type: str, data: Mapping[str, object], now: float) -> NewEvent:
+    def _mark(self, now: float) -> protocol.ExecutionMark:
+        return {"prompt_id": self._job, "timestamp": milliseconds(now)}
+
+    def _remember(self, type: str, data: Mapping[str, object]) -> NewEvent:
         """A message that the history keeps too."""
-        whole = {"prompt_id": self._job, **data, "timestamp": int(now * 1000)}
-        self._messages.append((type, whole))
-        return NewEvent(type, whole)
+        self._messages.append((type, data))
+        return NewEvent(type, data)
+
+
+def milliseconds(now: float) -> int:
+    """A time as messages tell it."""
+    return int(now * 1000)
 
 
 def plain(value: Any, depth: int = DEEPEST) -> Any:

@@ -5,11 +5,13 @@ A job whose process ended over it too often, one that is damaged on the disk, on
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from server.jobs.job import Brief, NewEvent
 from server.jobs.queries import one
+from server.protocol.messages import Executing, ExecutionError, ExecutionInterrupted
 
 CAUSE = "interrupted"
 UNREADABLE = "unreadable"
@@ -19,8 +21,8 @@ UNREADABLE = "unreadable"
 class Interruption:
     """Such an end. Units: now is milliseconds since 1970."""
 
-    error: dict[str, Any]
-    messages: list[tuple[str, dict[str, Any]]]
+    error: ExecutionError
+    messages: list[tuple[str, Mapping[str, Any]]]
     events: list[NewEvent]
 
 
@@ -33,7 +35,7 @@ def interruption(connection: sqlite3.Connection, brief: Brief, now: int) -> Inte
         f"The server or the worker ended {_times(brief.interruptions)} while this job ran, so it is not begun again."
         " Run it once more, or start the server with a higher --max-attempts.\n"
     )
-    error = {
+    error: ExecutionError = {
         **_error(brief.id, CAUSE, message, now),
         "node_id": node,
         "node_type": str(job.prompt.get(node, {}).get("class_type", "")) if job else "",
@@ -48,7 +50,7 @@ def unreadable(job: str, reason: str, now: int) -> Interruption:
     return _told(job, _error(job, UNREADABLE, message, now), [])
 
 
-def _error(job: str, cause: str, message: str, now: int) -> dict[str, Any]:
+def _error(job: str, cause: str, message: str, now: int) -> ExecutionError:
     return {
         "prompt_id": job,
         "node_id": "",
@@ -64,7 +66,7 @@ def _error(job: str, cause: str, message: str, now: int) -> dict[str, Any]:
     }
 
 
-def _told(job: str, error: dict[str, Any], began: list[tuple[str, dict[str, Any]]]) -> Interruption:
+def _told(job: str, error: ExecutionError, began: list[tuple[str, Mapping[str, Any]]]) -> Interruption:
     return Interruption(
         error, [*began, ("execution_error", error)], [NewEvent("execution_error", error), end_mark(job)]
     )
@@ -76,18 +78,18 @@ def _times(count: int) -> str:
 
 def end_mark(job: str) -> NewEvent:
     """The message that nearly all clients wait for."""
-    return NewEvent("executing", {"node": None, "prompt_id": job})
+    return NewEvent("executing", Executing(node=None, prompt_id=job))
 
 
 def withdrawal(job: str, now: int) -> NewEvent:
     """The message about a job that was cancelled before it ran."""
-    data: dict[str, Any] = {"prompt_id": job, "node_id": None, "node_type": "", "executed": [], "timestamp": now}
+    data: ExecutionInterrupted = {"prompt_id": job, "node_id": None, "node_type": "", "executed": [], "timestamp": now}
     return NewEvent("execution_interrupted", data)
 
 
-def _story(connection: sqlite3.Connection, brief: Brief) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+def _story(connection: sqlite3.Connection, brief: Brief) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
     """How the last attempt began, and the nodes that it came to."""
-    began: list[tuple[str, dict[str, Any]]] = []
+    began: list[tuple[str, Mapping[str, Any]]] = []
     nodes: list[str] = []
     found = connection.execute(
         "SELECT type, data FROM event WHERE job = ? AND type IN ('execution_start', 'execution_cached', 'executing')"

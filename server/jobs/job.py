@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from server.protocol.messages import ExecutionError
+
 
 class State(StrEnum):
     """Where a job stands. The last three are ends."""
@@ -113,7 +115,7 @@ class Job:
     started: int | None = None
     ended: int | None = None
     worker: str | None = None
-    error: Mapping[str, Any] | None = None
+    error: ExecutionError | None = None
     cause: str | None = None
     messages: Sequence[tuple[str, Mapping[str, Any]]] = ()
     spans: Sequence[Span] = ()

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.jobs.job import Job, Output, State
+from server.protocol import jobs as protocol
+from server.protocol.prompts import ExtraData
 
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 """Keys of extra_data that are for the nodes only."""
 
-STATUSES: Mapping[str, State] = {
+STATUSES: Mapping[protocol.JobStatus, State] = {
     "pending": State.WAITING,
     "in_progress": State.RUNNING,
     "completed": State.SUCCEEDED,
@@ -33,20 +35,21 @@ _SOUNDS = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac")
 _TEXT_FILES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".srt", ".log", ".html")
 
 
-def prompt_tuple(job: Job) -> list[Any]:
+def prompt_tuple(job: Job) -> protocol.QueueItem:
     """[number, id, prompt, extra_data, output nodes], as /queue and /history have it."""
-    return [job.number, job.id, job.prompt, extra_data(job), list(job.outputs)]
+    return job.number, job.id, job.prompt, extra_data(job), list(job.outputs)
 
 
-def extra_data(job: Job) -> dict[str, Any]:
+def extra_data(job: Job) -> ExtraData:
     """What the client sent along, with who sent it and when, and without secrets."""
-    result = {name: value for name, value in job.extra_data.items() if name not in SECRETS}
+    kept = {name: value for name, value in job.extra_data.items() if name not in SECRETS}
+    result: ExtraData = {**kept, "create_time": job.created}  # type: ignore[typeddict-item]
     if job.client_id is not None:
         result["client_id"] = job.client_id
-    return {**result, "create_time": job.created}
+    return result
 
 
-def history_entry(job: Job) -> dict[str, Any]:
+def history_entry(job: Job) -> protocol.HistoryEntry:
     """The entry of a job in /history."""
     return {
         "prompt": prompt_tuple(job),
@@ -56,18 +59,18 @@ def history_entry(job: Job) -> dict[str, Any]:
     }
 
 
-def outputs(job: Job) -> dict[str, Any]:
+def outputs(job: Job) -> dict[str, Mapping[str, Any]]:
     """What its nodes showed, by node."""
     return {each.node: each.ui for each in job.shown}
 
 
-def status(job: Job) -> dict[str, Any]:
+def status(job: Job) -> protocol.JobEnd:
     """How a job ended. `cause` and `timings` are ours."""
     is_success = job.state is State.SUCCEEDED
     return {
         "status_str": "success" if is_success else "error",
         "completed": is_success,
-        "messages": [[type, data] for type, data in job.messages],
+        "messages": [(type, data) for type, data in job.messages],
         "cause": job.cause,
         "timings": [
             {
@@ -82,36 +85,45 @@ def status(job: Job) -> dict[str, Any]:
     }
 
 
-def listed(job: Job) -> dict[str, Any]:
-    """A job as a list of /api/jobs shows it."""
+def listed(job: Job) -> protocol.Job:
+    """A job as a list of /api/jobs shows it; what is unknown is left out."""
     shown = list(_items(job.shown))
-    has_begun = job.state is not State.WAITING
-    fields = {
+    result: protocol.Job = {
         "id": job.id,
         "status": _NAMES[job.state],
         "priority": job.number,
         "create_time": job.created,
-        "execution_start_time": job.started if has_begun else None,
-        "execution_end_time": job.ended,
-        "execution_error": job.error,
-        "cause": job.cause,
         "outputs_count": len(shown),
         "previewable_outputs_count": sum(each.rank is not None for each in shown),
-        "preview_output": preview(shown),
-        "workflow_id": job.workflow_id,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    _add_ends(job, result)
+    found = preview(shown)
+    if found is not None:
+        result["preview_output"] = found
+    if job.workflow_id is not None:
+        result["workflow_id"] = job.workflow_id
+    return result
 
 
-def detailed(job: Job) -> dict[str, Any]:
+def _add_ends(job: Job, result: protocol.Job) -> None:
+    if job.started is not None and job.state is not State.WAITING:
+        result["execution_start_time"] = job.started
+    if job.ended is not None:
+        result["execution_end_time"] = job.ended
+    if job.error is not None:
+        result["execution_error"] = job.error
+    if job.cause is not None:
+        result["cause"] = job.cause
+
+
+def detailed(job: Job) -> protocol.JobDetail:
     """A job with all there is to know, as /api/jobs/{id} shows it."""
-    more: dict[str, Any] = {"outputs": outputs(job)}
-    if job.state.is_end:
-        more["execution_status"] = status(job)
-    return {**listed(job), **more, "workflow": {"prompt": job.prompt, "extra_data": extra_data(job)}}
+    workflow: protocol.JobWorkflow = {"prompt": job.prompt, "extra_data": extra_data(job)}
+    result: protocol.RunningJob = {**listed(job), "outputs": outputs(job), "workflow": workflow}
+    return {**result, "execution_status": status(job)} if job.state.is_end else {**result}
 
 
-def _meta(output: Output) -> dict[str, Any]:
+def _meta(output: Output) -> protocol.OutputMeta:
     return {
         "node_id": output.node,
         "display_node": output.display_node,
@@ -133,12 +145,12 @@ class _Item:
     rank: int | None
 
 
-def preview(items: list[_Item]) -> dict[str, Any] | None:
+def preview(items: list[_Item]) -> protocol.JobPreview | None:
     """The one output that is shown for a job: a saved picture or video, any other, a text file, a text."""
     best = min((each for each in items if each.rank is not None), key=lambda each: each.rank or 0, default=None)
     if best is None:
         return None
-    about = {"nodeId": best.node, "mediaType": best.media}
+    about: protocol.JobPreview = {"nodeId": best.node, "mediaType": best.media}
     if isinstance(best.value, str):
         return {**about, "content": best.value[:MAX_PREVIEW_TEXT]}
     return {"subfolder": "", "type": "output", **best.value, **about}

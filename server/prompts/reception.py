@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -20,6 +19,7 @@ from server.node_types import NodeTypes
 from server.prompts import submission
 from server.prompts.leftovers import Leftovers
 from server.prompts.submission import Candidate, Submission, refusal, refused_as
+from server.protocol.prompts import PromptAnswer
 from server.requests import body, reply
 from server.requests.budget import Budget
 from server.requests.reading import Reading
@@ -118,8 +118,8 @@ class Reception:
             raise refused_as(found["error"], node_errors)
         return replace(candidate, new=replace(new, outputs=found["outputs"]), node_errors=node_errors)
 
-    async def _answer(self, candidate: Candidate, brief: Brief, is_new: bool) -> dict[str, Any]:
-        answer = {"prompt_id": brief.id, "number": brief.number, "node_errors": candidate.node_errors}
+    async def _answer(self, candidate: Candidate, brief: Brief, is_new: bool) -> PromptAnswer:
+        answer: PromptAnswer = {"prompt_id": brief.id, "number": brief.number, "node_errors": candidate.node_errors}
         if candidate.became is None:
             return answer
         # Choices in its texts were settled by chance; what counts is what was accepted the first time.
@@ -131,6 +131,7 @@ class Reception:
         job = await self._jobs.get(sent.id) if sent.is_named else None
         if job is None or job.digest != sent.digest:
             raise error
-        answer = {"prompt_id": job.id, "number": job.number, "node_errors": {}}
-        more = {"prompt": job.prompt, "notes": []} if sent.is_foreign else {}
-        return await reply.long(lambda: {**answer, **more})
+        answer: PromptAnswer = {"prompt_id": job.id, "number": job.number, "node_errors": {}}
+        if sent.is_foreign:
+            answer = {**answer, "prompt": job.prompt, "notes": []}
+        return await reply.long(lambda: answer)

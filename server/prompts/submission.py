@@ -21,6 +21,7 @@ from engine.graph.prompt import Prompt
 from engine.graph.registry import Registry
 from engine.graph.validate import validate
 from server.jobs.job import NewJob
+from server.protocol.prompts import NodeProblems, PromptProblem, PromptRefusal
 from server.requests import body, fields
 from server.requests.fields import BadField
 from server.requests.refusal import Refused
@@ -63,7 +64,7 @@ class Candidate:
 
     new: NewJob
     asks: tuple[str, ...] = ()
-    node_errors: Mapping[str, Any] = field(default_factory=dict)
+    node_errors: Mapping[str, NodeProblems] = field(default_factory=dict)
     became: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
@@ -144,14 +145,20 @@ def refusal(
     type: str, message: str, *, status: int = 400, details: str = "", extra_info: Mapping[str, Any] | None = None
 ) -> Refused:
     """A refusal in the shape that clients of POST /prompt read."""
-    error = {"type": type, "message": message, "details": details, "extra_info": dict(extra_info or {})}
+    error = PromptProblem(type=type, message=message, details=details, extra_info=dict(extra_info or {}))
     return refused_as(error, {}, status)
 
 
-def refused_as(error: Mapping[str, Any], node_errors: Mapping[str, Any], status: int = 400) -> Refused:
+def refused_as(error: Mapping[str, Any], node_errors: Mapping[str, NodeProblems], status: int = 400) -> Refused:
     """The same, with an error that is there already."""
-    shown = {"error": error, "node_errors": _first(node_errors)}
-    return Refused(status, str(error.get("message", "")), body=shown)
+    problem: PromptProblem = {
+        "type": str(error.get("type", "")),
+        "message": str(error.get("message", "")),
+        "details": str(error.get("details", "")),
+        "extra_info": error.get("extra_info") or {},
+    }
+    shown: PromptRefusal = {"error": problem, "node_errors": _first(node_errors)}
+    return Refused(status, problem["message"], body=shown)
 
 
 def _check_id(submission: Submission) -> None:
@@ -226,7 +233,7 @@ def _models(prompt: Prompt, registry: Registry) -> list[str]:
     return names
 
 
-def _first(node_errors: Mapping[str, Any]) -> Mapping[str, Any]:
+def _first(node_errors: Mapping[str, NodeProblems]) -> Mapping[str, NodeProblems]:
     if len(node_errors) <= MAX_REPORTED_NODES:
         return node_errors
     return {name: node_errors[name] for name in list(node_errors)[:MAX_REPORTED_NODES]}

@@ -112,12 +112,21 @@ class JobWorkflow(TypedDict):
     extra_data: ExtraData
 
 
-class JobDetail(Job):
-    """GET /api/jobs/{id}; execution_status once it has ended."""
+class RunningJob(Job):
+    """GET /api/jobs/{id} of a job that waits or runs."""
 
     outputs: Mapping[str, Mapping[str, Any]]
-    execution_status: NotRequired[JobEnd]
     workflow: JobWorkflow
+
+
+class EndedJob(RunningJob):
+    """The same of one that has ended."""
+
+    execution_status: JobEnd
+
+
+JobDetail: TypeAlias = RunningJob | EndedJob
+"""The answer of GET /api/jobs/{id}."""
 
 
 class Pagination(TypedDict):

@@ -7,6 +7,7 @@ from server.jobs.job import Job
 from server.jobs.store import Query
 from server.prompts.job_json import STATUSES, detailed, listed
 from server.prompts.submission import is_id
+from server.protocol.jobs import JobPage, JobsCancelled, Pagination
 from server.requests import query, reply
 from server.requests.body import read_object
 from server.requests.fields import BadField
@@ -21,18 +22,24 @@ ORDERS = ("asc", "desc")
 
 async def show(request: web.Request) -> web.Response:
     """A page of jobs."""
+    wanted = query.some_of(request, "status", STATUSES)
+    limit = min(query.whole(request, "limit", least=1) or MAX_PAGE, MAX_PAGE)
     asked = Query(
-        states=[STATUSES[each] for each in query.some_of(request, "status", STATUSES)],
+        states=[state for name, state in STATUSES.items() if name in wanted],
         workflow_id=request.query.get("workflow_id") or None,
         sort_by=query.one_of(request, "sort_by", SORTINGS, "created_at"),
         descending=query.one_of(request, "sort_order", ORDERS, "desc") == "desc",
-        limit=min(query.whole(request, "limit", least=1) or MAX_PAGE, MAX_PAGE),
+        limit=limit,
         offset=query.whole(request, "offset") or 0,
     )
     found, total = await request.app[keys.JOBS].page(asked, whole=False)
     has_more = asked.offset + len(found) < total
-    pagination = {"offset": asked.offset, "limit": asked.limit, "total": total, "has_more": has_more}
-    return await reply.long(lambda: {"jobs": [listed(job) for job in found], "pagination": pagination})
+    pagination: Pagination = {"offset": asked.offset, "limit": limit, "total": total, "has_more": has_more}
+
+    def page() -> JobPage:
+        return {"jobs": [listed(job) for job in found], "pagination": pagination}
+
+    return await reply.long(page)
 
 
 async def show_one(request: web.Request) -> web.Response:
@@ -60,7 +67,8 @@ async def cancel_several(request: web.Request) -> web.Response:
 
 async def _cancel(request: web.Request, wanted: list[str]) -> web.Response:
     cancelled = await request.app[keys.DISPATCHER].cancel(wanted)
-    return reply.short({"cancelled": bool(cancelled)})
+    answer: JobsCancelled = {"cancelled": bool(cancelled)}
+    return reply.short(answer)
 
 
 async def _found(request: web.Request) -> Job:

@@ -3,12 +3,13 @@
 from aiohttp import web
 
 from server import keys
+from server.protocol.prompts import QueueInfo
 from server.requests import reply
 
 
 async def show(request: web.Request) -> web.Response:
     """How many jobs wait or run; some clients ask this to see whether anybody is there."""
-    return reply.short({"exec_info": {"queue_remaining": request.app[keys.JOBS].remaining}})
+    return reply.short(QueueInfo(exec_info={"queue_remaining": request.app[keys.JOBS].remaining}))
 
 
 async def submit(request: web.Request) -> web.Response:

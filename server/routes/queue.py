@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from aiohttp import web
 
@@ -10,6 +9,7 @@ from server import keys
 from server.jobs.job import Brief, Job
 from server.jobs.store import Jobs
 from server.prompts.job_json import prompt_tuple
+from server.protocol.jobs import Queue, QueueItem
 from server.requests import fields, reply
 from server.requests.body import read_object
 
@@ -22,14 +22,14 @@ async def show(request: web.Request) -> web.StreamResponse:
     jobs = request.app[keys.JOBS]
     running, waiting = jobs.running(), jobs.waiting()
     if not running and not waiting:
-        return reply.short({"queue_running": [], "queue_pending": []})
+        return reply.short(Queue(queue_running=[], queue_pending=[]))
     if len(running) + len(waiting) <= PAGE:
         found = {each.id: each for each in await jobs.many([each.id for each in (*running, *waiting)])}
 
-        def made(briefs: Sequence[Brief]) -> list[Any]:
+        def made(briefs: Sequence[Brief]) -> list[QueueItem]:
             return [prompt_tuple(found[each.id]) for each in briefs if each.id in found]
 
-        return await reply.long(lambda: {"queue_running": made(running), "queue_pending": made(waiting)})
+        return await reply.long(lambda: Queue(queue_running=made(running), queue_pending=made(waiting)))
     return await reply.pieces(request, _pieces(jobs, running, waiting))
 
 

@@ -11,6 +11,7 @@ import engine
 from engine.workers.outside.pool import WorkerState
 from server import keys
 from server.events import features
+from server.protocol.system import ComputerInfo, DeviceInfo, SystemStats, WorkerInfo
 
 COMFYUI_VERSION = "0.38.1"
 """The version whose protocol is spoken here. Source: protocol.md."""
@@ -18,26 +19,21 @@ COMFYUI_VERSION = "0.38.1"
 OLDEST_FRONTEND = "1.27.10"
 """The oldest web page that was tried. Source: protocol.md, section 6."""
 
-MEMORY_FIELDS = ("vram_total", "vram_free", "torch_vram_total", "torch_vram_free")
-
-WORKER_FIELDS = ("name", "state", "pid", "job", "memory", "restarts", "message")
-
 
 async def system_stats(request: web.Request) -> web.Response:
     """The computer, its devices and the workers; answered before any worker is there."""
     workers = request.app[keys.POOL].workers
     memory = memory_now()
-    return web.json_response(
-        {
-            "system": system(workers, memory, request.app[keys.SETTINGS].token),
-            "devices": devices(workers) or [cpu(memory)],
-            "latentwire": {
-                "version": engine.__version__,
-                "workers": [worker(each) for each in workers],
-                "queue_remaining": request.app[keys.JOBS].remaining,
-            },
-        }
-    )
+    answer: SystemStats = {
+        "system": system(workers, memory, request.app[keys.SETTINGS].token),
+        "devices": devices(workers) or [cpu(memory)],
+        "latentwire": {
+            "version": engine.__version__,
+            "workers": [worker(each) for each in workers],
+            "queue_remaining": request.app[keys.JOBS].remaining,
+        },
+    }
+    return web.json_response(answer)
 
 
 async def server_features(request: web.Request) -> web.Response:
@@ -53,7 +49,7 @@ def memory_now() -> tuple[int, int]:
     return memory.total, memory.available
 
 
-def system(workers: Iterable[WorkerState], memory: tuple[int, int], token: str | None) -> dict[str, Any]:
+def system(workers: Iterable[WorkerState], memory: tuple[int, int], token: str | None) -> ComputerInfo:
     """The computer and its programs. A worker knows which PyTorch it runs; until one has said so it is unknown."""
     said: dict[str, Any] = {}
     for each in workers:
@@ -73,25 +69,27 @@ def system(workers: Iterable[WorkerState], memory: tuple[int, int], token: str |
     }
 
 
-def devices(workers: Iterable[WorkerState]) -> list[dict[str, Any]]:
+def devices(workers: Iterable[WorkerState]) -> list[DeviceInfo]:
     """What the workers draw on. A worker sees its own GPU only, as number 0, so they are numbered anew; the processor
     is the same for all of them."""
     told = [_device(each) for state in workers for each in state.devices]
     gpus = [each for each in told if each["type"] != "cpu"]
     processor = [each for each in told if each["type"] == "cpu"][:1]
-    return [*({**each, "index": number} for number, each in enumerate(gpus)), *processor]
+    numbered: list[DeviceInfo] = [{**each, "index": number} for number, each in enumerate(gpus)]
+    return [*numbered, *processor]
 
 
-def _device(told: Mapping[str, Any]) -> dict[str, Any]:
+def _device(told: Mapping[str, Any]) -> DeviceInfo:
     """A device with every field that clients read."""
-    total = _whole(told.get("vram_total")) or 1  # clients divide by it
-    known = {name: _whole(told.get(name)) for name in MEMORY_FIELDS}
+    index = told.get("index")
     return {
         "name": str(told.get("name", "unknown")),
         "type": str(told.get("type", "cpu")),
-        "index": told.get("index") if isinstance(told.get("index"), int) else None,
-        **known,
-        "vram_total": total,
+        "index": index if isinstance(index, int) else None,
+        "vram_total": _whole(told.get("vram_total")) or 1,  # clients divide by it
+        "vram_free": _whole(told.get("vram_free")),
+        "torch_vram_total": _whole(told.get("torch_vram_total")),
+        "torch_vram_free": _whole(told.get("torch_vram_free")),
     }
 
 
@@ -99,21 +97,31 @@ def _whole(value: Any) -> int:
     return max(int(value), 0) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
-def cpu(memory: tuple[int, int]) -> dict[str, Any]:
+def cpu(memory: tuple[int, int]) -> DeviceInfo:
     """The processor as a device, while no worker has told of another."""
-    sizes = {"vram_total": max(memory[0], 1), "vram_free": memory[1]}
+    total, free = max(memory[0], 1), memory[1]
     return {
         "name": "cpu",
         "type": "cpu",
         "index": None,
-        **sizes,
-        **{f"torch_{name}": size for name, size in sizes.items()},
+        "vram_total": total,
+        "vram_free": free,
+        "torch_vram_total": total,
+        "torch_vram_free": free,
     }
 
 
-def worker(state: WorkerState) -> dict[str, Any]:
+def worker(state: WorkerState) -> WorkerInfo:
     """A worker as people see it; what it said about devices and programs stands elsewhere."""
-    return {name: getattr(state, name) for name in WORKER_FIELDS}
+    return {
+        "name": state.name,
+        "state": state.state,
+        "pid": state.pid,
+        "job": state.job,
+        "memory": state.memory,
+        "restarts": state.restarts,
+        "message": state.message,
+    }
 
 
 ROUTES = (web.get("/system_stats", system_stats), web.get("/features", server_features))

@@ -13,6 +13,7 @@ from engine.unfinished import unfinished
 from server import keys
 from server.files import pictures
 from server.files.user_files import clean_name, find, folder_for, keep, readable_errors
+from server.protocol.files import Uploaded
 from server.requests import form
 from server.requests.refusal import Refused
 
@@ -63,7 +64,7 @@ def _place(folders: Folders, fields: Mapping[str, str]) -> Place:
 
 
 def _told(place: Place, name: str) -> web.Response:
-    return web.json_response({"name": name, "subfolder": place.subfolder, "type": place.type})
+    return web.json_response(Uploaded(name=name, subfolder=place.subfolder, type=place.type))
 
 
 def _keep_masked(original: Path, painted: Path, place: Place, name: str) -> str:

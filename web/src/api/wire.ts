@@ -301,12 +301,19 @@ export interface JobWorkflow {
   readonly extra_data: ExtraData;
 }
 
-/** GET /api/jobs/{id}; execution_status once it has ended. */
-export interface JobDetail extends Job {
+/** GET /api/jobs/{id} of a job that waits or runs. */
+export interface RunningJob extends Job {
   readonly outputs: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  readonly execution_status?: JobEnd;
   readonly workflow: JobWorkflow;
 }
+
+/** The same of one that has ended. */
+export interface EndedJob extends RunningJob {
+  readonly execution_status: JobEnd;
+}
+
+/** The answer of GET /api/jobs/{id}. */
+export type JobDetail = RunningJob | EndedJob;
 
 /** Which part of a list it is. */
 export interface Pagination {
