@@ -1,10 +1,13 @@
 """What the shapes in a file cannot say about its networks, and the file says itself.
 
 Our own miniatures have other numbers of heads than the families' networks; their metadata says so under the key
-`latentwire`, as JSON: {"unet_heads": 4, "clip_heads": 4, "clip_activation": "quick_gelu", "prediction": "eps"}.
+`latentwire`, as JSON: {"unet_heads": 4, "clip_heads": 4, "clip_activation": "quick_gelu", "prediction": "eps"}. Their
+autoencoders are their own too; `latent_colours` are what previews are painted with (LatentFormat.rgb_factors, and
+rgb_bias as the last row).
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
@@ -27,6 +30,7 @@ class Hints:
     clip_heads: int | None = None
     clip_activation: str | None = None
     prediction: Kind | None = None
+    latent_colours: tuple[tuple[float, ...], ...] | None = None
 
     @classmethod
     def of(cls, metadata: Mapping[str, str], file_name: str) -> "Hints":
@@ -50,6 +54,8 @@ class Hints:
 
 
 def _is_possible(name: str, value: Any) -> bool:
+    if name == "latent_colours":
+        return _are_colours(value)
     if name == "prediction":
         return value in get_args(Kind)
     if name == "clip_activation":
@@ -57,3 +63,15 @@ def _is_possible(name: str, value: Any) -> bool:
 
         return isinstance(value, str) and value in ACT2FN
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _are_colours(rows: Any) -> bool:
+    """Whether these are rows of three finite numbers, one per channel and one more."""
+    if not isinstance(rows, list | tuple) or not 2 <= len(rows) <= 129:
+        return False
+    return all(
+        isinstance(row, list | tuple)
+        and len(row) == 3
+        and all(isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each) for each in row)
+        for row in rows
+    )

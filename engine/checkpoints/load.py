@@ -10,12 +10,13 @@ from engine.checkpoints import keys
 from engine.checkpoints.build import Builder
 from engine.checkpoints.detect import Match, detect, network_prefix
 from engine.checkpoints.family import TextSpec
+from engine.checkpoints.hints import Hints
 from engine.checkpoints.lora import Lora
 from engine.checkpoints.tensors import TensorFile, open_tensors, read_object
 from engine.devices.device import Devices
 from engine.devices.residency import Keeper, MakeRoom, Part
 from engine.errors import CheckpointError
-from engine.models.latent_format import SD1
+from engine.models.latent_format import SD1, LatentFormat
 from engine.sampling.prediction import Prediction
 from engine.sampling.table import SigmaTable
 from engine.text.embedding import Embeddings
@@ -115,7 +116,7 @@ class Loader:
             builder.unet(match.prefix),
             self.keeper,
             Prediction(kind, SigmaTable.from_flow() if kind == "flow" else SigmaTable.from_betas()),
-            match.family.latent_format or SD1,
+            _latent_format(match, builder.hints),
             match.family.id,
         )
 
@@ -124,6 +125,16 @@ class Loader:
             self._tokenizers[spec.padding] = Tokenizer(spec.padding)
         tokenizer = self._tokenizers[spec.padding]
         return Clip(part, self.keeper, tokenizer, self.embeddings, spec.id, spec.last_layer, spec.final_norm)
+
+
+def _latent_format(match: Match, hints: Hints) -> LatentFormat:
+    """The family's latents, with the colours the file says its own have, where they are as many as the channels."""
+    usual = match.family.latent_format or SD1
+    rows = hints.latent_colours
+    if rows is None or len(rows) != usual.channels + 1:
+        return usual
+    *factors, bias = (tuple(map(float, row)) for row in rows)
+    return replace(usual, rgb_factors=tuple(factors), rgb_bias=bias)
 
 
 def _in_our_layout(file: TensorFile) -> TensorFile:

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 SIDE = 128
 FINE_SIDE = 256
+COLOURED = 512  # pictures that the colours of previews are fitted to; 5 numbers are asked of 131,072 cells
 PHASES = ("autoencoder", "text_tower", "denoiser", "decoder")
 
 
@@ -117,7 +118,7 @@ class Workshop:
 
         Raises: TrainingError when a phase has not begun yet.
         """
-        vae, _, _ = self.latents(SIDE, self.scenes)
+        vae, clean, _ = self.latents(SIDE, self.scenes)
         phase = self._denoiser(self._tower(), self.recipe.denoiser.settings)
         fine = self._fine_phase(phase) if self.recipe.finish is not None else phase
         if not (fine.resume() or phase.resume()):
@@ -132,7 +133,12 @@ class Workshop:
             trained.average["unet"],
             cast(text_tower.TextTower, trained.average["text"]),
             vae,
-            {"picture_size": [side, side], "recipe": self.recipe.name, "steps": trained.step},
+            {
+                "picture_size": [side, side],
+                "recipe": self.recipe.name,
+                "steps": trained.step,
+                "latent_colours": latents.colours(vae, clean[:COLOURED].to(self.device)),
+            },
         )
         log.info("wrote %s after %d steps", self.options.output, trained.step)
 

@@ -53,3 +53,19 @@ def encode(
         with torch.autocast(device.type, torch.bfloat16):
             latents.append((autoencoder.encode(pixels).float() * LATENT_SCALE).half().cpu())
     return torch.cat(latents), torch.tensor([rows[scene.picture] for scene in scenes])
+
+
+@torch.no_grad()
+def colours(autoencoder: AutoencoderKL, latents: Tensor) -> list[list[float]]:
+    """How this autoencoder's latents look, for previews: the rows of LatentFormat.rgb_factors, and last of rgb_bias.
+
+    A least-squares fit from a cell's channels to the mean colour of the picture there.
+
+    Shapes: latents [B, C, h, w] times 0.18215. Returns: C + 1 rows of three. Units: colours of -1 … 1.
+    """
+    pixels = torch.cat([autoencoder.decode(part / LATENT_SCALE) for part in latents.float().split(16)])
+    seen = torch.nn.functional.adaptive_avg_pool2d(pixels.float().clamp(-1, 1), latents.shape[-2:])
+    cells = latents.float().movedim(1, -1).flatten(0, 2)
+    known = torch.cat([cells, torch.ones_like(cells[:, :1])], dim=1)
+    rows = torch.linalg.lstsq(known.cpu(), seen.movedim(1, -1).flatten(0, 2).cpu()).solution
+    return [[round(value, 4) for value in row] for row in rows.tolist()]

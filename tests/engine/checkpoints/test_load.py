@@ -103,8 +103,28 @@ def test_metadata_says_what_shapes_cannot(tmp_path, loader, full):
     assert loaded.model.prediction.kind == "v"
 
 
+def test_a_file_says_what_colours_its_latents_have(tmp_path, loader, full):
+    rows = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9], [1.0, 1.1, 1.2], [0.5, 0.0, -0.5]]
+    metadata = {"latentwire": json.dumps({"latent_colours": rows})}
+    painted = loader.checkpoint(write(tmp_path, full, metadata=metadata)).model.latent_format.preview(
+        torch.zeros(1, 4, 1, 1)
+    )
+    assert torch.allclose(painted.flatten(), torch.tensor([0.75, 0.5, 0.25]))
+
+
 @pytest.mark.parametrize(
-    "said", ["[1]", "{", '{"unet_heads": 0}', '{"clip_heads": "4"}', '{"clip_activation": "x"}', '{"prediction": 3}']
+    "said",
+    [
+        "[1]",
+        "{",
+        '{"unet_heads": 0}',
+        '{"clip_heads": "4"}',
+        '{"clip_activation": "x"}',
+        '{"prediction": 3}',
+        '{"latent_colours": [[1, 2, 3]]}',
+        '{"latent_colours": [[1, 2], [1, 2]]}',
+        '{"latent_colours": [[1, 2, "3"], [1, 2, 3]]}',
+    ],
 )
 def test_garbled_metadata_is_refused(tmp_path, loader, full, said):
     with pytest.raises(CheckpointError, match=r"x\.safetensors: its metadata"):

@@ -33,3 +33,20 @@ def test_a_picture_that_scenes_share_is_encoded_once() -> None:
     clean, rows = latents.encode(network, scenes, layers, 32, torch.device("cpu"))
     assert clean.shape == (2, 4, 4, 4)
     assert rows.tolist() == [0, 1, 0]
+
+
+def test_colours_are_those_the_decoder_draws() -> None:
+    class Decoder(AutoencoderKL):
+        """Each cell is one colour, a known mixture of its channels."""
+
+        def decode(self, latent: torch.Tensor) -> torch.Tensor:
+            mixed = torch.einsum("bchw,cr->brhw", latent * LATENT_SCALE, MIXTURE) + 0.25
+            return mixed.repeat_interleave(8, -1).repeat_interleave(8, -2)
+
+    torch.manual_seed(0)
+    found = torch.tensor(latents.colours(Decoder(SMALL), torch.rand(8, 4, 4, 4)))
+    assert torch.allclose(found[:4], MIXTURE, atol=1e-3)
+    assert torch.allclose(found[4], torch.full((3,), 0.25), atol=1e-3)
+
+
+MIXTURE = torch.tensor([[0.1, 0.0, 0.05], [0.0, 0.2, 0.0], [-0.1, 0.0, 0.15], [0.05, -0.2, 0.1]])
