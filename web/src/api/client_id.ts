@@ -19,17 +19,19 @@ export function claimClientId(onTaken: (id: string) => void, onRival: () => void
   let id = remembered() ?? remember(crypto.randomUUID());
   if (typeof BroadcastChannel === "undefined") return id;
   const channel = new BroadcastChannel(CHANNEL);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a BroadcastChannel takes no target
+  const say = (kind: Greeting["kind"]) => channel.postMessage({ kind, id, page } satisfies Greeting);
   channel.addEventListener("message", ({ data }: MessageEvent<Greeting>) => {
     if (data.id !== id || data.page === page) return;
     if (data.kind === "hello") {
-      channel.postMessage({ kind: "taken", id, page } satisfies Greeting);
+      say("taken");
       onRival();
     } else {
       id = remember(crypto.randomUUID());
       onTaken(id);
     }
   });
-  channel.postMessage({ kind: "hello", id, page } satisfies Greeting);
+  say("hello");
   return id;
 }
 
