@@ -133,8 +133,8 @@ def _latent_format(match: Match, hints: Hints) -> LatentFormat:
     rows = hints.latent_colours
     if rows is None or len(rows) != usual.channels + 1:
         return usual
-    *factors, (red, green, blue) = (tuple(map(float, row)) for row in rows)
-    return replace(usual, rgb_factors=tuple(factors), rgb_bias=(red, green, blue))
+    *factors, bias = [(float(red), float(green), float(blue)) for red, green, blue in rows]
+    return replace(usual, rgb_factors=tuple(factors), rgb_bias=bias)
 
 
 def _in_our_layout(file: TensorFile) -> TensorFile:
