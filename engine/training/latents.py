@@ -64,7 +64,7 @@ def colours(autoencoder: AutoencoderKL, latents: Tensor) -> list[list[float]]:
     Shapes: latents [B, C, h, w] times 0.18215. Returns: C + 1 rows of three. Units: colours of -1 … 1.
     """
     pixels = torch.cat([autoencoder.decode(part / LATENT_SCALE) for part in latents.float().split(16)])
-    seen = torch.nn.functional.adaptive_avg_pool2d(pixels.float().clamp(-1, 1), tuple(latents.shape[-2:]))
+    seen = torch.nn.functional.adaptive_avg_pool2d(pixels.float().clamp(-1, 1), (latents.shape[-2], latents.shape[-1]))
     cells = latents.float().movedim(1, -1).flatten(0, 2)
     known = torch.cat([cells, torch.ones_like(cells[:, :1])], dim=1)
     rows = torch.linalg.lstsq(known.cpu(), seen.movedim(1, -1).flatten(0, 2).cpu()).solution
