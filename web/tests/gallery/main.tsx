@@ -1,0 +1,30 @@
+/**
+ * Every component of the kit and every widget on one page, to look at while drawing them: `npx vite`, then
+ * /tests/gallery/?theme=light. No part of what is built.
+ */
+
+import "@fontsource-variable/inter";
+import "@xyflow/react/dist/style.css";
+import "@/ui/tokens.css";
+import "@/ui/base.css";
+
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { setLanguage } from "@/texts/index";
+
+import { Kit } from "./Kit";
+
+const asked = new URLSearchParams(location.search);
+document.documentElement.dataset["theme"] = asked.get("theme") ?? "dark";
+setLanguage(asked.get("language") ?? "en");
+const place = document.getElementById("root");
+if (place !== null) {
+  createRoot(place).render(
+    <StrictMode>
+      <div style={{ height: "100%", overflow: "auto" }}>
+        <Kit />
+      </div>
+    </StrictMode>,
+  );
+}
