@@ -36,6 +36,11 @@ def unfinished(folder: Path, write: Callable[[BinaryIO], None]) -> Iterator[Path
             path.unlink()
 
 
+def is_unfinished(name: str) -> bool:
+    """Whether a name is that of a file that is being written, or was when its writer ended."""
+    return _NAME.fullmatch(name) is not None
+
+
 def remove_abandoned(folder: Path, names: Iterable[str]) -> None:
     """Removes those of a folder's files that were being written by a process that is no more, or a day ago.
 

@@ -1,5 +1,6 @@
 """The server put together: what it holds, what guards it, and every route there is, in one block."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from server.dispatcher import Dispatcher
 from server.events.hub import Hub
 from server.files.bundle import Bundle
 from server.files.pictures import DESK, Desk
+from server.files.user_data import UserData
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
@@ -31,12 +33,13 @@ from server.routes import (
     system,
     trace,
     upload,
+    user_data,
     view,
 )
 from server.settings import ServerSettings
 from server.watching.metrics import TALLY, Tally, measure
 
-BARE = (prompt, queue, history, socket, nodes, models, view, upload, system, metrics)
+BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, system, metrics)
 """Rooms whose routes exist as they are and below /api."""
 
 PREFIXED = (jobs, events, trace)
@@ -73,6 +76,7 @@ def create(parts: Parts) -> web.Application:
     app[keys.NODE_TYPES] = parts.node_types
     app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types)
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
+    app[keys.USER_DATA] = UserData(parts.folders.user / "default")
     app[DESK] = Desk()
     app[TALLY] = parts.tally
     app[keys.EDITOR] = parts.editor
@@ -106,6 +110,7 @@ async def _say_goodbye(app: web.Application) -> None:
 
 async def _stop(app: web.Application) -> None:
     app[DESK].close()
+    await asyncio.to_thread(app[keys.USER_DATA].close)
     await app[keys.HOUSEKEEPING].stop()
     await app[keys.DISPATCHER].stop()
     await app[keys.JOBS].close()

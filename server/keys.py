@@ -7,6 +7,7 @@ from engine.workers.outside.pool import Pool
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
 from server.files.bundle import Bundle
+from server.files.user_data import UserData
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
@@ -22,4 +23,5 @@ DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 HOUSEKEEPING = web.AppKey("housekeeping", Housekeeping)
 NODE_TYPES = web.AppKey("node_types", NodeTypes)
 RECEPTION = web.AppKey("reception", Reception)
+USER_DATA = web.AppKey("user_data", UserData)
 EDITOR = web.AppKey[Bundle | None]("editor")

@@ -3,58 +3,15 @@
 import asyncio
 import os
 from pathlib import Path
-from types import MappingProxyType
-from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from server import keys
 from server.files import conditions, pictures
+from server.files.inert import INERT, disposition, type_of
 from server.files.user_files import find
 from server.requests.refusal import Refused
-
-INERT = MappingProxyType(
-    {
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        # Names are used again; whoever has a copy asks whether it is still right, and gets 304.
-        hdrs.CACHE_CONTROL: "no-cache",
-    }
-)
-
-UNKNOWN = "application/octet-stream"
-
-# What browsers show and cannot run. Anything else is saved, not shown.
-_SHOWN = {
-    "image/png": "png",
-    "image/apng": "apng",
-    "image/jpeg": "jpg jpeg jfif",
-    "image/gif": "gif",
-    "image/webp": "webp",
-    "image/avif": "avif",
-    "image/bmp": "bmp",
-    "image/tiff": "tif tiff",
-    "image/x-icon": "ico",
-    "image/jxl": "jxl",
-    "video/mp4": "mp4 m4v",
-    "video/webm": "webm",
-    "video/quicktime": "mov",
-    "video/x-matroska": "mkv",
-    "video/x-msvideo": "avi",
-    "video/ogg": "ogv",
-    "audio/mpeg": "mp3",
-    "audio/wav": "wav",
-    "audio/flac": "flac",
-    "audio/ogg": "ogg oga opus",
-    "audio/mp4": "m4a",
-    "audio/aac": "aac",
-    "text/plain; charset=utf-8": "txt log",
-    "text/csv; charset=utf-8": "csv",
-    "text/markdown; charset=utf-8": "md",
-    "application/json": "json",
-}
-TYPES = MappingProxyType({f".{suffix}": type for type, suffixes in _SHOWN.items() for suffix in suffixes.split()})
 
 
 async def view(request: web.Request) -> web.StreamResponse:
@@ -101,19 +58,8 @@ async def as_it_is(request: web.Request, path: Path) -> web.FileResponse:
         raise Refused(404, f"there is no file {path.name!r} any more") from error
     conditions.refuse(request, found)
     response = WholeFile if conditions.is_for_all(request, found) else PlainFile
-    type = TYPES.get(path.suffix.lower(), UNKNOWN)
+    type = type_of(path.name)
     return response(path, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
-
-
-def disposition(name: str, type: str) -> dict[str, str]:
-    """How a browser names the file, and that it saves what it cannot safely show."""
-    # ComfyUI: without "inline" in front; clients look for filename="…".
-    words = ["attachment"] if type == UNKNOWN else []
-    plain = "".join(each if each.isascii() and each.isprintable() and each not in '"\\%' else "_" for each in name)
-    words.append(f'filename="{plain}"')
-    if plain != name:
-        words.append(f"filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}")
-    return {hdrs.CONTENT_DISPOSITION: "; ".join(words)}
 
 
 ROUTES = (web.get("/view", view),)

@@ -12,6 +12,7 @@ from engine.folders import Folders
 from server import keys
 from server.files.bundle import Bundle
 from server.files.pictures import DESK, Desk
+from server.files.user_data import UserData
 from server.node_types import NodeTypes
 from server.requests.answers import add_cache_headers, answer_errors
 from server.requests.security import add_headers, guard
@@ -37,6 +38,7 @@ async def serving(
     app[keys.SETTINGS] = ServerSettings(**settings)
     app[keys.FOLDERS] = folders_in(base)
     app[keys.NODE_TYPES] = NodeTypes(app[keys.FOLDERS], base / "user" / "node_types.json", "test", patience=patience)
+    app[keys.USER_DATA] = UserData(base / "user" / "default")
     app[DESK] = Desk()
     app[keys.EDITOR] = bundle
     for room in rooms:
@@ -44,3 +46,4 @@ async def serving(
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
         yield client
     app[DESK].close()
+    app[keys.USER_DATA].close()

@@ -1,0 +1,118 @@
+"""/userdata: what the editor keeps for a person, with the versions that keep two tabs from overwriting each other."""
+
+from aiohttp import ETag, hdrs, web
+
+from server import keys
+from server.files.inert import INERT, disposition, type_of
+from server.files.user_data import LARGEST, Conditions, Stored
+from server.protocol.files import UserEntry, UserFile
+from server.requests import body, reply
+from server.requests.refusal import Refused
+
+
+async def show(request: web.Request) -> web.Response:
+    """The names of the files in a folder; with full_info more of each, with split their parts."""
+    folder = request.query.get("dir", "")
+    if not folder:
+        raise Refused(400, "expected the name of a folder: ?dir=…")
+    found = await request.app[keys.USER_DATA].files(folder, recurse=_flag(request, "recurse"))
+    if _flag(request, "full_info"):
+        return await reply.long(lambda: [_told(each) for each in found])
+    if _flag(request, "split"):
+        return await reply.long(lambda: [[each.path, *each.path.split("/")] for each in found])
+    return await reply.long(lambda: [each.path for each in found])
+
+
+async def show_entries(request: web.Request) -> web.Response:
+    """Everything below a folder, folders first."""
+    found = await request.app[keys.USER_DATA].entries(request.query.get("path", ""))
+    return await reply.long(lambda: [_entry(stored, is_folder) for stored, is_folder in found])
+
+
+async def read(request: web.Request) -> web.Response:
+    """A file, with its version as ETag."""
+    data, tag, stored = await request.app[keys.USER_DATA].read(request.match_info["file"])
+    known = request.if_none_match
+    headers = {**INERT, hdrs.ETAG: f'"{tag}"'}
+    if known is not None and any(each.value in ("*", tag) for each in known):
+        return web.Response(status=304, headers=headers)
+    type = type_of(stored.path)
+    named = disposition(stored.path.rpartition("/")[2], type)
+    return web.Response(body=data, headers={**headers, hdrs.CONTENT_TYPE: type, **named})
+
+
+async def write(request: web.Request) -> web.Response:
+    """Keeps what was sent as a file."""
+    data = await body.read(request, LARGEST)
+    stored, tag = await request.app[keys.USER_DATA].write(
+        request.match_info["file"],
+        data,
+        overwrite=_flag(request, "overwrite", default=True),
+        conditions=_conditions(request),
+    )
+    return _changed(request, stored, tag)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Removes a file."""
+    await request.app[keys.USER_DATA].delete(request.match_info["file"], conditions=_conditions(request))
+    return web.Response(status=204)
+
+
+async def move(request: web.Request) -> web.Response:
+    """Gives a file another name."""
+    stored, tag = await request.app[keys.USER_DATA].move(
+        request.match_info["file"],
+        request.match_info["dest"],
+        overwrite=_flag(request, "overwrite", default=True),
+        conditions=_conditions(request),
+    )
+    return _changed(request, stored, tag)
+
+
+def _changed(request: web.Request, stored: Stored, tag: str) -> web.Response:
+    answer = reply.short(_told(stored) if _flag(request, "full_info") else stored.path)
+    answer.headers[hdrs.ETAG] = f'"{tag}"'
+    return answer
+
+
+def _told(stored: Stored) -> UserFile:
+    return {"path": stored.path, "size": stored.size, "modified": stored.modified, "created": stored.created}
+
+
+def _entry(stored: Stored, is_folder: bool) -> UserEntry:
+    name = stored.path.rpartition("/")[2]
+    if is_folder:
+        return {"name": name, "path": stored.path, "type": "directory"}
+    return {"name": name, "path": stored.path, "type": "file", "size": stored.size, "modified": stored.modified}
+
+
+def _flag(request: web.Request, name: str, *, default: bool = False) -> bool:
+    # ComfyUI: whatever is not the word for the other is the default.
+    return request.query.get(name, "").strip().lower() != "false" if default else _is_true(request, name)
+
+
+def _is_true(request: web.Request, name: str) -> bool:
+    return request.query.get(name, "").strip().lower() in ("true", "1")
+
+
+def _conditions(request: web.Request) -> Conditions:
+    """What the client makes the change depend on. A weak tag says too little to change a file by."""
+    return Conditions(
+        match=_tags(request.if_match, weak=False),
+        none_match=_tags(request.if_none_match, weak=True),
+    )
+
+
+def _tags(found: tuple[ETag, ...] | None, *, weak: bool) -> tuple[str, ...] | None:
+    return None if found is None else tuple(each.value for each in found if weak or not each.is_weak)
+
+
+ROUTES = (
+    web.get("/userdata", show),
+    web.get("/v2/userdata", show_entries),
+    web.get("/userdata/{file}", read),
+    web.post("/userdata/{file}", write),
+    web.delete("/userdata/{file}", delete),
+    web.post("/userdata/{file}/move/{dest}", move),
+)
