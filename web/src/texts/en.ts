@@ -80,7 +80,8 @@ export const en = {
   "running.refused.bad_linked_input": "The wire into “{input}” is broken.",
   "running.refused.return_type_mismatch": "The wire into “{input}” carries another type than it takes.",
   "running.refused.missing_node_type": "The server does not know the node type “{type}”.",
-  "running.refused.prompt_no_outputs": "Nothing here shows or saves a result. Add a node such as Save Image and wire it.",
+  "running.refused.prompt_no_outputs":
+    "Nothing here shows or saves a result. Add a node such as Save Image and wire it.",
   "running.refused.dependency_cycle": "These nodes wait for each other in a circle.",
 
   // ---- gallery, history, compare, mask editor (look)
@@ -152,6 +153,7 @@ export const en = {
   "command.gallery.compare": "Compare the two newest pictures",
 
   // ---- reasons (graph, format)
+  "reason.already_wired": "{input} has a wire already.",
   "reason.broken_text": "{input}: the text has a character that is none (NUL, or half of a pair). Remove it.",
   "reason.contains_itself": "A sub-graph cannot contain itself.",
   "reason.cycle": "This wire would close a ring: the node would wait for its own result.",

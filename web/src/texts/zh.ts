@@ -114,7 +114,8 @@ export const zh: Texts = {
   "lightbox.failed": "无法显示这张图片",
   "lightbox.failed_text": "文件可能已被删除、损坏，或是浏览器不支持的格式。",
   "lightbox.too_large": "图片太大，无法在此显示",
-  "lightbox.too_large_text": "该图片为 {size} 像素（{megapixels} 百万像素）。打开它可能耗尽浏览器内存，因此没有打开。请下载后用其他程序查看。",
+  "lightbox.too_large_text":
+    "该图片为 {size} 像素（{megapixels} 百万像素）。打开它可能耗尽浏览器内存，因此没有打开。请下载后用其他程序查看。",
   "compare.title": "比较",
   "compare.names": "A：{one} · B：{other}",
   "compare.slider": "重叠显示，用滑块分隔",
@@ -152,6 +153,7 @@ export const zh: Texts = {
   "command.gallery.compare": "比较最新的两张图片",
 
   // ---- reasons (graph, format)
+  "reason.already_wired": "{input} 已有连线。",
   "reason.broken_text": "{input}：文本中含有无效字符（NUL 或半个代理对），请删除。",
   "reason.contains_itself": "子图不能包含自身。",
   "reason.cycle": "这条连线会形成环：节点将等待自己的结果。",
