@@ -1,0 +1,150 @@
+/**
+ * One press of Run: a workflow queued once or many times, each time with its seeds taken on. Built while it is sent, in
+ * the order in which it shall run, and resumed where it stopped: what was sent is sent again as the same job.
+ */
+
+import { queuePrompt, submissionBody } from "@/api/client";
+import { asFailure, type Failure } from "@/api/failure";
+import type { PromptAnswer } from "@/api/wire";
+import { write } from "@/format/editor_file";
+import { ancestors, convert } from "@/format/prompt";
+import { settleTexts } from "@/format/texts";
+import type { Document } from "@/graph/document";
+import { afterRun } from "@/graph/edits/advance_controls";
+import type { NodeTypes } from "@/graph/node_type";
+import type { Reason } from "@/graph/reason";
+import type { JsonObject } from "@/graph/value";
+
+export interface BatchOptions {
+  readonly document: Document;
+  readonly types: NodeTypes;
+  readonly clientId: string;
+  readonly times: number;
+  readonly targets: readonly string[] | null;
+  readonly front: boolean;
+  /** Called before a job is sent, as its messages may come before the answer. */
+  readonly onMade: (job: MadeJob) => void;
+}
+
+export interface MadeJob {
+  readonly id: string;
+  /** The nodes that it may run. */
+  readonly nodes: readonly string[];
+}
+
+export type BatchResult =
+  | { readonly kind: "sent" }
+  | { readonly kind: "unconvertible"; readonly reason: Reason }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** Requests at a time: browsers open six connections to a server. */
+const TOGETHER = 4;
+/** Milliseconds before a request that was not answered is sent again. */
+const WAITS = [300, 900, 2700];
+/** Jobs of a batch run one after the other, and before what is queued after the first: a fraction of a place each. */
+const PLACES = 4096;
+
+export class Batch {
+  /** The document before each job, and after the last one made. */
+  readonly documents: Document[];
+  /** The first answer: its problems are those of all. */
+  answer: PromptAnswer | null = null;
+  sent = 0;
+  /** Made, but not yet answered. */
+  private readonly bodies = new Map<number, string>();
+
+  constructor(private readonly options: BatchOptions) {
+    this.documents = [options.document];
+  }
+
+  get times(): number {
+    return this.options.times;
+  }
+
+  /** The document as it is after the jobs that were sent. */
+  get after(): Document {
+    return this.documents[this.sent] ?? this.options.document;
+  }
+
+  /** Sends what has not been sent. The first job alone: it says whether the others can be, and their place. */
+  async send(): Promise<BatchResult> {
+    if (this.answer === null) {
+      const result = await this.sendOne(0);
+      if (result.kind !== "sent") return result;
+    }
+    let next = this.sent;
+    let stopped: BatchResult | null = null;
+    const accepted = new Set<number>();
+    const work = async (): Promise<void> => {
+      while (next < this.options.times && stopped === null) {
+        const index = next++;
+        const result = await this.sendOne(index);
+        if (result.kind === "sent") accepted.add(index);
+        else stopped = result;
+      }
+    };
+    await Promise.all(Array.from({ length: TOGETHER }, work));
+    while (accepted.has(this.sent)) this.sent += 1;
+    return stopped ?? { kind: "sent" };
+  }
+
+  private async sendOne(index: number): Promise<BatchResult> {
+    const body = this.bodies.get(index) ?? this.make(index);
+    if (typeof body !== "string") return { kind: "unconvertible", reason: body };
+    this.bodies.set(index, body);
+    try {
+      const answer = await queueSurely(body);
+      this.bodies.delete(index);
+      if (index === 0) [this.answer, this.sent] = [answer, 1];
+      return { kind: "sent" };
+    } catch (error) {
+      return { kind: "failed", failure: asFailure(error) };
+    }
+  }
+
+  private make(index: number): string | Reason {
+    const { types, clientId, targets, front, onMade } = this.options;
+    const workflow = write(settleTexts(this.documentFor(index), types), types);
+    const made = convert(workflow, types, targets === null ? {} : { targets });
+    if (!made.ok) return made.reason;
+    const { prompt } = made.value;
+    const id = crypto.randomUUID();
+    onMade({ id, nodes: nodesRun(prompt, types, targets) });
+    const first = this.answer?.number ?? null;
+    const number = index === 0 || first === null ? null : first + index / PLACES;
+    return submissionBody({ prompt, promptId: id, clientId, workflow, targets, number, front: front && index === 0 });
+  }
+
+  private documentFor(index: number): Document {
+    while (this.documents.length <= index + 1) {
+      const last = this.documents.at(-1) ?? this.options.document;
+      this.documents.push(afterRun(last, this.options.types));
+    }
+    return this.documents[index] ?? this.options.document;
+  }
+}
+
+/** Sends a job until there is an answer. One that was lost does no harm: the same request means the same job. */
+async function queueSurely(body: string): Promise<PromptAnswer> {
+  for (const wait of WAITS) {
+    try {
+      return await queuePrompt(body);
+    } catch (error) {
+      if (asFailure(error).kind !== "offline") throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+  return queuePrompt(body);
+}
+
+/** The nodes of a prompt that run: what the targets need, or all output nodes. */
+function nodesRun(prompt: JsonObject, types: NodeTypes, targets: readonly string[] | null): string[] {
+  const outputs = Object.entries(prompt).flatMap(([id, node]) => (isOutput(node, types) ? [id] : []));
+  const needed = ancestors(prompt, targets ?? outputs);
+  return Object.keys(prompt).filter((id) => needed.has(id));
+}
+
+function isOutput(node: JsonObject[string] | undefined, types: NodeTypes): boolean {
+  const type = (node as JsonObject | undefined)?.["class_type"];
+  return typeof type === "string" && types.get(type)?.isOutput === true;
+}

@@ -1,0 +1,193 @@
+/** Running workflows and what runs: what the Run button, the queue panel and their commands do. */
+
+import { cancelJob, clearQueue, interrupt, moveJob } from "@/api/client";
+import { asFailure, type Failure } from "@/api/failure";
+import { ancestors, toPrompt } from "@/format/prompt";
+import { type Document, executionId } from "@/graph/document";
+import type { NodeTypes } from "@/graph/node_type";
+import { checkDocument, type Finding } from "@/graph/rules";
+import { lookUp, plural, t } from "@/texts/index";
+
+import { changeActive, refreshActive } from "./active_jobs";
+import { carryValues } from "./carry_values";
+import { introduce } from "./job_tracking";
+import { nodeTypes, useNodeTypes } from "./node_types";
+import { setProblems, useProblems } from "./problems";
+import { type Job, useRun } from "./run";
+import { Batch } from "./run_batch";
+import { problemOfFinding, problemsOfNodes, problemsOfRefusal, sentenceOf } from "./run_problems";
+import { clientId, expectNews } from "./session";
+import { toast } from "./toasts";
+import { activeTab, edit, settle, type Tab } from "./workbench";
+
+export interface RunOptions {
+  readonly times?: number;
+  /** Only these output nodes, by their execution ids. */
+  readonly targets?: readonly string[];
+  /** Before everything that waits. */
+  readonly front?: boolean;
+}
+
+/** How it went; what went wrong has been said already. */
+export type RunResult = "queued" | "problems" | "failed" | "nothing";
+
+/** Runs wait for each other: the next one begins with the seeds that the one before leaves. */
+let last: Promise<unknown> = Promise.resolve();
+
+/** Queues the workflow that is shown. */
+export function run(options: RunOptions = {}): Promise<RunResult> {
+  const tab = activeTab();
+  const result = last.then(() => (tab === null ? nothing() : runTab(tab.id, options)));
+  last = result.catch(() => undefined);
+  return result;
+}
+
+function nothing(): RunResult {
+  toast("info", t("running.nothing"));
+  return "nothing";
+}
+
+async function runTab(id: string, options: RunOptions): Promise<RunResult> {
+  const tab = tabWith(id);
+  if (tab === null) return nothing();
+  const types = nodeTypes();
+  if (types.size === 0) {
+    toast("warning", t("running.not_ready"), { detail: useNodeTypes.getState().message });
+    return "failed";
+  }
+  const document = tab.history.present;
+  const findings = findingsOf(document, types, options.targets ?? null);
+  setProblems(document.id, findings.map(problemOfFinding));
+  if (findings.length > 0) {
+    toast("error", plural("running.problems", findings.length));
+    return "problems";
+  }
+  return send(tab, batchOf(document, types, options));
+}
+
+/** What keeps a document from running; only that which the targets need. */
+function findingsOf(document: Document, types: NodeTypes, targets: readonly string[] | null): readonly Finding[] {
+  const findings = checkDocument(document, types);
+  if (targets === null || findings.length === 0) return findings;
+  const made = toPrompt(document, types);
+  if (!made.ok) return findings;
+  const needed = ancestors(made.value.prompt, targets);
+  return findings.filter(({ path, node }) => needed.has(executionId(path, node)));
+}
+
+function batchOf(document: Document, types: NodeTypes, { times = 1, targets, front = false }: RunOptions): Batch {
+  return new Batch({
+    document,
+    types,
+    clientId: clientId(),
+    times: Math.max(1, Math.floor(times)),
+    targets: targets ?? null,
+    front,
+    onMade: ({ id, nodes }) => introduce(id, document.id, nodes),
+  });
+}
+
+// -------------------------------------------------------------------------------------------------------------- sending
+
+async function send(tab: Tab, batch: Batch): Promise<RunResult> {
+  const before = batch.after;
+  const result = await batch.send();
+  takeOn(tab, before, batch.after);
+  if (batch.sent > 0) {
+    expectNews();
+    void refreshActive();
+  }
+  const documentId = before.id;
+  if (result.kind === "sent") {
+    addProblems(documentId, problemsOfNodes(batch.answer?.node_errors));
+    return "queued";
+  }
+  if (result.kind === "unconvertible") {
+    toast("error", lookUp(result.reason.code, result.reason.words));
+    return "failed";
+  }
+  return complain(tab, batch, result.failure);
+}
+
+/** Records the seeds that were taken on, as one edit; what was edited meanwhile stays. */
+function takeOn(tab: Tab, before: Document, after: Document): void {
+  settle(tab.id);
+  edit("edit.after_run", (current) => carryValues(current, before, after), { tab: tab.id });
+}
+
+function complain(tab: Tab, batch: Batch, failure: Failure): RunResult {
+  const documentId = batch.after.id;
+  const wasRefused = failure.kind === "refused" || failure.kind === "tooLarge";
+  if (wasRefused) {
+    const problems = problemsOfRefusal(failure);
+    addProblems(documentId, problems);
+    toast("error", t("running.refused"), { detail: problems[0]?.message ?? failure.message });
+    return "problems";
+  }
+  const partly = batch.sent > 0 ? t("running.partly", { sent: batch.sent, count: batch.times }) : "";
+  const again = { label: t("running.try_again"), run: () => void (last = last.then(() => send(tab, batch))) };
+  toast("error", sentenceOf(failure), { detail: [partly, failure.message].filter(Boolean).join(" "), action: again });
+  return "failed";
+}
+
+function addProblems(documentId: string, problems: Parameters<typeof setProblems>[1]): void {
+  if (problems.length === 0) return;
+  setProblems(documentId, [...(useProblems.getState().problems.get(documentId) ?? []), ...problems]);
+}
+
+function tabWith(id: string): Tab | null {
+  const tab = activeTab();
+  return tab?.id === id ? tab : null;
+}
+
+// -------------------------------------------------------------------------------------------------- what runs and waits
+
+/** Stops the job of the workflow that is shown; where none of it runs, whatever runs. */
+export function stop(): Promise<boolean> {
+  const documentId = activeTab()?.history.present.id;
+  const running = useRun.getState().active.filter((each) => each.status === "in_progress");
+  const own = running.find((each) => each.documentId === documentId);
+  return attempt(() => (own === undefined ? interrupt() : cancelJob(own.id)));
+}
+
+/** Cancels a job that waits or runs. */
+export function cancel(id: string): Promise<boolean> {
+  changeActive((active) => active.filter((each) => each.id !== id || each.status === "in_progress"));
+  return attempt(() => cancelJob(id));
+}
+
+/** Takes out everything that waits. */
+export function clearWaiting(): Promise<boolean> {
+  changeActive((active) => active.filter((each) => each.status === "in_progress"));
+  return attempt(clearQueue);
+}
+
+/** Puts a waiting job before another one; null: behind all. */
+export function move(id: string, before: string | null): Promise<boolean> {
+  changeActive((active) => moved(active, id, before));
+  return attempt(() => moveJob(id, before));
+}
+
+/** The jobs in their new order, with a number between those of its neighbours. */
+function moved(active: readonly Job[], id: string, before: string | null): readonly Job[] {
+  const waiting = active.filter((each) => each.status === "pending" && each.id !== id);
+  const place = before === null ? waiting.length : waiting.findIndex((each) => each.id === before);
+  if (place < 0) return active;
+  const [above, below] = [waiting[place - 1]?.number, waiting[place]?.number];
+  const number = ((above ?? (below ?? 0) - 2) + (below ?? (above ?? 0) + 2)) / 2;
+  return active.map((each) => (each.id === id ? { ...each, number } : each));
+}
+
+/** Does what the server shall do, and asks it for the jobs. Returns: whether it worked; where not, that was said. */
+async function attempt(request: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await request();
+    return true;
+  } catch (error) {
+    const failure = asFailure(error);
+    toast("error", sentenceOf(failure), { detail: failure.message });
+    return false;
+  } finally {
+    void refreshActive();
+  }
+}
