@@ -1,0 +1,258 @@
+/** One drawn node: out of its entry in a file into a document, and back. Which links it has, its graph says. */
+
+import { BYPASSED, type InputSlot, type Node, type OutputSlot } from "@/graph/document";
+import { inputSlot } from "@/graph/create";
+import type { NodeType } from "@/graph/node_type";
+import { isObject, type JsonObject, type Value } from "@/graph/value";
+import { inputsOf, isWidget } from "@/graph/widgets";
+
+import { type Kind, readValues, type Values, writeValues } from "./editor_values";
+import { type FileNode, isSet, objects, readProxies, type Slot, typeName } from "./file_graph";
+
+const NODE_FIELDS: ReadonlySet<string> = new Set([
+  "id",
+  "type",
+  "pos",
+  "size",
+  "flags",
+  "order",
+  "mode",
+  "inputs",
+  "outputs",
+  "properties",
+  "title",
+  "widgets_values",
+  "widgets_values_named",
+  "color",
+  "bgcolor",
+]);
+const INPUT_FIELDS: ReadonlySet<string> = new Set(["name", "type", "label", "link", "widget", "converted"]);
+const OUTPUT_FIELDS: ReadonlySet<string> = new Set(["name", "type", "label", "links"]);
+
+const DEFAULT_SIZE = [210, 60] as const;
+
+/** Ours: a widget that was made an input and has no wire yet; other editors would show it as a widget again. */
+const CONVERTED = "converted";
+
+/** ComfyUI: the place of a node in a run; every reader works it out anew, but the form wants a number. */
+const NO_ORDER = -1;
+
+/** A node, and the link of the file behind each of its inputs. */
+export interface ReadNode {
+  readonly node: Node;
+  readonly links: readonly (string | null)[];
+}
+
+/** `isLinked`: whether a link of the file leads to a node that is there; `isModern`: every widget has a slot there. */
+export function readDrawnNode(
+  source: JsonObject,
+  drawn: FileNode,
+  kind: Kind,
+  isLinked: (link: string) => boolean,
+  isModern: boolean,
+): ReadNode {
+  const values = readValues(source, drawn, kind);
+  const kept = keptInputs(source, drawn, kind, values, isLinked, isModern);
+  const read = { inputs: kept.map(({ slot }) => slot), outputs: objects(source["outputs"]).map(readOutput) };
+  const slots = kind.is === "known" && drawn.mode !== BYPASSED ? completed(kind.type, values, read) : read;
+  const [x, y] = readPair(source["pos"], 0, 0);
+  const [width, height] = readPair(source["size"], ...DEFAULT_SIZE);
+  const [color, background] = [source["color"], source["bgcolor"]];
+  const flags = isObject(source["flags"]) ? source["flags"] : {};
+  const node: Node = {
+    id: drawn.id,
+    type: drawn.type,
+    title: drawn.title,
+    x,
+    y,
+    width,
+    height,
+    mode: drawn.mode,
+    isCollapsed: isSet(flags["collapsed"]),
+    color: typeof color === "string" ? color : null,
+    background: typeof background === "string" ? background : null,
+    ...slots,
+    values: values.values,
+    controls: values.controls,
+    raw: values.raw,
+    promoted: kind.is === "instance" ? readProxies(source["properties"]) : null,
+    rest: { ...without(source, NODE_FIELDS), ...restOf(source, flags, kind), ...values.rest },
+  };
+  return { node, links: kept.map(({ link }) => link) };
+}
+
+/** The fields of a node that nobody here knows, among those that are known in part. */
+function restOf(source: JsonObject, flags: JsonObject, kind: Kind): JsonObject {
+  const given = isObject(source["properties"]) ? source["properties"] : {};
+  const properties = kind.is === "instance" ? without(given, PROXIES) : given;
+  const others = without(flags, COLLAPSED);
+  const [order, color, background] = [source["order"], source["color"], source["bgcolor"]];
+  return {
+    ...(isSet(properties) ? { properties } : {}),
+    ...(isSet(others) ? { flags: others } : {}),
+    ...(order === undefined || order === NO_ORDER ? {} : { order }),
+    ...(color === undefined || typeof color === "string" ? {} : { color }),
+    ...(background === undefined || typeof background === "string" ? {} : { bgcolor: background }),
+  };
+}
+
+const PROXIES: ReadonlySet<string> = new Set(["proxyWidgets"]);
+const COLLAPSED: ReadonlySet<string> = new Set(["collapsed"]);
+
+interface KeptInput {
+  readonly slot: InputSlot;
+  readonly link: string | null;
+}
+
+/**
+ * The inputs of a node without those that only say that a widget could be wired: since 1.16 the editor may write a slot
+ * for every widget. A bypassed node keeps them all, because it hands on by counting its slots.
+ */
+function keptInputs(
+  source: JsonObject,
+  drawn: FileNode,
+  kind: Kind,
+  values: Values,
+  isLinked: (link: string) => boolean,
+  isModern: boolean,
+): KeptInput[] {
+  const entries = objects(source["inputs"]);
+  const isComplete = isModern || Object.keys(values.values).every((name) => hasWidgetSlot(drawn, name));
+  const keepsAll = kind.is !== "known" || drawn.mode === BYPASSED || growsByWidgets(kind.type) || !isComplete;
+  return drawn.inputs.flatMap((slot, i) => {
+    const entry = entries[i] ?? {};
+    const link = slot.link !== null && isLinked(slot.link) ? slot.link : null;
+    if (slot.isWidget && link === null && !keepsAll && entry[CONVERTED] !== true) return [];
+    return [{ slot: readInput(entry, slot), link }];
+  });
+}
+
+function hasWidgetSlot(drawn: FileNode, name: string): boolean {
+  return drawn.inputs.some((slot) => slot.isWidget && slot.name === name);
+}
+
+/** Whether the slots say how many widgets there are. */
+function growsByWidgets(type: NodeType): boolean {
+  return type.inputs.some((each) => each.type.startsWith("COMFY_AUTOGROW"));
+}
+
+/** With the sockets that the node's type has gained since the file was written. */
+function completed(
+  type: NodeType,
+  values: Values,
+  read: Pick<Node, "inputs" | "outputs">,
+): Pick<Node, "inputs" | "outputs"> {
+  const names = new Set(read.inputs.map((slot) => slot.name));
+  const missing = inputsOf(type, values.values, read.inputs).filter(
+    (each) => !isWidget(each) && !names.has(each.name) && !each.type.startsWith("COMFY_"),
+  );
+  const gained = type.outputs.slice(read.outputs.length);
+  return {
+    inputs: missing.length === 0 ? read.inputs : [...read.inputs, ...missing.map(inputSlot)],
+    outputs: [...read.outputs, ...gained.map(({ name, type }) => ({ name, type, label: null, rest: {} }))],
+  };
+}
+
+function readInput(source: JsonObject, slot: Slot): InputSlot {
+  const { name, type, isWidget } = slot;
+  const widget = source["widget"];
+  const isPlain = widget === undefined || (isWidget && isObject(widget) && isOnlyName(widget, name));
+  const rest = { ...without(source, INPUT_FIELDS), ...(isPlain ? {} : { widget }) };
+  return { name, type, label: labelOf(source), isWidget, rest };
+}
+
+function isOnlyName(widget: JsonObject, name: string): boolean {
+  return Object.keys(widget).length === 1 && widget["name"] === name;
+}
+
+function readOutput(source: JsonObject): OutputSlot {
+  const name = source["name"];
+  return {
+    name: typeof name === "string" ? name : "",
+    type: typeName(source["type"]),
+    label: labelOf(source),
+    rest: without(source, OUTPUT_FIELDS),
+  };
+}
+
+export function labelOf(source: JsonObject): string | null {
+  const label = source["label"];
+  return typeof label === "string" ? label : null;
+}
+
+// ------------------------------------------------------------------------------------------------------------ writing
+
+/** `inputs` and `outputs`: the links at each slot, as the file writes their ids. */
+export function writeDrawnNode(
+  node: Node,
+  kind: Kind,
+  inputs: ReadonlyMap<number, Value>,
+  outputs: ReadonlyMap<number, readonly Value[]>,
+): JsonObject {
+  const { order, flags, properties, widgets_values: _, widgets_values_named: __, ...rest } = node.rest;
+  const proxies = node.promoted === null ? {} : { proxyWidgets: node.promoted };
+  return {
+    id: writtenId(node.id),
+    type: node.type,
+    pos: [node.x, node.y],
+    size: [node.width, node.height],
+    flags: { ...(isObject(flags) ? flags : {}), ...(node.isCollapsed ? { collapsed: true } : {}) },
+    order: order ?? NO_ORDER,
+    mode: node.mode,
+    inputs: node.inputs.map((slot, i) => writeInput(slot, inputs.get(i) ?? null, kind)),
+    outputs: node.outputs.map((slot, i) => writeOutput(slot, outputs.get(i) ?? [])),
+    ...(node.title === null ? {} : { title: node.title }),
+    properties: { ...(isObject(properties) ? properties : {}), ...proxies },
+    ...writeValues(node, kind),
+    ...(node.color === null ? {} : { color: node.color }),
+    ...(node.background === null ? {} : { bgcolor: node.background }),
+    ...rest,
+  };
+}
+
+function writeInput(slot: InputSlot, link: Value, kind: Kind): JsonObject {
+  const isConverted = slot.isWidget && link === null && kind.is === "known";
+  return {
+    name: slot.name,
+    type: slot.type,
+    link,
+    ...(slot.label === null ? {} : { label: slot.label }),
+    ...(slot.isWidget ? { widget: { name: slot.name } } : {}),
+    ...(isConverted ? { [CONVERTED]: true } : {}),
+    ...slot.rest,
+  };
+}
+
+function writeOutput(slot: OutputSlot, links: readonly Value[]): JsonObject {
+  return {
+    name: slot.name,
+    type: slot.type,
+    links,
+    ...(slot.label === null ? {} : { label: slot.label }),
+    ...slot.rest,
+  };
+}
+
+/** Ids are numbers in files wherever they look like one. */
+export function writtenId(id: string): Value {
+  return /^(0|-?[1-9]\d{0,14})$/.test(id) ? Number(id) : id;
+}
+
+export function without(source: JsonObject, known: ReadonlySet<string>): JsonObject {
+  const unknown = Object.entries(source).filter(([key]) => !known.has(key));
+  return Object.fromEntries(unknown);
+}
+
+/** Two numbers, which files write as a list or as {"0": …, "1": …}. */
+export function readPair(value: Value | undefined, first: number, second: number): readonly [number, number] {
+  const [one, two] = Array.isArray(value)
+    ? (value as readonly Value[])
+    : isObject(value)
+      ? [value["0"], value["1"]]
+      : [];
+  return [finite(one) ?? first, finite(two) ?? second];
+}
+
+export function finite(value: Value | undefined): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
