@@ -2,7 +2,7 @@
 
 import type { ELK, ElkNode } from "elkjs";
 
-import type { Point } from "./create";
+import type { Point } from "../create";
 import {
   type Document,
   type Graph,
@@ -12,8 +12,8 @@ import {
   type NodeId,
   OUTPUT_NODE,
   TITLE_HEIGHT,
-} from "./document";
-import { boundsOf, boxOf, type Box, type Sizes } from "./edits/groups";
+} from "../document";
+import { boundsOf, boxOf, type Box, type Sizes } from "./groups";
 
 const OPTIONS = {
   "elk.algorithm": "layered",
