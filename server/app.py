@@ -22,6 +22,7 @@ from server.requests.security import add_headers, guard
 from server.routes import (
     editor,
     events,
+    gallery,
     history,
     jobs,
     metrics,
@@ -42,7 +43,7 @@ from server.watching.metrics import TALLY, Tally, measure
 BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, system, metrics)
 """Rooms whose routes exist as they are and below /api."""
 
-PREFIXED = (jobs, events, trace)
+PREFIXED = (jobs, events, trace, gallery)
 """Rooms whose routes exist below /api only."""
 
 OVERHEAD = 64 << 10  # bytes of a multipart body around the file

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
 from aiohttp import web
 
 from engine.errors import ImageError
+from server.requests.refusal import Refused
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,9 +25,21 @@ MAX_PIXELS = 1 << 26  # 8192 × 8192; a picture of that size takes 256 MB here, 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")
 """What is opened; other formats of Pillow's are rare, and some run other programs."""
 
+MAX_JPEG_PIXELS = 1 << 28
+"""Of a JPEG that is decoded to a fraction of its size, row by row. Progressive ones cannot be: they are held whole."""
+
 DEFAULT_QUALITY = 90
 
+FAIR = 3.0
+"""How much larger a picture may be before it is shrunk with care. Source: Pillow's documentation, `reducing_gap`."""
+
 _ORIENTATION = 0x0112  # EXIF
+_LYING = (5, 6, 7, 8)  # orientations that swap width and height
+_EXIF_FIRST = ("JPEG", "MPO", "WEBP")
+_JPEG = b"\xff\xd8\xff"
+
+_DAMAGES = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError)
+"""What Pillow raises for damaged files."""
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -50,15 +63,15 @@ class Desk:
 DESK = web.AppKey("desk", Desk)
 
 
-def preview(path: Path, wanted: str, channel: str) -> tuple[bytes, str]:
+def preview(path: Path, wanted: str, channel: str, side: int | None = None) -> tuple[bytes, str]:
     """The picture as a small file, without its metadata. wanted: "webp" or "jpeg", ";" and a quality.
 
-    A channel with alpha, and anything that is not understood, makes it a WebP. Returns: bytes and their type.
-    Raises: ImageError.
+    side: the most that its longer side may have, in pixels. A channel with alpha, and anything that is not understood,
+    makes it a WebP. Returns: bytes and their type. Raises: ImageError, Refused.
     """
     format, quality = _format(wanted, channel)
-    with opened(path) as file:
-        picture = upright(file)
+    with opened(path, side=side) as file:
+        picture = upright(file) if side is None else _shrunk(file, side)
         keeps_alpha = _has_alpha(picture) and format != "jpeg" and channel != "rgb"
         picture = picture.convert("RGBA") if keeps_alpha else _colours(picture)
     return _encoded(picture, format, quality=quality), f"image/{format}"
@@ -70,6 +83,34 @@ def _format(wanted: str, channel: str) -> tuple[str, int]:
         format = "webp"
     is_number = given.isascii() and given.isdigit() and len(given) <= 3
     return format, min(max(int(given), 1), 100) if is_number else DEFAULT_QUALITY
+
+
+def _shrunk(file: "Image", side: int) -> "Image":
+    """The picture upright, its longer side at most so long."""
+    from PIL import Image
+
+    if file.mode in ("L", "LA", "RGB", "RGBA"):
+        file.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=FAIR)
+        return upright(file)
+    picture = upright(file)  # palettes and deep pictures cannot be mixed as they are
+    picture = picture.convert("RGBA" if _has_alpha(picture) else "RGB")
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=FAIR)
+    return picture
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture, upright as it is shown, from its header; None where that cannot be read."""
+    from PIL import Image
+
+    Image.init()
+    try:
+        with _open(path, is_light=True) as file:
+            width, height = file.size
+            # Of a PNG these data come last, and all of it would be decoded for them.
+            turned = file.format in _EXIF_FIRST and file.getexif().get(_ORIENTATION, 1) in _LYING
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DAMAGES):
+        return None
+    return (height, width) if turned else (width, height)
 
 
 def without_alpha(path: Path) -> bytes:
@@ -112,37 +153,54 @@ def write_masked(original: Path, painted: Path, target: BinaryIO) -> None:
 
 
 @contextmanager
-def opened(path: Path, name: str = "") -> Iterator["Image"]:
+def opened(path: Path, name: str = "", *, side: int | None = None) -> Iterator["Image"]:
     """A picture file, its size looked at before anything is decoded; to be decoded inside the `with`.
 
-    Raises: ImageError, also for what Pillow raises inside the `with`.
+    side: no more than that is needed of its longer side, so a JPEG may be decoded to a fraction of its size.
+    Raises: ImageError, also for what Pillow raises inside the `with`; Refused with 413, for one with too many pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
     name = name or path.name
     Image.init()
     try:
-        with Image.open(path, formats=[each for each in FORMATS if each in Image.OPEN]) as picture:
+        with _open(path, is_light=side is not None) as picture:
             width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise ImageError(f"{name}: {_too_many(f'{width}×{height}')}")
+            if side is not None and width * height <= MAX_JPEG_PIXELS and "progressive" not in picture.info:
+                picture.draft(None, (int(side * FAIR), int(side * FAIR)))
+            if picture.width * picture.height > MAX_PIXELS:
+                raise _too_many(name, f"{width}×{height}")
             yield picture
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name}: no picture of a kind that can be shown; expected PNG, JPEG, WebP or the like"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{name}: {_too_many('far more')}") from error
+        raise _too_many(name, "far more") from error
     except MemoryError as error:
         raise ImageError(f"{name}: there is not enough memory to open this picture") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError) as error:
-        # Pillow raises all of these for damaged files.
+    except _DAMAGES as error:
         raise ImageError(f"{name}: the picture is damaged and cannot be read ({error})"[:400]) from error
 
 
-def _too_many(size: str) -> str:
-    return (
-        f"pictures of up to {MAX_PIXELS:,} pixels can be changed here, this one has {size}; ask for the file as it is"
+def _open(path: Path, *, is_light: bool) -> "Image":
+    """A picture file. is_light: not all of it will be decoded, so a JPEG may be larger than Pillow takes for safe."""
+    from PIL import Image
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    if is_light:
+        with open(path, "rb") as file:
+            is_jpeg = file.read(len(_JPEG)) == _JPEG
+        if is_jpeg:
+            return JpegImageFile(path)
+    return Image.open(path, formats=[each for each in FORMATS if each in Image.OPEN])
+
+
+def _too_many(name: str, size: str) -> Refused:
+    return Refused(
+        413,
+        f"{name}: pictures of up to {MAX_PIXELS:,} pixels can be changed here, this one has {size}; "
+        "ask for the file as it is",
     )
 
 

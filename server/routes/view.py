@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import zlib
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -11,7 +12,11 @@ from server import keys
 from server.files import conditions, pictures
 from server.files.inert import INERT, disposition, type_of
 from server.files.user_files import find
+from server.requests.query import whole
 from server.requests.refusal import Refused
+
+SMALLEST, LARGEST = 16, 2048
+"""Pixels of the longer side of a preview. Without `size` it is as large as its picture."""
 
 
 async def view(request: web.Request) -> web.StreamResponse:
@@ -21,18 +26,30 @@ async def view(request: web.Request) -> web.StreamResponse:
     path = await asyncio.to_thread(
         find, folders, query.get("filename", ""), query.get("subfolder", ""), query.get("type") or "output"
     )
-    channel = query.get("channel", "rgba")
+    if "preview" in query or query.get("channel") in ("rgb", "a"):
+        return await made(request, path)
+    return await as_it_is(request, path)
+
+
+async def made(request: web.Request, path: Path) -> web.Response:
+    """A picture made from a file, if the client does not have it already. Raises: ImageError, Refused."""
+    query, side = request.query, whole(request, "size", least=SMALLEST)
+    if side is not None and side > LARGEST:
+        raise Refused(400, f"size: expected at most {LARGEST} pixels, got {side}")
+    asked = repr((query.get("preview"), query.get("channel"), side))
+    tag = f"{conditions.tag(await _found(path))}-{zlib.crc32(asked.encode('utf-8', 'replace')):x}"
+    headers = {**INERT, hdrs.ETAG: f'"{tag}"'}
+    if request.if_none_match is not None and any(each.value in ("*", tag) for each in request.if_none_match):
+        return web.Response(status=304, headers=headers)
     desk = request.app[pictures.DESK]
     if "preview" in query:
         # ComfyUI: the alpha that a channel asks for counts only when it was asked for.
-        data, type = await desk.work(pictures.preview, path, query["preview"], query.get("channel", ""))
-    elif channel == "rgb":
+        data, type = await desk.work(pictures.preview, path, query["preview"], query.get("channel", ""), side)
+    elif query["channel"] == "rgb":
         data, type = await desk.work(pictures.without_alpha, path), "image/png"
-    elif channel == "a":
-        data, type = await desk.work(pictures.alpha_only, path), "image/png"
     else:
-        return await as_it_is(request, path)
-    return web.Response(body=data, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
+        data, type = await desk.work(pictures.alpha_only, path), "image/png"
+    return web.Response(body=data, headers={**headers, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
 
 
 class PlainFile(web.FileResponse):
@@ -52,14 +69,18 @@ class WholeFile(PlainFile):
 
 async def as_it_is(request: web.Request, path: Path) -> web.FileResponse:
     """A file for a client: ranges, dates and all. Raises: Refused."""
-    try:
-        found = await asyncio.to_thread(path.stat)
-    except OSError as error:
-        raise Refused(404, f"there is no file {path.name!r} any more") from error
+    found = await _found(path)
     conditions.refuse(request, found)
     response = WholeFile if conditions.is_for_all(request, found) else PlainFile
     type = type_of(path.name)
     return response(path, headers={**INERT, hdrs.CONTENT_TYPE: type, **disposition(path.name, type)})
+
+
+async def _found(path: Path) -> os.stat_result:
+    try:
+        return await asyncio.to_thread(path.stat)
+    except OSError as error:
+        raise Refused(404, f"there is no file {path.name!r} any more") from error
 
 
 ROUTES = (web.get("/view", view),)

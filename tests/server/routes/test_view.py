@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import os
+import subprocess
+import sys
 import threading
 import zlib
 
@@ -359,7 +361,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(base, size):
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     (base / "output" / "a.png").write_bytes(data)
     status, _, body = ask(base, {"filename": "a.png", "preview": "webp"})
-    assert status == 400
+    assert status == 413
     assert b"pixels" in body
 
 
@@ -386,3 +388,88 @@ def test_a_name_that_leads_out_is_refused_without_the_servers_paths(base, query)
     error = json.loads(ask(base, query)[2])["error"]
     assert "'../x' leads out of the output folder" in error
     assert str(base) not in error
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [((400, 300), 100, (100, 75)), ((300, 400), 100, (75, 100)), ((40, 30), 100, (40, 30)), ((4000, 3), 16, (16, 1))],
+)
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
+def test_the_longer_side_of_a_preview_is_at_most_what_was_asked_for(base, name, size, side, expected):
+    save(base / "output" / name, size=size)
+    for preview in ("webp;80", "jpeg"):
+        status, _, body = ask(base, {"filename": name, "preview": preview, "size": str(side)})
+        assert (status, opened(body).size) == (200, expected)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_pictures_of_every_kind_are_shrunk(base, mode):
+    save(base / "output" / "a.png", mode=mode, size=(64, 32), colour=None if mode in ("P", "1") else 0)
+    status, _, body = ask(base, {"filename": "a.png", "preview": "webp", "size": "16"})
+    assert (status, opened(body).size) == (200, (16, 8))
+
+
+def test_a_shrunk_picture_keeps_its_colours_its_alpha_and_its_turn(base):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    save(base / "output" / "a.jpg", size=(400, 200), colour=(200, 30, 40), exif=turned, quality=95)
+    save(base / "output" / "b.png", mode="RGBA", size=(400, 200), colour=(200, 30, 40, 128))
+    photo = opened(ask(base, {"filename": "a.jpg", "preview": "jpeg;95", "size": "100"})[2])
+    assert photo.size == (50, 100)
+    assert all(abs(one - other) < 6 for one, other in zip(photo.getpixel((25, 50)), (200, 30, 40), strict=True))
+    clear = opened(ask(base, {"filename": "b.png", "preview": "webp;100", "size": "100"})[2])
+    assert clear.mode == "RGBA"
+    assert abs(clear.getpixel((50, 25))[3] - 128) < 3
+
+
+@pytest.mark.parametrize("size", ["15", "2049", "-1", "x", "1e9", "256.5"])
+def test_a_size_that_is_none_is_refused(base, size):
+    save(base / "output" / "a.png")
+    status, _, body = ask(base, {"filename": "a.png", "preview": "webp", "size": size})
+    assert status == 400
+    assert b"size" in body
+
+
+def test_a_preview_the_client_has_already_is_not_made_again(base):
+    save(base / "output" / "a.png", size=(64, 64))
+    query = {"filename": "a.png", "preview": "webp", "size": "32"}
+    _, first, _ = ask(base, query)
+    assert first["Cache-Control"] == "no-cache"
+    known = {"If-None-Match": first["ETag"]}
+    assert ask(base, query, headers=known)[0] == 304
+    assert ask(base, {**query, "size": "16"}, headers=known)[0] == 200
+    assert ask(base, {**query, "preview": "jpeg"}, headers=known)[0] == 200
+    save(base / "output" / "a.png", size=(64, 64), colour=(1, 2, 3))
+    assert ask(base, query, headers=known)[0] == 200
+
+
+def jpeg_header(width, height):
+    """A JPEG that says it has this size, and holds nothing."""
+    data = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(data, "JPEG")
+    found = bytearray(data.getvalue())
+    frame = found.index(b"\xff\xc0") + 5
+    found[frame : frame + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return bytes(found)
+
+
+def test_a_photograph_too_large_even_for_a_part_of_it_is_refused(base):
+    (base / "output" / "a.jpg").write_bytes(jpeg_header(65_000, 65_000))
+    status, _, body = ask(base, {"filename": "a.jpg", "preview": "webp", "size": "256"})
+    assert status == 413
+    assert b"pixels" in body
+
+
+@pytest.mark.slow
+def test_a_photograph_of_200_megapixels_is_shrunk_in_little_memory(base):
+    """In a process of its own, whose memory the system counts."""
+    Image.new("L", (20_000, 10_000), 30).save(base / "output" / "a.jpg", quality=50)
+    code = (
+        "import re, sys; from pathlib import Path; from server.files import pictures;"
+        "data, type = pictures.preview(Path(sys.argv[1]), 'webp;80', '', 256);"
+        "print(len(data), re.search('VmHWM: *\\t* *([0-9]+)', Path('/proc/self/status').read_text())[1])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, base / "output" / "a.jpg"], capture_output=True, check=True)
+    size, kilobytes = map(int, ran.stdout.split())
+    assert size > 0
+    assert kilobytes < 200 << 10
