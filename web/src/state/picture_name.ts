@@ -1,6 +1,6 @@
 /** A loaded picture as a widget's value names it: "folder/name.png [input]". No DOM. */
 
-import type { Picture } from "@/state/run";
+import type { Picture } from "./run";
 
 /** Returns: null for what names no file. Without a place in brackets it is in the input folder. */
 export function pictureNamed(value: unknown): Picture | null {

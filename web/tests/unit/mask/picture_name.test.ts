@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { nameOf, pictureNamed } from "@/panels/mask/reference";
+import { nameOf, pictureNamed } from "@/state/picture_name";
 
 describe("a loaded picture's name", () => {
   it("has a folder and a place, or is in the input folder", () => {

@@ -1,0 +1,194 @@
+/**
+ * The gallery's rows. Only those in sight (and the one with the focus) are in the page, at places that `rows.ts`
+ * computes, so that 20,000 pictures scroll like twenty.
+ */
+
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+
+import { pictureKey, type ShownPicture } from "@/state/lightbox";
+import { plural, t } from "@/texts/index";
+
+import { useFrame } from "@/panels/lightbox/use_zoom";
+import { dayInWords, localDay } from "@/panels/lightbox/words";
+import styles from "./Gallery.module.css";
+import { choose } from "./gallery_view";
+import { GalleryPicture } from "./GalleryPicture";
+import { columnsIn, heightOf, neighbour, type Row, rowOf, rowsBetween, rowsOf, scrollTo } from "./rows";
+
+/** A picture's menu, and where in the window. */
+export interface PictureMenu {
+  readonly picture: ShownPicture;
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface GalleryGridProps {
+  readonly pictures: readonly ShownPicture[];
+  readonly smallest: number;
+  readonly chosen: readonly string[];
+  readonly hasMore: boolean;
+  readonly isLoading: boolean;
+  readonly onNearEnd: () => void;
+  readonly onMenu: (menu: PictureMenu) => void;
+}
+
+const GAP = 8;
+const DAY_HEIGHT = 40;
+/** How much beyond the edges is drawn, in pixels, and how much further what comes next is asked for. */
+const MARGIN = 400;
+const AHEAD = 1600;
+
+export function GalleryGrid(props: GalleryGridProps) {
+  const { pictures, smallest, chosen, hasMore, isLoading, onNearEnd, onMenu } = props;
+  const [scroller, setScroller] = useState<HTMLDivElement | null>(null);
+  const frame = useFrame(scroller);
+  const [top, setTop] = useState(0);
+  const [today] = useState(() => localDay(Date.now()));
+  const [current, setCurrent] = useState<string | null>(null);
+
+  const { columns, size } = columnsIn((frame?.width ?? 320) - 2 * 12, smallest, GAP);
+  const rows = useMemo(() => {
+    const days = pictures.map((each) => localDay(each.modified ?? 0));
+    return rowsOf(days, { columns, rowHeight: size + GAP, dayHeight: DAY_HEIGHT });
+  }, [pictures, columns, size]);
+  useAnchor(scroller, rows, pictures);
+
+  const height = frame?.height ?? 0;
+  const total = heightOf(rows);
+  const isNearEnd = frame !== null && total - top - height < AHEAD;
+  useEffect(() => {
+    if (isNearEnd && hasMore && !isLoading) onNearEnd();
+  }, [isNearEnd, hasMore, isLoading, onNearEnd]);
+
+  const place = Math.max(
+    0,
+    pictures.findIndex((each) => pictureKey(each) === current),
+  );
+  const focusedRow = rowOf(rows, place);
+  const seen = rowsBetween(rows, top - MARGIN, top + height + MARGIN);
+  const drawn = focusedRow === null || seen.includes(focusedRow) ? seen : [...seen, focusedRow];
+
+  const goTo = useCallback(
+    (index: number) => {
+      const picture = pictures[index];
+      const row = rowOf(rows, index);
+      if (picture === undefined || row === null || scroller === null) return;
+      setCurrent(pictureKey(picture));
+      scroller.scrollTo({ top: scrollTo(row, scroller.scrollTop, scroller.clientHeight) });
+      requestAnimationFrame(() => scroller.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus());
+    },
+    [pictures, rows, scroller],
+  );
+
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
+    const index = indexOf(event.target);
+    const picture = index === null ? undefined : pictures[index];
+    if (index === null || picture === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === " ") choose(picture);
+    else if (["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) {
+      goTo(neighbour(rows, index, event.key, pictures.length));
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const onContextMenu = (event: MouseEvent<HTMLDivElement>) => {
+    const index = indexOf(event.target);
+    const picture = index === null ? undefined : pictures[index];
+    if (picture === undefined || !(event.target instanceof Element)) return;
+    event.preventDefault();
+    const box = event.target.getBoundingClientRect();
+    // From the keyboard it has no place of its own.
+    const isKeyboard = event.clientX === 0 && event.clientY === 0;
+    const at = isKeyboard ? { x: box.left + 12, y: box.bottom - 12 } : { x: event.clientX, y: event.clientY };
+    onMenu({ picture, ...at });
+  };
+
+  return (
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- keys and menu of the buttons inside
+    <div
+      ref={setScroller}
+      className={styles.scroller}
+      role="group"
+      aria-label={t("gallery.pictures")}
+      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+      onKeyDown={onKeyDown}
+      onContextMenu={onContextMenu}
+      onFocus={(event) => {
+        const picture = pictures[indexOf(event.target) ?? -1];
+        if (picture !== undefined) setCurrent(pictureKey(picture));
+      }}
+    >
+      <div className={styles.rows} style={{ height: total }}>
+        {drawn.map((row) =>
+          row.kind === "day" ? (
+            <h3 key={`day ${row.first}`} className={styles.day} style={{ transform: `translateY(${row.top}px)` }}>
+              {dayInWords(localDay(pictures[row.first]?.modified ?? 0), today)}
+              <span className={styles.dayCount}>{plural("gallery.count", row.count)}</span>
+            </h3>
+          ) : (
+            <div
+              key={`row ${row.first}`}
+              className={styles.row}
+              style={{
+                transform: `translateY(${row.top}px)`,
+                height: size,
+                gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
+              }}
+            >
+              {pictures.slice(row.first, row.end).map((picture, i) => (
+                <GalleryPicture
+                  key={pictureKey(picture)}
+                  picture={picture}
+                  index={row.first + i}
+                  isCurrent={row.first + i === place}
+                  isChosen={chosen.includes(pictureKey(picture))}
+                  onMenu={onMenu}
+                />
+              ))}
+            </div>
+          ),
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** What one looks at stays where it is when new pictures come in front. */
+function useAnchor(scroller: HTMLElement | null, rows: readonly Row[], pictures: readonly ShownPicture[]): void {
+  const before = useRef<{ key: string; offset: number } | null>(null);
+  useLayoutEffect(() => {
+    if (scroller === null) return undefined;
+    const anchor = before.current;
+    if (anchor !== null && scroller.scrollTop > 0) {
+      const row = rowOf(
+        rows,
+        pictures.findIndex((each) => pictureKey(each) === anchor.key),
+      );
+      if (row !== null) scroller.scrollTo({ top: row.top - anchor.offset });
+    }
+    const remember = () => {
+      const [row] = rowsBetween(rows, scroller.scrollTop, scroller.scrollTop + 1);
+      const picture = row === undefined ? undefined : pictures[row.first];
+      if (row === undefined || picture === undefined) return;
+      const top = rowOf(rows, row.first)?.top ?? row.top;
+      before.current = { key: pictureKey(picture), offset: top - scroller.scrollTop };
+    };
+    remember();
+    scroller.addEventListener("scroll", remember, { passive: true });
+    return () => scroller.removeEventListener("scroll", remember);
+  }, [scroller, rows, pictures]);
+}
+
+function indexOf(target: EventTarget): number | null {
+  const element = target instanceof Element ? target.closest("[data-index]") : null;
+  return element instanceof HTMLElement ? Number(element.dataset["index"]) : null;
+}

@@ -1,0 +1,38 @@
+/** What can be done with pictures by name: for menus, shortcuts and the command search. */
+
+import type { Command } from "@/state/commands";
+import { refresh, useGallery } from "@/state/gallery";
+import { comparePictures, openPicture } from "@/state/lightbox";
+import { toast } from "@/state/toasts";
+import { t } from "@/texts/index";
+
+import { expandGallery, useGalleryView } from "./gallery_view";
+
+export const lookCommands: readonly Command[] = [
+  {
+    id: "gallery.expand",
+    section: "view",
+    keys: ["Mod+Shift+KeyG"],
+    run: () => expandGallery(!useGalleryView.getState().isExpanded),
+  },
+  { id: "gallery.latest", section: "view", keys: [], run: () => withNewest(1, (pictures) => openPicture(pictures, 0)) },
+  {
+    id: "gallery.compare",
+    section: "view",
+    keys: [],
+    run: () =>
+      withNewest(2, ([newer, older]) => {
+        if (newer !== undefined && older !== undefined) comparePictures(older, newer);
+      }),
+  },
+];
+
+type Pictures = ReturnType<typeof useGallery.getState>["pictures"];
+
+/** Does something with the pictures, when there are at least `count`; says so when there are not. */
+async function withNewest(count: number, then: (pictures: Pictures) => void): Promise<void> {
+  await refresh();
+  const { pictures } = useGallery.getState();
+  if (pictures.length < count) toast("info", t("gallery.empty"));
+  else then(pictures);
+}

@@ -1,0 +1,145 @@
+/** Where one paints: the picture, the mask drawn over it, and the brush's outline. */
+
+import { useEffect, useId, useRef, useState } from "react";
+
+import type { Zoom } from "@/panels/lightbox/use_zoom";
+import { PIXELATED_FROM } from "@/panels/lightbox/zoom";
+import { t } from "@/texts/index";
+import { classes } from "@/ui/class_names";
+
+import { useBrush } from "./brush_settings";
+import styles from "./Mask.module.css";
+import { MaskPicture } from "./mask_picture";
+import type { MaskPainter } from "./painter";
+import { usePainting } from "./use_painting";
+
+export interface MaskStageProps {
+  readonly painter: MaskPainter;
+  readonly address: string;
+  readonly zoom: Zoom;
+}
+
+export function MaskStage({ painter, address, zoom }: MaskStageProps) {
+  const { tool, size, softness, look, opacity } = useBrush();
+  const help = useId();
+  const canvas = useDrawn(painter, zoom, look === "overlay" ? RED : WHITE);
+  const painting = usePainting(painter, zoom);
+  const { cursor, corner } = painting;
+  const { setFrame, view } = zoom;
+  const { width, height } = painter.mask;
+  const place =
+    view === null ? null : { width, height, transform: `translate(${view.x}px, ${view.y}px) scale(${view.scale})` };
+  const pixelated = view !== null && view.scale > PIXELATED_FROM && styles.pixelated;
+  return (
+    <>
+      {/* eslint-disable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions, jsx-a11y/no-autofocus -- it is painted on by keys too, and what one came for */}
+      <div
+        ref={setFrame}
+        role="application"
+        aria-label={t("mask.stage")}
+        aria-roledescription={t("mask.stage_role")}
+        aria-describedby={help}
+        tabIndex={0}
+        autoFocus
+        className={styles.frame}
+        data-tool={tool}
+        onContextMenu={(event) => event.preventDefault()}
+        onKeyDown={painting.onKeyDown}
+        onKeyUp={painting.onKeyUp}
+        onBlur={painting.onBlur}
+        {...painting.pointers}
+      >
+        {place !== null && look === "overlay" && (
+          <img className={classes(styles.picture, pixelated)} style={place} src={address} alt="" draggable={false} />
+        )}
+        {place !== null && look === "mask" && <div className={styles.black} style={place} />}
+        <canvas ref={canvas} className={styles.canvas} style={{ opacity: look === "overlay" ? opacity : 1 }} />
+        {view !== null && cursor !== null && tool !== "rectangle" && tool !== "hand" && (
+          <BrushOutline
+            x={view.x + cursor.x * view.scale}
+            y={view.y + cursor.y * view.scale}
+            size={size * view.scale}
+            inner={1 - softness}
+          />
+        )}
+        {view !== null && cursor !== null && tool === "rectangle" && (
+          <>
+            <span
+              className={styles.cross}
+              style={{
+                transform: `translate(${view.x + cursor.x * view.scale}px, ${view.y + cursor.y * view.scale}px)`,
+              }}
+            />
+            {corner !== null && (
+              <span
+                className={styles.rectangle}
+                style={{
+                  left: view.x + Math.min(corner.x, cursor.x) * view.scale,
+                  top: view.y + Math.min(corner.y, cursor.y) * view.scale,
+                  width: Math.abs(corner.x - cursor.x) * view.scale,
+                  height: Math.abs(corner.y - cursor.y) * view.scale,
+                }}
+              />
+            )}
+          </>
+        )}
+      </div>
+      {/* eslint-enable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions, jsx-a11y/no-autofocus */}
+      <span id={help} className={styles.help}>
+        {t("mask.help")}
+      </span>
+      <span className={styles.help} aria-live="polite">
+        {cursor === null ? "" : t("mask.at", { x: Math.round(cursor.x), y: Math.round(cursor.y) })}
+      </span>
+    </>
+  );
+}
+
+/** Of the overlay: seen on skin, sky and leaves alike. In the black and white look what is masked is white. */
+const RED = "#ff2d20";
+const WHITE = "#ffffff";
+
+function useDrawn(painter: MaskPainter, { view, frame }: Zoom, color: string) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [picture] = useState(() => new MaskPicture());
+  useEffect(() => {
+    let next = 0;
+    const draw = () => {
+      if (canvas.current === null || view === null || frame === null) return;
+      picture.draw(canvas.current, painter.mask, view, frame, color, painter.takeChanged());
+    };
+    const drawSoon = () => {
+      cancelAnimationFrame(next);
+      next = requestAnimationFrame(draw);
+    };
+    drawSoon();
+    const stop = painter.subscribe(drawSoon);
+    return () => {
+      stop();
+      cancelAnimationFrame(next);
+    };
+  }, [painter, picture, view, frame, color]);
+  return canvas;
+}
+
+interface BrushOutlineProps {
+  readonly x: number;
+  readonly y: number;
+  readonly size: number;
+  /** Which part of it is full strength. */
+  readonly inner: number;
+}
+
+function BrushOutline({ x, y, size, inner }: BrushOutlineProps) {
+  const shown = Math.max(4, size);
+  return (
+    <span
+      className={styles.brush}
+      style={{ width: shown, height: shown, transform: `translate(${x - shown / 2}px, ${y - shown / 2}px)` }}
+    >
+      {shown > 16 && inner < 0.98 && (
+        <span className={styles.inner} style={{ width: `${inner * 100}%`, height: `${inner * 100}%` }} />
+      )}
+    </span>
+  );
+}

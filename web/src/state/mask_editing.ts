@@ -1,0 +1,51 @@
+/** Whose picture the mask editor has open, and how the painted one comes back to its node. */
+
+import { create } from "zustand";
+
+import { type Document, graphAt, type NodeId, type Path } from "@/graph/document";
+import { changeNode, inGraph, patched } from "@/graph/edits/graph_change";
+
+import { nameOf, pictureNamed } from "./picture_name";
+import type { Picture } from "./run";
+import { edit, tabOfDocument } from "./workbench";
+
+/** The widget that names the picture: `input` of a node in the graph that `path` leads to. */
+export interface MaskTarget {
+  readonly documentId: string;
+  readonly path: Path;
+  readonly node: NodeId;
+  readonly input: string;
+}
+
+export const useMaskEditing = create<{ readonly target: MaskTarget | null }>()(() => ({ target: null }));
+
+export function openMaskEditor(target: MaskTarget): void {
+  if (pictureOf(target) !== null) useMaskEditing.setState({ target });
+}
+
+export function closeMaskEditor(): void {
+  useMaskEditing.setState({ target: null });
+}
+
+/** The picture that is loaded there; null when there is none, or no such node (any more). */
+export function pictureOf({ documentId, path, node, input }: MaskTarget): Picture | null {
+  const document = tabOfDocument(documentId)?.history.present;
+  const graph = document === undefined ? null : graphAt(document, path);
+  return pictureNamed(graph?.nodes.get(node)?.values[input]);
+}
+
+/** Loads another picture there: one undoable edit. Returns: whether the node is still there. */
+export function loadMasked(target: MaskTarget, picture: Picture): boolean {
+  const tab = tabOfDocument(target.documentId);
+  if (tab === null || pictureOf(target) === null) return false;
+  edit("edit.mask", (document) => withValue(document, target, nameOf(picture)), { tab: tab.id });
+  return true;
+}
+
+function withValue(document: Document, { path, node, input }: MaskTarget, value: string): Document {
+  const graph = graphAt(document, path);
+  if (graph === null) return document;
+  return inGraph(document, graph.id, (each) =>
+    changeNode(each, node, (found) => patched(found, { values: { ...found.values, [input]: value } })),
+  );
+}
