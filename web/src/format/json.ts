@@ -55,7 +55,7 @@ export function stringify(value: Value, indent?: number): string {
 
 function tooLarge(size: number): Reason {
   const [given, limit] = [Math.ceil(size / 1e6), MAX_BYTES / 1e6];
-  return reason("reason.file_too_large", { size: given, limit });
+  return reason("reason.file_too_many_bytes", { size: given, limit });
 }
 
 /** undefined where the text is not JSON. */

@@ -290,4 +290,36 @@ export const en = {
   "reason.too_small": "{input} is {value}; at least {min} is needed.",
   "reason.type_mismatch": "{given} does not fit into {wanted}.",
   "reason.unknown_type": "The server does not know “{type}”. The plugin that brings it may be missing.",
+
+  // ---- reasons (format: files)
+  "reason.file_empty": "This is empty. A workflow is JSON, or a picture that carries one.",
+  "reason.file_links_no_list": "The file’s links are not a list. It may be damaged.",
+  "reason.file_mended_links": "Links that led nowhere were removed: {count}.",
+  "reason.file_mended_node_ids": "Nodes whose id another node has were left out: {count}.",
+  "reason.file_mended_nodes": "Entries that are no nodes (without id or type) were left out: {count}.",
+  "reason.file_mended_shared_links": "Links that several inputs shared were given to each: {count}.",
+  "reason.file_mended_subgraphs": "Sub-graphs without nodes were left out: {count}.",
+  "reason.file_nested_too_deeply": "This JSON is nested too deeply; at most {limit} levels can be read.",
+  "reason.file_new_ids": "Nodes from inside sub-graphs were given new numbers: {count}.",
+  "reason.file_no_workflow":
+    "This is JSON, but no workflow: {found}. A workflow has a list of nodes, or nodes with a class_type.",
+  "reason.file_node_without_type": "A node of this workflow has no id or no type.",
+  "reason.file_not_json": "This is not JSON: line {line}, column {column}. The file may be cut short.",
+  "reason.file_not_text": "This is neither text nor a PNG, WebP or JPEG picture.",
+  "reason.file_odd_group": "The group node “{name}” is damaged; save the workflow again in the editor that made it.",
+  "reason.file_of_no_kind":
+    "“{name}” is no workflow. Workflows are JSON files, or PNG, WebP and JPEG pictures that carry one.",
+  "reason.file_picture_without_workflow":
+    "This picture carries no workflow: none was saved in it, or another program removed it.",
+  "reason.file_subgraph_in_itself": "The sub-graph “{name}” contains itself. Take one of the two out.",
+  "reason.file_too_many_bytes": "This has {size} MB; a workflow of at most {limit} MB can be read.",
+  "reason.file_too_many_nodes": "This workflow has more than {limit} nodes that run. Split it.",
+  "reason.file_too_many_subgraphs":
+    "Too many sub-graphs, or sub-graphs too deep in one another, at “{name}”. Use fewer.",
+  "reason.file_unknown_type": "Node {node}: unknown type {type}, perhaps of a plugin.",
+  "reason.file_unknown_types":
+    "Unknown node types, kept as they are: {types}. The plugins that bring them may be missing.",
+  "reason.file_values_without_names":
+    "Node {node}: unknown type {type}. Its {count} values have no names and are not sent.",
+  "reason.file_without_nodes": "This is no workflow of an editor: it has no list of nodes.",
 } as const;
