@@ -1,6 +1,6 @@
 /**
  * Every component of the kit and every widget on one page, to look at while drawing them: `npx vite`, then
- * /tests/gallery/?theme=light. No part of what is built.
+ * /tests/gallery/?theme=light, or ?show=widgets. No part of what is built.
  */
 
 import "@fontsource-variable/inter";
@@ -14,17 +14,18 @@ import { createRoot } from "react-dom/client";
 import { setLanguage } from "@/texts/index";
 
 import { Kit } from "./Kit";
+import { prepareWidgets, Widgets } from "./Widgets";
 
 const asked = new URLSearchParams(location.search);
 document.documentElement.dataset["theme"] = asked.get("theme") ?? "dark";
 setLanguage(asked.get("language") ?? "en");
+const isWidgets = asked.get("show") === "widgets";
+if (isWidgets) prepareWidgets();
 const place = document.getElementById("root");
 if (place !== null) {
   createRoot(place).render(
     <StrictMode>
-      <div style={{ height: "100%", overflow: "auto" }}>
-        <Kit />
-      </div>
+      <div style={{ height: "100%", overflow: "auto" }}>{isWidgets ? <Widgets /> : <Kit />}</div>
     </StrictMode>,
   );
 }

@@ -1,0 +1,192 @@
+/** A list to choose from, with a search above it. Of thousands of rows only those in sight are in the page. */
+
+import { Check, Search } from "lucide-react";
+import { type KeyboardEvent, useId, useMemo, useRef, useState } from "react";
+
+import { sameValue, type Value } from "@/graph/value";
+import { t } from "@/texts/index";
+import { classes } from "@/ui/class_names";
+import { Icon } from "@/ui/Icon";
+
+import styles from "./Choice.module.css";
+import { type ChoiceRow, type ListRow, rowsOf } from "./choices";
+
+export interface ChoiceListProps {
+  readonly label: string;
+  readonly choices: readonly Value[];
+  readonly chosen: readonly Value[];
+  readonly onChoose: (value: Value) => void;
+  /** Whether a text that is not among the choices may be taken as it is; null: it may not. */
+  readonly mayTake: (text: string) => boolean;
+  readonly width: number;
+}
+
+/** Rows drawn beyond what is in sight, so that fast scrolling shows no gaps. */
+const SPARE_ROWS = 8;
+
+export function ChoiceList({ label, choices, chosen, onChoose, mayTake, width }: ChoiceListProps) {
+  const [query, setQuery] = useState("");
+  const [scroll, setScroll] = useState<{ readonly top: number; readonly height: number }>({ top: 0, height: 400 });
+  const list = useRef<HTMLDivElement>(null);
+  const id = useId();
+  const rows = useMemo(() => rowsOf(choices, chosen, query), [choices, chosen, query]);
+  const [active, setActive] = useState(() => firstOf(rows, chosen));
+  const rowHeight = useMemo(() => 1.75 * parseFloat(getComputedStyle(document.documentElement).fontSize), []);
+
+  const show = (place: number): void => {
+    setActive(place);
+    const box = list.current;
+    if (box === null) return;
+    const top = place * rowHeight;
+    if (top < box.scrollTop) box.scrollTop = Math.max(0, top - rowHeight);
+    else if (top + rowHeight * 1.5 > box.scrollTop + box.clientHeight) {
+      box.scrollTop = top + rowHeight * 1.5 - box.clientHeight;
+    }
+  };
+  const take = (): void => {
+    const row = rows[active];
+    if (row?.kind === "choice") onChoose(row.value);
+    else if (query.trim() !== "" && mayTake(query.trim())) onChoose(query.trim());
+  };
+  const press = (event: KeyboardEvent): void => {
+    const to = placeAfter(event.key, active, rows, Math.max(1, Math.floor(scroll.height / rowHeight) - 1));
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Enter") take();
+    else if (to === null) return;
+    else show(to);
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const first = Math.max(0, Math.floor(scroll.top / rowHeight) - SPARE_ROWS);
+  const last = Math.min(rows.length, Math.ceil((scroll.top + scroll.height) / rowHeight) + SPARE_ROWS);
+  return (
+    <div className={styles.panel} style={{ ["--anchor-width" as string]: `${width}px` }}>
+      <label className={styles.search}>
+        <Icon icon={Search} />
+        <input
+          role="combobox"
+          // The popover gives the focus to the first thing in it, which is this.
+          aria-label={t("widget.search_choices", { label })}
+          aria-expanded
+          aria-autocomplete="list"
+          aria-controls={id}
+          {...(rows[active] === undefined ? {} : { "aria-activedescendant": `${id}-${active}` })}
+          placeholder={t("widget.search")}
+          value={query}
+          spellCheck={false}
+          autoComplete="off"
+          onChange={(event) => {
+            setQuery(event.target.value);
+            setActive(0);
+            if (list.current !== null) list.current.scrollTop = 0;
+          }}
+          onKeyDown={press}
+        />
+      </label>
+      <div
+        ref={(element) => {
+          const isNew = list.current === null && element !== null;
+          list.current = element;
+          if (isNew) element.scrollTop = Math.max(0, (active - 4) * rowHeight);
+        }}
+        id={id}
+        role="listbox"
+        aria-label={label}
+        tabIndex={-1}
+        className={styles.list}
+        onScroll={({ currentTarget }) =>
+          setScroll({ top: currentTarget.scrollTop, height: currentTarget.clientHeight })
+        }
+      >
+        <div className={styles.rows} role="presentation" style={{ height: rows.length * rowHeight }}>
+          {rows.slice(first, last).map((row, i) => (
+            <ListItem
+              key={first + i}
+              id={`${id}-${first + i}`}
+              row={row}
+              place={first + i}
+              count={rows.length}
+              top={(first + i) * rowHeight}
+              isActive={first + i === active}
+              isChosen={row.kind === "choice" && chosen.some((each) => sameValue(each, row.value))}
+              onPoint={setActive}
+              onChoose={onChoose}
+            />
+          ))}
+        </div>
+        {rows.length === 0 && <p className={styles.none}>{emptyText(query, choices.length, mayTake)}</p>}
+      </div>
+    </div>
+  );
+}
+
+interface ListItemProps {
+  readonly id: string;
+  readonly row: ListRow;
+  readonly place: number;
+  readonly count: number;
+  readonly top: number;
+  readonly isActive: boolean;
+  readonly isChosen: boolean;
+  readonly onPoint: (place: number) => void;
+  readonly onChoose: (value: Value) => void;
+}
+
+function ListItem({ id, row, place, count, top, isActive, isChosen, onPoint, onChoose }: ListItemProps) {
+  if (row.kind === "folder") {
+    return (
+      <div role="presentation" className={classes(styles.row, styles.folder)} style={{ top }}>
+        {row.label}
+      </div>
+    );
+  }
+  return (
+    // oxlint-disable-next-line jsx-a11y/click-events-have-key-events -- the search field has the keys
+    <div
+      id={id}
+      role="option"
+      tabIndex={-1}
+      aria-selected={isChosen}
+      aria-setsize={count}
+      aria-posinset={place + 1}
+      title={row.label}
+      className={classes(styles.row, isActive && styles.active)}
+      style={{ top }}
+      onPointerMove={() => onPoint(place)}
+      onPointerDown={(event) => event.preventDefault()}
+      onClick={() => onChoose(row.value)}
+    >
+      <span className={styles.check}>{isChosen && <Icon icon={Check} />}</span>
+      <span className={styles.name}>{highlighted(row)}</span>
+      {row.isMissing && <span className={styles.missing}>{t("widget.missing_choice")}</span>}
+    </div>
+  );
+}
+
+function highlighted({ label, matches }: ChoiceRow) {
+  if (matches.size === 0) return label;
+  // Letters of a label never change their places: the place is the key.
+  return [...label].map((letter, i) => (matches.has(i) ? <b key={`${i}`}>{letter}</b> : letter));
+}
+
+function firstOf(rows: readonly ListRow[], chosen: readonly Value[]): number {
+  const [value] = chosen;
+  const place = rows.findIndex((row) => row.kind === "choice" && value !== undefined && sameValue(row.value, value));
+  return place >= 0 ? place : rows.findIndex((row) => row.kind === "choice");
+}
+
+/** The place that a key leads to, over folders; null for keys that lead nowhere. */
+function placeAfter(key: string, active: number, rows: readonly ListRow[], page: number): number | null {
+  const steps: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page };
+  const step = steps[key];
+  if (step === undefined || rows.length === 0) return null;
+  const direction = Math.sign(step);
+  let place = Math.min(rows.length - 1, Math.max(0, active + step));
+  while (rows[place]?.kind === "folder") place += direction;
+  return rows[place] === undefined ? active : place;
+}
+
+function emptyText(query: string, choices: number, mayTake: (text: string) => boolean): string {
+  if (query.trim() !== "" && mayTake(query.trim())) return t("widget.take_text", { text: query.trim() });
+  return t(choices === 0 ? "widget.no_choices" : "widget.no_match");
+}
