@@ -17,7 +17,7 @@ from engine.workers.messages import BadFrame, unpack
 from engine.workers.outside.pool import End, Listener, Pool, Task
 from server.chronicle import PATIENCE, Chronicle, Torn
 from server.events.hub import Hub
-from server.jobs.job import Item, Job, State
+from server.jobs.job import Brief, Item, Job, State
 from server.jobs.store import JobGone, Jobs
 from server.node_types import NodeTypes
 from server.watching.metrics import Tally
@@ -73,6 +73,8 @@ class Dispatcher(Listener):
         self._active: dict[str, _Active] = {}
         self._starting: set[str] = set()
         self._unwanted: set[str] = set()
+        # What is being moved could be neither moved nor withdrawn, and whoever asked for that would be told no.
+        self._reordering = asyncio.Lock()
         self._ready = asyncio.Event()
         self._handing_out: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -111,7 +113,8 @@ class Dispatcher(Listener):
 
     async def withdraw(self, jobs: Sequence[str] | None) -> list[str]:
         """Takes waiting jobs out of the queue (None: all). Returns: those it took."""
-        taken = await self._jobs.withdraw(jobs)
+        async with self._reordering:
+            taken = await self._jobs.withdraw(jobs)
         for job in taken:
             self._tally.job_ended(State.CANCELLED, None, None, None)
             # ComfyUI: its client is told nothing but the number; an end mark would seem to be that of what runs.
@@ -120,6 +123,14 @@ class Dispatcher(Listener):
         if taken:
             self._hub.status(self._jobs.remaining)
         return taken
+
+    async def move(self, job: str, before: str | None) -> Brief:
+        """A waiting job runs before another, or (None) after all that wait. Raises: JobGone."""
+        async with self._reordering:
+            moved = await self._jobs.move(job, before)
+        self._hub.status(self._jobs.remaining)
+        self.wake()  # it may have been looked for while it was moved
+        return moved
 
     def running(self, client_id: str) -> str | None:
         """The node on the screen that runs now for a client; None when nothing of theirs runs."""

@@ -45,6 +45,25 @@ class Numbering:
         self._number += 1
         return exact(-number if new.front else number)
 
+    def in_front_of(self, first: float) -> float:
+        """A number before this one, the first that waits; as a new job with `front` would get it."""
+        number = self._number
+        self._number += 1
+        return exact(min(-number, math.floor(first) - 1))
+
+    def behind(self, last: float) -> float:
+        """A number behind this one, the last that waits; new jobs come after it."""
+        number = max(self._number, math.floor(last) + 1)
+        if number < EXACT:
+            self._number = number + 1
+        return exact(number)
+
+    def anew(self, count: int) -> range:
+        """So many numbers in a row."""
+        first = self._number
+        self._number += count
+        return range(first, first + count)
+
     def go_on_from(self, numbers: Iterable[float]) -> None:
         """Counts on after these, so that what comes now is behind them, or with `front` before them."""
         highest = max((abs(number) for number in numbers), default=-1)

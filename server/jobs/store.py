@@ -26,6 +26,7 @@ from server.jobs.refusals import JobConflict as JobConflict
 from server.jobs.refusals import JobGone as JobGone
 from server.jobs.refusals import NotStored as NotStored
 from server.jobs.refusals import Unreadable
+from server.jobs.reordering import renumbered
 from server.jobs.retention import Retention as Retention
 from server.jobs.writer import Writer
 from server.jobs.writes import Known, Write
@@ -200,6 +201,20 @@ class Jobs:
         await self._move(self._resting(job), brief, write)
         return State.WAITING
 
+    async def move(self, job: str, before: str | None) -> Brief:
+        """A waiting job will run before another waiting one, or (None) after all that wait now.
+
+        Raises: JobGone, when one of both does not wait.
+        """
+        entry = self._waiting(job)
+        if before == job:
+            return entry.brief
+        others = [each.brief for each in self._queue.ready() if each is not entry]
+        place = len(others) if before is None else others.index(self._waiting(before).brief)
+        numbers = renumbered(entry.brief, others, place, self._numbering)
+        await self._renumber([(self._waiting(each), number) for each, number in numbers.items()])
+        return entry.brief
+
     async def withdraw(self, jobs: Sequence[str] | None, *, listed: bool = False) -> list[str]:
         """Cancels waiting jobs (None: all of them). Returns: those it cancelled. listed: show them in /history.
 
@@ -351,6 +366,26 @@ class Jobs:
         if entry is None or entry.is_moving:
             raise JobGone(f"job {job}: expected one that waits or runs, got one that has ended or is about to change")
         return entry
+
+    def _waiting(self, job: str) -> Entry:
+        """The entry of a job that could be started now. Raises: JobGone."""
+        entry = self._queue.find(job)
+        if entry is None or not entry.is_ready:
+            raise JobGone(f"job {job} does not wait any more: it runs, has ended or is about to begin")
+        return entry
+
+    def _renumber(self, changes: Sequence[tuple[Entry, float]]) -> asyncio.Future[Any]:
+        """Gives waiting jobs other numbers, all or none. Nobody else may change them meanwhile."""
+        moved = [(entry, replace(entry.brief, number=number)) for entry, number in changes]
+        for entry, _ in moved:
+            entry.is_moving = True
+        write = Write(changes=[(writes.NUMBER, (brief.number, brief.sequence)) for _, brief in moved])
+        write.settle = partial(self._renumbered, moved)
+        return self._put(write)
+
+    def _renumbered(self, moved: Sequence[tuple[Entry, Brief]], write: Write) -> None:
+        for entry, brief in moved:
+            self._queue.settle(entry, entry.brief if write.error is not None else brief)
 
     def _move(self, entry: Entry, brief: Brief | None, write: Write) -> asyncio.Future[Any]:
         """Writes a change of state; from now on nobody else may change it. brief: what it becomes; None: it ends."""

@@ -31,6 +31,7 @@ START = (
 )
 FIRST = "UPDATE job SET first_event = coalesce(first_event, ?) WHERE sequence = ?"
 WAIT = "UPDATE job SET state = 'waiting', interruptions = ? WHERE sequence = ?"
+NUMBER = "UPDATE job SET number = ? WHERE sequence = ?"
 INTERRUPT = "UPDATE job SET interruptions = ? WHERE sequence = ?"
 END = (
     "UPDATE job SET state = ?, ended = ?, end_order = ?, cause = ?, is_listed = ?,"

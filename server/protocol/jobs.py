@@ -145,6 +145,18 @@ class JobPage(TypedDict):
     pagination: Pagination
 
 
+class JobMove(TypedDict):
+    """The body of POST /api/jobs/{id}/move: the waiting job to run before, or null for the end of the queue."""
+
+    before: str | None
+
+
+class JobMoved(TypedDict):
+    """The answer to it; lower priorities run first."""
+
+    priority: float
+
+
 class JobsCancelled(TypedDict):
     """The answer of POST /api/jobs/{id}/cancel; false when there was nothing left to cancel."""
 

@@ -1,14 +1,14 @@
-"""/api/jobs: jobs in every state, by page or one by one, and how to cancel them."""
+"""/api/jobs: jobs in every state, by page or one by one, and how to cancel and reorder them."""
 
 from aiohttp import web
 
 from server import keys
 from server.jobs.job import Job
-from server.jobs.store import Query
+from server.jobs.store import JobGone, Query
 from server.prompts.job_json import STATUSES, detailed, listed
 from server.prompts.submission import is_id
-from server.protocol.jobs import JobPage, JobsCancelled, Pagination
-from server.requests import query, reply
+from server.protocol.jobs import JobMoved, JobPage, JobsCancelled, Pagination
+from server.requests import fields, query, reply
 from server.requests.body import read_object
 from server.requests.fields import BadField
 from server.requests.refusal import Refused
@@ -65,6 +65,20 @@ async def cancel_several(request: web.Request) -> web.Response:
     return await _cancel(request, wanted)
 
 
+async def move(request: web.Request) -> web.Response:
+    """Has a waiting job run before another one, or last."""
+    job = request.match_info["id"]
+    sent = await read_object(request)
+    before = fields.text(sent, "before")
+    if await request.app[keys.JOBS].state(job) is None:
+        raise Refused(404, "Job not found")
+    try:
+        moved = await request.app[keys.DISPATCHER].move(job, before)
+    except JobGone as error:
+        raise Refused(409, f"{error}; only what waits can change its place") from error
+    return reply.short(JobMoved(priority=moved.number))
+
+
 async def _cancel(request: web.Request, wanted: list[str]) -> web.Response:
     cancelled = await request.app[keys.DISPATCHER].cancel(wanted)
     answer: JobsCancelled = {"cancelled": bool(cancelled)}
@@ -83,4 +97,5 @@ API_ROUTES = (
     web.post("/api/jobs/cancel", cancel_several),
     web.get("/api/jobs/{id}", show_one),
     web.post("/api/jobs/{id}/cancel", cancel),
+    web.post("/api/jobs/{id}/move", move),
 )

@@ -9,8 +9,10 @@ import pytest
 
 from server import keys
 from server.jobs.job import Output, State
+from server.protocol import jobs as protocol
 from tests.server.client import Client, post
 from tests.server.quiet import PROMPT, quiet, run
+from tests.server.shapes import misfit
 
 
 async def listed(client: Client, query: str = "") -> dict[str, Any]:
@@ -241,5 +243,71 @@ def test_ids_that_are_none_cancel_nothing(tmp_path: Path) -> None:
                 assert body["invalid_ids"] == ["nobody", 5]
                 assert "job_ids" in body["error"]
             assert client.app[keys.JOBS].remaining == 1
+
+    asyncio.run(scenario())
+
+
+async def moved(client: Client, job: str, before: object, status: int = 200) -> dict[str, Any]:
+    async with client.post(f"/api/jobs/{job}/move", json={"before": before}) as answer:
+        assert answer.status == status, await answer.text()
+        found: dict[str, Any] = await answer.json()
+        return found
+
+
+async def order(client: Client) -> list[str]:
+    async with client.get("/queue") as answer:
+        return [item[1] for item in (await answer.json())["queue_pending"]]
+
+
+def test_a_waiting_job_gets_another_place_and_everybody_hears_of_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with quiet(tmp_path) as client:
+            first, second, third = [await post(client, PROMPT) for _ in range(3)]
+            async with client.ws_connect("/ws?clientId=me") as socket:
+                await socket.receive_json()
+                answer = await moved(client, third, first)
+                told = await socket.receive_json(timeout=10)
+            assert told == {"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 3}}}}
+            assert misfit(answer, protocol.JobMoved) is None
+            assert await order(client) == [third, first, second]
+            found = {each["id"]: each["priority"] for each in (await listed(client))["jobs"]}
+            assert found[third] == answer["priority"] < found[first]
+            await moved(client, third, None)
+            assert await order(client) == [first, second, third]
+
+    asyncio.run(scenario())
+
+
+def test_what_does_not_wait_cannot_be_moved(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with quiet(tmp_path) as client:
+            ids = await one_of_each(client)
+            unknown = str(uuid.uuid4())
+            assert (await moved(client, unknown, None, 404))["error"] == "Job not found"
+            for name in ("completed", "failed", "cancelled", "in_progress"):
+                for job, before in ((ids[name], None), (ids["pending"], ids[name])):
+                    said = await moved(client, job, before, 409)
+                    assert "does not wait any more" in said["error"]
+            await moved(client, ids["pending"], unknown, 409)
+            await moved(client, ids["pending"], 5, 400)
+
+    asyncio.run(scenario())
+
+
+def test_all_that_wait_are_cleared_also_while_they_are_moved(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with quiet(tmp_path) as client:
+            jobs = [await post(client, PROMPT) for _ in range(20)]
+
+            async def clear() -> None:
+                async with client.post("/queue", json={"clear": True}) as answer:
+                    assert answer.status == 200
+
+            async def move(job: str) -> None:
+                async with client.post(f"/api/jobs/{job}/move", json={"before": None}) as answer:
+                    assert answer.status in (200, 409)
+
+            await asyncio.gather(*[move(each) for each in jobs[:10]], clear(), *[move(each) for each in jobs[10:]])
+            assert await order(client) == []
 
     asyncio.run(scenario())

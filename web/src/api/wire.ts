@@ -329,6 +329,16 @@ export interface JobPage {
   readonly pagination: Pagination;
 }
 
+/** The body of POST /api/jobs/{id}/move: the waiting job to run before, or null for the end of the queue. */
+export interface JobMove {
+  readonly before: string | null;
+}
+
+/** The answer to it; lower priorities run first. */
+export interface JobMoved {
+  readonly priority: number;
+}
+
 /** The answer of POST /api/jobs/{id}/cancel; false when there was nothing left to cancel. */
 export interface JobsCancelled {
   readonly cancelled: boolean;
