@@ -102,6 +102,7 @@ export class Socket {
     ws.addEventListener("message", (event) => {
       if (ws === this.ws) this.hear(event.data);
     });
+    ws.addEventListener("error", () => undefined); // its close says the same
     ws.addEventListener("close", () => {
       clearTimeout(patience);
       this.lose(ws);
