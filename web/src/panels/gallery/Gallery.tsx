@@ -17,7 +17,7 @@ export function Gallery({ onClose }: { readonly onClose?: (() => void) | undefin
   const actions = <IconButton icon={Maximize2} label={t("gallery.expand")} onPress={() => expandGallery(true)} />;
   return (
     <Panel title={t("gallery.title")} actions={actions} onClose={onClose}>
-      {isExpanded ? <p className={styles.elsewhere}>{t("gallery.in_window")}</p> : <GalleryBody smallest={104} />}
+      {isExpanded ? <p className={styles.elsewhere}>{t("gallery.in_window")}</p> : <GalleryBody smallest={88} />}
     </Panel>
   );
 }

@@ -1,7 +1,7 @@
 /** Two pictures, one over the other with a line to drag between them, or side by side; zoomed and moved together. */
 
 import { ArrowLeftRight, Columns2, ImageOff, SquareSplitHorizontal } from "lucide-react";
-import { type KeyboardEvent, useState } from "react";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 
 import { closeCompare, pictureKey, type ShownPicture, swapCompared, useLightbox } from "@/state/lightbox";
 import { t } from "@/texts/index";
@@ -84,6 +84,10 @@ function Sized({ one, other, sizes, mode }: SizedProps) {
   const zoom = useZoom(shared, `${mode} ${[pictureKey(one), pictureKey(other)].toSorted().join(" ")}`, {
     panes: mode === "beside" ? 2 : 1,
   });
+  const stage = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (mode === "beside") stage.current?.focus({ preventScroll: true });
+  }, [mode]);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === "x" || event.key === "X") swapCompared();
     else if (!zoom.onKey(event)) return;
@@ -106,7 +110,7 @@ function Sized({ one, other, sizes, mode }: SizedProps) {
   const { frame, view, setFrame } = zoom;
   return (
     // eslint-disable-next-line jsx-a11y/no-static-element-interactions -- shortcuts of what is inside
-    <div className={styles.stage} onKeyDown={onKeyDown}>
+    <div ref={stage} className={styles.stage} tabIndex={-1} onKeyDown={onKeyDown}>
       {mode === "beside" ? (
         <div className={styles.beside} {...zoom.pointers}>
           <div ref={setFrame} key="beside" className={styles.frame}>

@@ -1,7 +1,7 @@
 /** The line between two pictures: what is left of it shows `children`. Moved by pointer, finger or the keys of sliders. */
 
 import { ChevronsLeftRight } from "lucide-react";
-import { type KeyboardEvent, type PointerEvent, type ReactNode, useRef } from "react";
+import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useRef } from "react";
 
 import { t } from "@/texts/index";
 import { Icon } from "@/ui/Icon";
@@ -22,6 +22,7 @@ export interface CompareLineProps {
 export function CompareLine({ part, span, frame, onChange, children }: CompareLineProps) {
   const ref = useRef<HTMLDivElement>(null);
   const x = lineAt(part, span);
+  useEffect(() => ref.current?.focus({ preventScroll: true }), []); // its keys work at once
   const percent = Math.round(part * 100);
 
   const follow = (event: PointerEvent<HTMLDivElement>) => {

@@ -30,9 +30,9 @@ export function FullWindow(props: FullWindowProps) {
       className={styles.overlay ?? ""}
     >
       <Modal className={styles.modal ?? ""}>
-        <Dialog className={styles.dialog ?? ""}>
-          {/* eslint-disable-next-line jsx-a11y/no-static-element-interactions -- shortcuts of everything inside */}
-          <div className={styles.column} onKeyDown={onKeyDown}>
+        {/* eslint-disable-next-line jsx-a11y/no-static-element-interactions -- shortcuts of the dialog and all inside */}
+        <div className={styles.column} onKeyDown={onKeyDown}>
+          <Dialog className={styles.dialog ?? ""}>
             <header className={styles.header}>
               <div className={styles.titles}>
                 <Heading slot="title" className={styles.title ?? ""}>
@@ -46,8 +46,8 @@ export function FullWindow(props: FullWindowProps) {
               </div>
             </header>
             {children}
-          </div>
-        </Dialog>
+          </Dialog>
+        </div>
       </Modal>
     </ModalOverlay>
   );

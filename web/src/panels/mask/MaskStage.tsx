@@ -1,6 +1,6 @@
 /** Where one paints: the picture, the mask drawn over it, and the brush's outline. */
 
-import { useEffect, useId, useRef, useState } from "react";
+import { useCallback, useEffect, useId, useRef, useState } from "react";
 
 import type { Zoom } from "@/panels/lightbox/use_zoom";
 import { PIXELATED_FROM } from "@/panels/lightbox/zoom";
@@ -26,21 +26,27 @@ export function MaskStage({ painter, address, zoom }: MaskStageProps) {
   const painting = usePainting(painter, zoom);
   const { cursor, corner } = painting;
   const { setFrame, view } = zoom;
+  const setStage = useCallback(
+    (element: HTMLDivElement | null) => {
+      setFrame(element);
+      element?.focus({ preventScroll: true }); // its keys work at once
+    },
+    [setFrame],
+  );
   const { width, height } = painter.mask;
   const place =
     view === null ? null : { width, height, transform: `translate(${view.x}px, ${view.y}px) scale(${view.scale})` };
   const pixelated = view !== null && view.scale > PIXELATED_FROM && styles.pixelated;
   return (
     <>
-      {/* eslint-disable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions, jsx-a11y/no-autofocus -- it is painted on by keys too, and what one came for */}
+      {/* eslint-disable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions -- it is painted on by keys too */}
       <div
-        ref={setFrame}
+        ref={setStage}
         role="application"
         aria-label={t("mask.stage")}
         aria-roledescription={t("mask.stage_role")}
         aria-describedby={help}
         tabIndex={0}
-        autoFocus
         className={styles.frame}
         data-tool={tool}
         onContextMenu={(event) => event.preventDefault()}
@@ -84,7 +90,7 @@ export function MaskStage({ painter, address, zoom }: MaskStageProps) {
           </>
         )}
       </div>
-      {/* eslint-enable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions, jsx-a11y/no-autofocus */}
+      {/* eslint-enable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions */}
       <span id={help} className={styles.help}>
         {t("mask.help")}
       </span>

@@ -11,7 +11,7 @@ import styles from "./Queue.module.css";
 
 export interface JobRowProps {
   readonly handle?: ReactNode;
-  readonly thumbnail: ReactNode;
+  readonly thumbnail?: ReactNode;
   readonly name: string;
   readonly badge?: ReactNode;
   readonly facts: readonly ReactNode[];

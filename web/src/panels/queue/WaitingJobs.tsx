@@ -15,7 +15,7 @@ import { MenuButton, type MenuItem } from "@/ui/Menu";
 import { timeOfDay } from "@/panels/lightbox/words";
 
 import { useJobName } from "./job_name";
-import { JobRow, JobThumbnail } from "./JobRow";
+import { JobRow } from "./JobRow";
 import { openWorkflowOfJob } from "./queue_actions";
 import styles from "./Queue.module.css";
 import { type Place, placeBeside, placeOf } from "./reorder";
@@ -106,8 +106,8 @@ function WaitingJob({ job, place, ids }: WaitingJobProps) {
   );
   const facts = [t("queue.place", { place: place + 1 }), timeOfDay(job.created)];
   return (
-    <GridListItem textValue={name} className={styles.item ?? ""}>
-      <JobRow handle={handle} thumbnail={<JobThumbnail job={job} />} name={name} facts={facts} actions={actions} />
+    <GridListItem id={job.id} textValue={name} className={styles.item ?? ""}>
+      <JobRow handle={handle} name={name} facts={facts} actions={actions} />
     </GridListItem>
   );
 }
