@@ -93,6 +93,8 @@ interface ItemsProps {
 }
 
 function Items({ label, items, onClose, autoFocus = false }: ItemsProps) {
+  // Where some have an icon, all labels stand behind that column.
+  const hasIcons = items.some((item) => item !== "separator" && (item.icon ?? item.isChecked) !== undefined);
   return (
     <AriaMenu
       aria-label={label}
@@ -100,27 +102,27 @@ function Items({ label, items, onClose, autoFocus = false }: ItemsProps) {
       {...(onClose === undefined ? {} : { onClose })}
       {...(autoFocus ? { autoFocus: "first" as const } : {})}
     >
-      {partsOf(items).map((part) => drawPart(part))}
+      {partsOf(items).map((part) => drawPart(part, hasIcons))}
     </AriaMenu>
   );
 }
 
-function drawPart(part: MenuPart) {
+function drawPart(part: MenuPart, hasIcons: boolean) {
   if (part.kind === "separator") return <Separator key={part.key} className={styles.separator ?? ""} />;
-  if (part.kind === "actions") return part.items.map((item) => drawItem(item));
+  if (part.kind === "actions") return part.items.map((item) => drawItem(item, hasIcons));
   const checked = part.items.filter((item) => item.isChecked === true).map((item) => item.id);
   return (
     <MenuSection key={part.key} aria-label={t("ui.choices")} selectionMode="multiple" selectedKeys={checked}>
-      {part.items.map((item) => drawItem(item))}
+      {part.items.map((item) => drawItem(item, hasIcons))}
     </MenuSection>
   );
 }
 
-function drawItem(item: MenuAction) {
-  if (item.items === undefined) return <Item key={item.id} item={item} />;
+function drawItem(item: MenuAction, hasIcons: boolean) {
+  if (item.items === undefined) return <Item key={item.id} item={item} hasIcons={hasIcons} />;
   return (
     <SubmenuTrigger key={item.id}>
-      <Item item={item} />
+      <Item item={item} hasIcons={hasIcons} />
       <Popover className={styles.popover ?? ""} offset={-2}>
         <Items label={item.label} items={item.items} />
       </Popover>
@@ -128,7 +130,7 @@ function drawItem(item: MenuAction) {
   );
 }
 
-function Item({ item }: { readonly item: MenuAction }) {
+function Item({ item, hasIcons }: { readonly item: MenuAction; readonly hasIcons: boolean }) {
   const mark = item.isChecked === true ? Check : item.icon;
   return (
     <AriaMenuItem
@@ -139,9 +141,7 @@ function Item({ item }: { readonly item: MenuAction }) {
       className={classes(styles.item, item.tone === "danger" && styles.danger)}
       {...(item.onAction === undefined ? {} : { onAction: item.onAction })}
     >
-      {(mark !== undefined || item.isChecked !== undefined) && (
-        <span className={styles.icon}>{mark !== undefined && <Icon icon={mark} />}</span>
-      )}
+      {hasIcons && <span className={styles.icon}>{mark !== undefined && <Icon icon={mark} />}</span>}
       <span className={styles.label}>{item.label}</span>
       {item.keys !== undefined && <span className={styles.keys}>{keycaps(item.keys).join(" ")}</span>}
       {item.items !== undefined && <Icon icon={ChevronRight} size={14} className={styles.more} />}

@@ -64,8 +64,8 @@ export function ChoiceList({ label, choices, chosen, onChoose, mayTake, width }:
       <label className={styles.search}>
         <Icon icon={Search} />
         <input
+          ref={takeFocus}
           role="combobox"
-          // The popover gives the focus to the first thing in it, which is this.
           aria-label={t("widget.search_choices", { label })}
           aria-expanded
           aria-autocomplete="list"
@@ -118,6 +118,10 @@ export function ChoiceList({ label, choices, chosen, onChoose, mayTake, width }:
       </div>
     </div>
   );
+}
+
+function takeFocus(field: HTMLInputElement | null): void {
+  field?.focus({ preventScroll: true });
 }
 
 interface ListItemProps {

@@ -37,7 +37,7 @@ interface Drag {
 const CLICK_PIXELS = 3;
 
 export function NumberWidget(props: NumberWidgetProps) {
-  const { target, input, value, label, problem, isSlider = false, tools } = props;
+  const { target, input, value, label, problem, isSlider = false, tools = null } = props;
   const [opened, setOpened] = useState<{ readonly text: string; readonly isTyping: boolean } | null>(null);
   const [refused, setRefused] = useState<Refused | null>(null);
   const field = useRef<HTMLDivElement>(null);
@@ -45,6 +45,8 @@ export function NumberWidget(props: NumberWidgetProps) {
   const bar = barOf(input);
   const number = numberIn(value, input);
   const text = shown(value, input);
+  // Seeds have tools instead, and need the room for their twenty digits.
+  const hasSteps = tools === null;
   const place = bar === null ? null : placeOn(bar, number) * 100;
   const open = (key: string | null): void => setOpened({ text: key ?? text, isTyping: key !== null });
   const drag = useDrag(props, () => open(null));
@@ -82,11 +84,11 @@ export function NumberWidget(props: NumberWidgetProps) {
         {isSlider && <span className={styles.thumb} style={{ left: `${place ?? 0}%` }} />}
         <span className={classes(rowStyles.label, styles.text)}>{label}</span>
         <span className={styles.steps}>
-          <Step icon={ChevronLeft} onStep={() => give(target, stepped(number, -1, input))} />
+          {hasSteps && <Step icon={ChevronLeft} onStep={() => give(target, stepped(number, -1, input))} />}
           <span className={rowStyles.value} data-value>
             {text}
           </span>
-          <Step icon={ChevronRight} onStep={() => give(target, stepped(number, 1, input))} />
+          {hasSteps && <Step icon={ChevronRight} onStep={() => give(target, stepped(number, 1, input))} />}
         </span>
         {opened !== null && (
           <NumberInput

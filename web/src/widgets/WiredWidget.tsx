@@ -2,19 +2,25 @@
 
 import { Cable } from "lucide-react";
 
-import { isNumeric } from "@/graph/value";
+import type { InputType } from "@/graph/node_type";
+import { isNumeric, type Value } from "@/graph/value";
 import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 import { Icon } from "@/ui/Icon";
 
+import { textOf } from "./choices";
 import { type FieldProps, hintOf } from "./field";
+import { isTall } from "./kinds";
 import { shown } from "./numbers";
 import styles from "./Row.module.css";
 
-export function WiredWidget({ input, value, label, problem }: FieldProps) {
-  const text = isNumeric(value) ? shown(value, input) : typeof value === "string" ? value.slice(0, 200) : "";
+export function WiredWidget({ node, input, value, label, problem }: FieldProps) {
+  const text = textFor(value, input).slice(0, 200);
   return (
-    <div className={classes(styles.row, styles.wired)} title={hintOf(input, problem)}>
+    <div
+      className={classes(styles.row, styles.wired, isTall(node, input) && styles.tall)}
+      title={hintOf(input, problem)}
+    >
       <div className={styles.field}>
         <span className={styles.label}>{label}</span>
         <span className={styles.value}>{text}</span>
@@ -25,4 +31,9 @@ export function WiredWidget({ input, value, label, problem }: FieldProps) {
       </div>
     </div>
   );
+}
+
+function textFor(value: Value, input: InputType): string {
+  if (typeof value === "boolean") return t(value ? "widget.on" : "widget.off");
+  return isNumeric(value) ? shown(value, input) : textOf(value);
 }

@@ -2,6 +2,7 @@
 
 import { go } from "fuzzysort";
 
+import { stringify } from "@/format/json";
 import { sameValue, type Value } from "@/graph/value";
 
 export interface ChoiceRow {
@@ -39,9 +40,10 @@ export function isAmong(choices: readonly Value[], value: Value): boolean {
   return choices.some((each) => sameValue(each, value));
 }
 
-/** A choice as it is read: true, 4 and "euler" are all choices. */
+/** A value as it is read: true, 4 and "euler" are all choices, and several of them are a list. */
 export function textOf(value: Value): string {
-  return typeof value === "string" ? value : typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value)) return (value as readonly Value[]).map(textOf).join(", ");
+  return typeof value === "string" ? value : typeof value === "object" ? stringify(value) : String(value);
 }
 
 /** The choice some steps away from the one that is chosen, without going round; null when there is none. */

@@ -77,12 +77,12 @@ describe("dragging", () => {
   });
 });
 
-describe("typing", () => {
-  const refusal = (text: string, of: InputType) => {
-    const outcome = typed(text, of);
-    return outcome.ok ? outcome.value : outcome.reason.code;
-  };
+const refusal = (text: string, of: InputType) => {
+  const outcome = typed(text, of);
+  return outcome.ok ? outcome.value : outcome.reason.code;
+};
 
+describe("typing", () => {
   test("takes numbers and what can be worked out", () => {
     expect(refusal("512*2", width)).toBe(1024);
     expect(refusal("18446744073709551615", seed)).toBe(18446744073709551615n);
@@ -146,9 +146,9 @@ describe("the bar", () => {
   });
 });
 
-describe("a random number", () => {
-  const filled = (one: bigint, other: bigint) => (words: BigUint64Array<ArrayBuffer>) => words.set([one, other]);
+const filled = (one: bigint, other: bigint) => (words: BigUint64Array<ArrayBuffer>) => words.set([one, other]);
 
+describe("a random number", () => {
   test("reaches both ends of the range, exactly", () => {
     expect(randomWhole(seed, filled(0n, 0n))).toBe(0);
     expect(randomWhole(seed, filled(0n, 2n ** 64n - 1n))).toBe(2n ** 64n - 1n);
