@@ -14,6 +14,7 @@ import {
   OUTPUT_NODE,
   type Port,
   type Selection,
+  TITLE_HEIGHT,
 } from "../document";
 import type { OutputEnd } from "../links";
 import { done, type Outcome, reason, refused } from "../reason";
@@ -66,7 +67,7 @@ export function pack(
   const instance = {
     ...fresh,
     x: Math.round(box.x + (box.width - fresh.width) / 2),
-    y: Math.round(box.y + (box.height - fresh.height) / 2),
+    y: Math.round(box.y + (box.height - fresh.height + TITLE_HEIGHT) / 2),
   };
   const known = { ...document, subgraphs: new Map(document.subgraphs).set(definition.id, definition) };
   const outside = outsideOf(graph, instance, border, inputs, outputs, selection);

@@ -30,7 +30,8 @@ export function codeOf(outcome: Outcome<unknown>): string | null {
 /** A document with nodes of these types, whose ids are "1", "2" … */
 export function withNodes(...types: readonly string[]): Document {
   return types.reduce(
-    (document, type, i) => addNode(document, ROOT, TYPES, type, { x: 300 * i, y: 0 }).document,
+    (document, type, i) =>
+      addNode(document, ROOT, TYPES, type, { x: 300 * i, y: 0 }, { title: `${type} ${i + 1}` }).document,
     emptyDocument("test"),
   );
 }

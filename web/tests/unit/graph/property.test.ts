@@ -3,17 +3,18 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type Document, emptyDocument, type Graph, PRIMITIVE } from "@/graph/document";
+import { type Document, type Graph, PRIMITIVE } from "@/graph/document";
 import { pack, unpack } from "@/graph/edits/subgraphs";
 import { begin, type History, record, redo, undo } from "@/graph/history";
 import { invariants } from "@/graph/invariants";
 
+import { textToImage } from "./build";
 import { meaningOf } from "./meaning";
 import { TYPES } from "./node_types";
 import { applyEdit, EDIT_KINDS, type EditKind, KEEPS_VALUES, type RandomEdit, randomEdit } from "./random_edits";
 
 const SEED = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const ROUNDS = 200;
+const ROUNDS = Number(process.env["ROUNDS"] ?? 200);
 const EDITS = { minLength: 50, maxLength: 90 };
 
 console.log(`random edits: SEED=${SEED}`);
@@ -26,14 +27,14 @@ function shown(document: Document): string {
 }
 
 function edited(edits: readonly RandomEdit[]): Document {
-  return edits.reduce((document, edit) => applyEdit(document, edit, TYPES), emptyDocument("test"));
+  return edits.reduce((document, edit) => applyEdit(document, edit, TYPES), textToImage());
 }
 
 test("after every edit all invariants hold and the values of other nodes stay", () => {
   const done = new Map<EditKind, number>();
   fc.assert(
     fc.property(fc.array(randomEdit(), EDITS), (edits) => {
-      let document = emptyDocument("test");
+      let document = textToImage();
       for (const edit of edits) {
         const before = document;
         document = applyEdit(document, edit, TYPES);
@@ -53,7 +54,7 @@ test("after every edit all invariants hold and the values of other nodes stay", 
 test("as many undos and then as many redos are the identity", () => {
   fc.assert(
     fc.property(fc.array(randomEdit(), EDITS), (edits) => {
-      let history: History = begin(emptyDocument("test"));
+      let history: History = begin(textToImage());
       const texts = [shown(history.present)];
       for (const edit of edits) {
         const after = record(history, applyEdit(history.present, edit, TYPES), `edit.${edit.kind}`);

@@ -37,7 +37,7 @@ import {
   unpack,
 } from "@/graph/edits/subgraphs";
 import { convertToInput, convertToWidget, setControl, setValue } from "@/graph/edits/values";
-import type { OutputEnd } from "@/graph/links";
+import { linkInto, type OutputEnd, type SlotEnd } from "@/graph/links";
 import { inputsAt, widgetsAt } from "@/graph/node_inputs";
 import type { NodeTypes } from "@/graph/node_type";
 import type { Outcome } from "@/graph/reason";
@@ -109,7 +109,7 @@ class Place {
 
 const CHANGES = {
   add: (at) => {
-    const kinds = [...USUAL, ...USUAL, ...at.types.keys()];
+    const kinds = at.roll(4) === 0 ? at.types.keys() : USUAL;
     return added(at, at.pick(kinds) ?? "KSampler").document;
   },
   addInstance: (at) => {
@@ -123,7 +123,7 @@ const CHANGES = {
   },
   remove: (at) => {
     const link = at.pick(at.graph.links.keys());
-    const chosen = at.roll(3) === 0 ? at.someNodes() : new Set([at.node()?.id ?? ""]);
+    const chosen = at.roll(9) === 0 ? at.someNodes() : new Set([at.node()?.id ?? ""]);
     return nodes.removeSelection(at.document, at.graphId, { nodes: chosen, links: new Set([link ?? ""]) });
   },
   removeAround: (at) => removeAround(at.document, at.graphId, [at.node()?.id ?? "", at.node()?.id ?? ""]),
@@ -163,8 +163,9 @@ const CHANGES = {
     return convertToWidget(at.document, at.graphId, node?.id ?? "", slot?.name ?? "");
   },
   connect: (at) => {
-    const from = at.pick(outputsOf(at.graph));
-    const to = from && at.pick(inputsFor(at.graph, from));
+    const ends = at.roll(2) === 0 ? at.graph.nodes.values() : [at.node()];
+    const to = at.pick([...ends].flatMap((node) => (node === undefined ? [] : freeInputs(at.graph, node))));
+    const from = to && at.pick(outputsFor(at.graph, to));
     if (from === undefined || to === undefined) return at.document;
     return at.done(connect(at.document, at.graphId, at.types, from, to), (document) => document);
   },
@@ -322,7 +323,16 @@ const USUAL = [
 ];
 
 /** Edits that build come up about as often as all others together, so that documents grow. */
-const OFTEN: readonly EditKind[] = ["add", "add", "add", "addWired", "connect", "connect", "connect", "connect"];
+const OFTEN: readonly EditKind[] = [
+  "add",
+  "addWired",
+  "connect",
+  "connect",
+  "connect",
+  "connect",
+  "connect",
+  "promote",
+];
 
 export function randomEdit(kinds: readonly EditKind[] = EDIT_KINDS): fc.Arbitrary<RandomEdit> {
   const often = OFTEN.filter((kind) => kinds.includes(kind));
@@ -349,9 +359,17 @@ function outputsOf(graph: Graph): readonly OutputEnd[] {
   return [...ofNodes, ...graph.inputs.map((_, slot) => ({ node: INPUT_NODE, slot }))];
 }
 
-function inputsFor(graph: Graph, from: OutputEnd): readonly { node: NodeId; slot: number }[] {
-  const type = graph.nodes.get(from.node)?.outputs[from.slot]?.type ?? graph.inputs[from.slot]?.type ?? "*";
-  return [...graph.nodes.values()].flatMap((node) =>
-    node.inputs.flatMap((slot, i) => (areCompatible(slot.type, type) ? [{ node: node.id, slot: i }] : [])),
-  );
+/** The inputs of a node that nothing feeds; all of them when everything is wired. */
+function freeInputs(graph: Graph, node: Node): readonly SlotEnd[] {
+  const all = node.inputs.map((_, slot) => ({ node: node.id, slot }));
+  const free = all.filter((end) => linkInto(graph, end.node, end.slot) === null);
+  return free.length > 0 ? free : all;
+}
+
+function outputsFor(graph: Graph, to: SlotEnd): readonly OutputEnd[] {
+  const wanted = graph.nodes.get(to.node)?.inputs[to.slot]?.type ?? "*";
+  return outputsOf(graph).filter((end) => {
+    const given = graph.nodes.get(end.node)?.outputs[end.slot]?.type ?? graph.inputs[end.slot]?.type ?? "*";
+    return end.node !== to.node && areCompatible(given, wanted);
+  });
 }
