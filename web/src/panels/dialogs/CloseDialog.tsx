@@ -1,0 +1,49 @@
+/** Asks before a tab is closed whose workflow would be lost. */
+
+import { discard } from "@/state/keeping";
+import { keepMineAsCopy } from "@/state/keeping_choices";
+import { isDraft } from "@/state/keeping_names";
+import { type TabId, useWorkbench } from "@/state/workbench";
+import { t } from "@/texts/index";
+import { Button } from "@/ui/Button";
+import { Dialog } from "@/ui/Dialog";
+
+import { ask } from "../layout";
+import styles from "./dialogs.module.css";
+
+export function CloseDialog({ tab: id, onClose }: { readonly tab: TabId; readonly onClose: () => void }) {
+  const tab = useWorkbench((state) => state.tabs.find((each) => each.id === id));
+  if (tab === undefined) return null;
+  const drop = (): void => {
+    onClose();
+    void discard(id);
+  };
+  const save = (): void => {
+    // Changed elsewhere: what is here gets a name of its own.
+    if (!isDraft(tab)) keepMineAsCopy(id);
+    ask({ kind: "save", tab: id, thenClose: true });
+  };
+  const footer = (
+    <>
+      <Button onPress={onClose}>{t("ui.cancel")}</Button>
+      <Button variant="danger" onPress={drop}>
+        {t("close.discard")}
+      </Button>
+      <Button variant="primary" onPress={save}>
+        {t("close.save")}
+      </Button>
+    </>
+  );
+  return (
+    <Dialog
+      title={t("close.title", { name: tab.name })}
+      isOpen
+      onClose={onClose}
+      size="sm"
+      role="alertdialog"
+      footer={footer}
+    >
+      <p className={styles.text}>{isDraft(tab) ? t("close.text") : t("close.text_changed")}</p>
+    </Dialog>
+  );
+}

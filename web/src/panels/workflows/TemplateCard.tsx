@@ -1,0 +1,32 @@
+/** A template: a small drawing of its graph, its name and what it is for. */
+
+import { useEffect, useState } from "react";
+
+import type { Graph } from "@/graph/document";
+import { readTemplate, type Template } from "@/state/opening";
+import { Sketch } from "./Sketch";
+import styles from "./Workflows.module.css";
+
+export function TemplateCard({ template, onOpen }: { readonly template: Template; readonly onOpen: () => void }) {
+  const [graph, setGraph] = useState<Graph | null>(null);
+  useEffect(() => {
+    let isShown = true;
+    void readTemplate(template.name).then((read) => {
+      if (isShown && read.ok) setGraph(read.value.document.root);
+    });
+    return () => {
+      isShown = false;
+    };
+  }, [template.name]);
+  return (
+    <li>
+      <button type="button" className={styles.card} onClick={onOpen}>
+        <Sketch graph={graph} />
+        <span className={styles.words}>
+          <span className={styles.title}>{template.title}</span>
+          <span className={styles.description}>{template.description}</span>
+        </span>
+      </button>
+    </li>
+  );
+}

@@ -1,0 +1,94 @@
+/** Templates to start from, and the person's own workflows. */
+
+import { FolderOpen, RefreshCw } from "lucide-react";
+import { useCallback, useEffect, useState } from "react";
+
+import type { Entry } from "@/state/keeping_place";
+import { listWorkflows } from "@/state/keeping_shelf";
+import { useKeeping } from "@/state/keeping_writer";
+import { listTemplates, openTemplate, type Template } from "@/state/opening";
+import { perform } from "@/state/commands";
+import { useRun } from "@/state/run";
+import { t } from "@/texts/index";
+import { Button } from "@/ui/Button";
+import { IconButton } from "@/ui/IconButton";
+import { Panel } from "@/ui/Panel";
+import { Spinner } from "@/ui/Spinner";
+
+import { TemplateCard } from "./TemplateCard";
+import { WorkflowRow } from "./WorkflowRow";
+import styles from "./Workflows.module.css";
+
+interface Shelf {
+  readonly templates: readonly Template[];
+  readonly workflows: readonly Entry[];
+}
+
+export function Workflows({ onClose }: { readonly onClose: () => void }) {
+  const [shelf, refresh] = useShelf();
+  const actions = <IconButton icon={RefreshCw} label={t("workflows.refresh")} onPress={refresh} />;
+  return (
+    <Panel title={t("drawer.workflows")} actions={actions} onClose={onClose}>
+      <div className={styles.content}>
+        <Button icon={FolderOpen} onPress={() => perform("file.open")}>
+          {t("command.file.open")}
+        </Button>
+        {shelf === null ? <Spinner size={20} /> : <Shelves shelf={shelf} onChange={refresh} />}
+      </div>
+    </Panel>
+  );
+}
+
+function Shelves({ shelf, onChange }: { readonly shelf: Shelf; readonly onChange: () => void }) {
+  return (
+    <>
+      <section className={styles.part}>
+        <h3>{t("workflows.yours")}</h3>
+        {shelf.workflows.length === 0 && <p className={styles.none}>{t("workflows.none")}</p>}
+        <ul className={styles.list}>
+          {shelf.workflows.map((entry) => (
+            <WorkflowRow key={entry.path} entry={entry} onChange={onChange} />
+          ))}
+        </ul>
+      </section>
+      <section className={styles.part}>
+        <h3>{t("workflows.templates")}</h3>
+        <ul className={styles.list}>
+          {shelf.templates.map((template) => (
+            <TemplateCard key={template.name} template={template} onOpen={() => void openTemplate(template)} />
+          ))}
+        </ul>
+      </section>
+    </>
+  );
+}
+
+/** Read when the drawer opens, when something was kept, and when the server is back. */
+function useShelf(): [Shelf | null, () => void] {
+  const [shelf, setShelf] = useState<Shelf | null>(null);
+  const refresh = useCallback(() => {
+    void Promise.all([listTemplates(), listWorkflows()]).then(([templates, workflows]) =>
+      setShelf({ templates, workflows }),
+    );
+  }, []);
+  useEffect(() => {
+    refresh();
+    const ends = [
+      useKeeping.subscribe((state, before) => {
+        if ([...state.keeping].some(([id, { state }]) => state === "saved" && isOther(before.keeping.get(id)?.state)))
+          refresh();
+      }),
+      useRun.subscribe((state, before) => {
+        if (state.connection === "open" && before.connection !== "open") refresh();
+      }),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
+  }, [refresh]);
+  return [shelf, refresh];
+}
+
+function isOther(state: string | undefined): boolean {
+  return state !== "saved";
+}

@@ -1,0 +1,91 @@
+/** Opens again what was open last time; the first time ever, the default template. */
+
+import { t } from "@/texts/index";
+
+import type { Draft } from "./keeping_drafts";
+import type { KeptFile } from "./keeping_place";
+import { type OpenTab, recall } from "./keeping_tabs";
+import { setKeeping, useKeeping, type WriterTools } from "./keeping_writer";
+import { useNodeTypes } from "./node_types";
+import { inWords, listTemplates, openTemplate, readWorkflow, withOwnId } from "./opening";
+import { toast } from "./toasts";
+import { openTab, showTab } from "./workbench";
+
+/** Workflows read before the node types are known are drawn twice; longer than this nobody waits. */
+const PATIENCE = 4_000;
+const TRY_AGAIN = 2_000;
+const DEFAULT_TEMPLATE = "text_to_image";
+
+export async function restore(tools: WriterTools): Promise<void> {
+  await typesKnown();
+  const known = recall([sessionStorage, localStorage]);
+  if (known === null) return openDefault();
+  const places = [];
+  for (const tab of known.tabs) places.push(await openAgain(tab, tools));
+  const active = places[known.active] ?? null;
+  if (active !== null) showTab(active);
+}
+
+async function openDefault(): Promise<void> {
+  const templates = await listTemplates();
+  const wanted = templates.find((each) => each.name === DEFAULT_TEMPLATE) ?? templates[0];
+  if (wanted !== undefined) await openTemplate(wanted);
+}
+
+/** Returns: the tab, or null when there is nothing to open any more. */
+async function openAgain(open: OpenTab, tools: WriterTools): Promise<string | null> {
+  const draft = await tools.drafts.get(open.path).catch(() => null);
+  const file = await patiently(() => tools.place.read(open.path));
+  const text = draft?.text ?? file?.text;
+  if (text === undefined) {
+    toast("warning", t("keeping.gone", { name: open.name }));
+    return null;
+  }
+  const read = readWorkflow(text, open.path);
+  if (!read.ok) {
+    toast("error", t("opening.failed", { name: open.name }), { detail: inWords(read.reason) });
+    return null;
+  }
+  const document = withOwnId(read.value.document);
+  const isWritten = file !== null && text === file.text;
+  const kept = { path: open.path, etag: isWritten ? file.etag : (draft?.etag ?? null) };
+  const id = openTab(document, open.name, {
+    kept: file === null ? null : kept,
+    saved: isWritten ? document : null,
+    notes: read.value.notes,
+  });
+  if (open.isTouched) useKeeping.setState(({ touched }) => ({ touched: new Set(touched).add(id) }));
+  if (isWritten) await tools.drafts.remove(open.path).catch(() => undefined);
+  else if (isOutdated(draft, file)) setKeeping(id, "changed");
+  return id;
+}
+
+/** Whether the server got another version since our unwritten one was begun. */
+function isOutdated(draft: Draft | null, file: KeptFile | null): boolean {
+  return draft !== null && file !== null && draft.etag !== file.etag;
+}
+
+async function patiently<T>(read: () => Promise<T | "away">): Promise<T> {
+  for (;;) {
+    const answer = await read();
+    if (answer !== "away") return answer;
+    await new Promise((resolve) => {
+      setTimeout(resolve, TRY_AGAIN);
+    });
+  }
+}
+
+function typesKnown(): Promise<void> {
+  return new Promise((resolve) => {
+    if (useNodeTypes.getState().status !== "waiting") return resolve();
+    const end = useNodeTypes.subscribe((state) => {
+      if (state.status !== "waiting") finish();
+    });
+    const timer = setTimeout(() => finish(), PATIENCE);
+    const finish = (): void => {
+      clearTimeout(timer);
+      end();
+      resolve();
+    };
+  });
+}
