@@ -445,6 +445,7 @@ export const en = {
   "running.refused": "The server did not accept the workflow.",
   "running.nothing": "There is no workflow to run.",
   "running.no_outputs": "Nothing here shows or saves a result. Add a node such as Save Image and wire it.",
+  "running.too_late": "That job has begun or ended already.",
   "running.try_again": "Try again",
   "running.queued.one": "{count} job queued",
   "running.queued.other": "{count} jobs queued",

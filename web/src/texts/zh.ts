@@ -447,6 +447,7 @@ export const zh: Texts = {
   "running.refused": "服务器未接受该工作流。",
   "running.nothing": "没有可运行的工作流。",
   "running.no_outputs": "没有任何节点显示或保存结果。请添加“保存图像”之类的节点并连线。",
+  "running.too_late": "该任务已经开始或结束。",
   "running.try_again": "重试",
   "running.queued.one": "已加入 {count} 个任务",
   "running.queued.other": "已加入 {count} 个任务",

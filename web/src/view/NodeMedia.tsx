@@ -1,0 +1,94 @@
+/** What a node made or holds: pictures in a grid, texts, and the picture in the making while it draws. */
+
+import { memo } from "react";
+
+import { viewUrl } from "@/api/client";
+import type { Node } from "@/graph/document";
+import type { Strip } from "@/graph/geometry";
+import { openPicture } from "@/state/lightbox";
+import type { NodeRun, Picture } from "@/state/run";
+import { t } from "@/texts/index";
+import { classes } from "@/ui/class_names";
+
+import styles from "./NodeMedia.module.css";
+
+interface NodeMediaProps {
+  readonly node: Node;
+  readonly strip: Strip;
+  readonly run: NodeRun;
+}
+
+/** More than these are counted, not shown. */
+const MOST_SHOWN = 16;
+
+export const NodeMedia = memo(function NodeMedia({ node, strip, run }: NodeMediaProps) {
+  const made = run.output?.pictures ?? [];
+  const pictures = made.length > 0 ? made : chosen(node);
+  const texts = run.output?.texts ?? [];
+  return (
+    <div className={styles.media} style={{ top: strip.y, height: strip.height }}>
+      {run.preview === null ? (
+        <Pictures pictures={pictures} isAnimated={run.output?.isAnimated ?? false} />
+      ) : (
+        <img
+          className={classes(styles.picture, styles.preview)}
+          src={run.preview}
+          alt={t("canvas.media.preview")}
+          draggable={false}
+        />
+      )}
+      {texts.length > 0 && (
+        <div className={classes(styles.texts, "nodrag", "nopan", "nowheel")}>
+          {texts.map((text, i) => (
+            // oxlint-disable-next-line react/no-array-index-key -- texts have no other name
+            <p key={i}>{text}</p>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+});
+
+function Pictures({ pictures, isAnimated }: { readonly pictures: readonly Picture[]; readonly isAnimated: boolean }) {
+  if (pictures.length === 0) return null;
+  const shown = pictures.slice(0, MOST_SHOWN);
+  const columns = Math.ceil(Math.sqrt(shown.length));
+  return (
+    <div className={styles.grid} style={{ gridTemplateColumns: `repeat(${columns}, 1fr)` }}>
+      {shown.map((picture, i) => (
+        <button
+          key={`${picture.type}/${picture.subfolder}/${picture.filename}`}
+          type="button"
+          className={classes(styles.tile, "nodrag")}
+          aria-label={t("canvas.media.open", { name: picture.filename })}
+          onClick={(event) => {
+            event.stopPropagation();
+            openPicture(pictures, i);
+          }}
+        >
+          <img
+            className={styles.picture}
+            src={isAnimated ? viewUrl(picture) : viewUrl(picture, { size: 512 })}
+            alt={picture.filename}
+            draggable={false}
+            decoding="async"
+          />
+          {i === shown.length - 1 && pictures.length > shown.length && (
+            <span className={styles.more}>{t("canvas.media.more", { count: pictures.length - shown.length })}</span>
+          )}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** The file a loader has chosen: "name", "folder/name", or with a note of the folder's kind, "name [output]". */
+export function chosen(node: Node): readonly Picture[] {
+  const value = node.values["image"];
+  if (typeof value !== "string" || value === "") return [];
+  const [, path = value, kind = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value) ?? [];
+  const parts = path.split("/");
+  const filename = parts.pop() ?? "";
+  if (filename === "") return [];
+  return [{ filename, subfolder: parts.join("/"), type: kind as Picture["type"] }];
+}

@@ -1,0 +1,144 @@
+/** Tells the other rooms how to move the view (`useCanvas`), keeps where each graph was looked at, and the detail. */
+
+import { getViewportForBounds, useReactFlow, useStoreApi } from "@xyflow/react";
+import { useEffect } from "react";
+
+import { around, type Rect } from "@/graph/geometry";
+import { activeTab, lookAt, shownGraph } from "@/state/workbench";
+
+import { type Detail, setCanvas, useCanvas } from "./canvas_store";
+import { setMoving } from "./hydration";
+import type { Place } from "./place";
+import { currentRects } from "./scene";
+
+export const MIN_ZOOM = 0.02;
+export const MAX_ZOOM = 4;
+
+/** Below this nodes are their titles. */
+const PLAIN = 0.35;
+/** Below this large graphs are drawn as one picture. */
+const FAR = 0.3;
+const LARGE = 150;
+/** How long, in milliseconds, the view stands before it counts as still. */
+const STILL = 140;
+
+export function useView({ documentId, graphId }: Place): void {
+  const flow = useReactFlow();
+  const store = useStoreApi();
+
+  useEffect(() => {
+    const duration = (): number => (matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 160);
+    const show = (bounds: Rect, maxZoom: number, eased: boolean): void => {
+      const { width, height } = store.getState();
+      const viewport = getViewportForBounds(bounds, width, height, MIN_ZOOM, maxZoom, 0.08);
+      void flow.setViewport(viewport, { duration: eased ? duration() : 0 });
+    };
+    setCanvas({
+      fit: (ids) => {
+        const bounds = boundsOf(ids);
+        if (bounds !== null) show(bounds, 1.25, true);
+      },
+      zoomIn: () => void flow.zoomIn({ duration: duration() }),
+      zoomOut: () => void flow.zoomOut({ duration: duration() }),
+      center: (ids) => {
+        const bounds = boundsOf(ids);
+        if (bounds === null) return;
+        const zoom = Math.max(0.6, Math.min(flow.getZoom(), 1.25));
+        const { width, height } = store.getState();
+        const fits = bounds.width * zoom < width && bounds.height * zoom < height;
+        if (!fits) return show(bounds, 1.25, true);
+        void flow.setCenter(bounds.x + bounds.width / 2, bounds.y + bounds.height / 2, { zoom, duration: duration() });
+      },
+      screenToGraph: (point) => flow.screenToFlowPosition(point, { snapToGrid: false }),
+      focusNode: (id) => {
+        const rect = currentRects().get(id);
+        if (rect !== undefined && !isInView(rect, store.getState())) {
+          void flow.setCenter(rect.x + rect.width / 2, rect.y + rect.height / 2, { zoom: flow.getZoom() });
+        }
+        setCanvas({ focused: id, focusAsked: useCanvas.getState().focusAsked + 1 });
+      },
+    });
+  }, [flow, store]);
+
+  useEffect(() => {
+    const tab = activeTab();
+    const saved = tab?.viewports.get(graphId);
+    const begin = (): boolean => {
+      if (store.getState().width === 0 || store.getState().panZoom === null) return false;
+      const bounds = boundsOf();
+      const { width, height } = store.getState();
+      if (saved !== undefined) void flow.setViewport({ ...saved });
+      else if (bounds === null) void flow.setViewport({ x: width / 3, y: height / 3, zoom: 1 });
+      else void flow.setViewport(getViewportForBounds(bounds, width, height, MIN_ZOOM, 1, 0.08));
+      return true;
+    };
+    if (begin()) return undefined;
+    const end = store.subscribe(() => begin() && end());
+    return end;
+  }, [graphId, flow, store]);
+
+  useEffect(() => {
+    let last = store.getState().transform;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const still = (): void => {
+      setMoving(false);
+      const [x, y, zoom] = store.getState().transform;
+      const tab = activeTab();
+      // Another tab may be shown by now, whose view this is not.
+      if (tab !== null && tab.history.present.id === documentId && shownGraph(tab).id === graphId) {
+        lookAt(graphId, { x, y, zoom });
+      }
+    };
+    const watch = (): void => {
+      const { transform } = store.getState();
+      if (transform === last) return;
+      last = transform;
+      setMoving(true);
+      setDetail(transform[2]);
+      clearTimeout(timer);
+      timer = setTimeout(still, STILL);
+    };
+    setDetail(last[2]);
+    const end = store.subscribe(watch);
+    return () => {
+      end();
+      clearTimeout(timer);
+      setMoving(false);
+    };
+  }, [documentId, graphId, store]);
+}
+
+function setDetail(zoom: number): void {
+  const tab = activeTab();
+  const count = tab === null ? 0 : shownGraph(tab).nodes.size;
+  const detail = detailAt(zoom, count);
+  if (detail !== useCanvas.getState().detail) setCanvas({ detail });
+}
+
+export function detailAt(zoom: number, nodes: number): Detail {
+  if (zoom < FAR && nodes > LARGE) return "far";
+  return zoom < PLAIN ? "plain" : "full";
+}
+
+function boundsOf(ids?: Iterable<string>): Rect | null {
+  const rects = currentRects();
+  const tab = activeTab();
+  if (ids !== undefined) return around([...ids].flatMap((id) => rects.get(id) ?? []));
+  const groups = tab === null ? [] : [...shownGraph(tab).groups.values()];
+  return around([...rects.values(), ...groups]);
+}
+
+function isInView(
+  rect: Rect,
+  flow: { transform: readonly [number, number, number]; width: number; height: number },
+): boolean {
+  const [x, y, zoom] = flow.transform;
+  const left = rect.x * zoom + x;
+  const top = rect.y * zoom + y;
+  return (
+    left >= 0 &&
+    top >= 0 &&
+    left + Math.min(rect.width * zoom, flow.width) <= flow.width &&
+    top + 40 * zoom <= flow.height
+  );
+}
