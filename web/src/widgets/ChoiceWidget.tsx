@@ -8,6 +8,7 @@ import { checkValue } from "@/graph/values";
 import { t } from "@/texts/index";
 import { Icon } from "@/ui/Icon";
 import { Popover } from "@/ui/Popover";
+import { VisuallyHidden } from "@/ui/VisuallyHidden";
 
 import { ChoiceList } from "./ChoiceList";
 import { isAmong, neighbour, textOf } from "./choices";
@@ -59,7 +60,6 @@ export function ChoiceWidget(props: ChoiceWidgetProps) {
         className={styles.field}
         aria-haspopup="dialog"
         aria-expanded={width !== null}
-        aria-label={`${label}: ${text}${isMissing ? ` (${t("widget.missing_choice")})` : ""}`}
         {...problemAria(id, problem)}
         onClick={open}
         onKeyDown={press}
@@ -69,6 +69,7 @@ export function ChoiceWidget(props: ChoiceWidgetProps) {
         {isMissing && (
           <span className={styles.warning} title={t("widget.missing_choice")}>
             <Icon icon={TriangleAlert} size={13} />
+            <VisuallyHidden>{t("widget.missing_choice")}</VisuallyHidden>
           </span>
         )}
         <Icon icon={ChevronDown} size={13} className={styles.chevron} />

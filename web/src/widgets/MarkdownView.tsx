@@ -6,11 +6,15 @@
 import Markdown, { type Components } from "react-markdown";
 
 const COMPONENTS: Components = {
-  a: ({ href, children }) => (
-    <a href={href} target="_blank" rel="noopener noreferrer">
-      {children}
-    </a>
-  ),
+  // An address that may do harm (javascript:) arrives here empty.
+  a: ({ href, children }) =>
+    href === undefined || href === "" ? (
+      <span>{children}</span>
+    ) : (
+      <a href={href} target="_blank" rel="noopener noreferrer">
+        {children}
+      </a>
+    ),
   img: ({ alt, src }) => <em>{alt === undefined || alt === "" ? (src ?? "") : alt}</em>,
 };
 

@@ -45,8 +45,8 @@ export function NumberWidget(props: NumberWidgetProps) {
   const bar = barOf(input);
   const number = numberIn(value, input);
   const text = shown(value, input);
-  // Seeds have tools instead, and need the room for their twenty digits.
-  const hasSteps = tools === null;
+  // Seeds have tools instead, and need the room for their twenty digits; a slider may hold no other control.
+  const hasSteps = tools === null && !isSlider;
   const place = bar === null ? null : placeOn(bar, number) * 100;
   const open = (key: string | null): void => setOpened({ text: key ?? text, isTyping: key !== null });
   const drag = useDrag(props, () => open(null));
@@ -85,7 +85,7 @@ export function NumberWidget(props: NumberWidgetProps) {
         <span className={classes(rowStyles.label, styles.text)}>{label}</span>
         <span className={styles.steps}>
           {hasSteps && <Step icon={ChevronLeft} onStep={() => give(target, stepped(number, -1, input))} />}
-          <span className={rowStyles.value} data-value>
+          <span className={classes(rowStyles.value, styles.digits)} data-value>
             {text}
           </span>
           {hasSteps && <Step icon={ChevronRight} onStep={() => give(target, stepped(number, 1, input))} />}

@@ -23,7 +23,6 @@ export function ToggleWidget({ target, input, value, label, problem }: FieldProp
         type="button"
         role="switch"
         aria-checked={isOn}
-        aria-label={label}
         className={rowStyles.field}
         {...problemAria(id, problem)}
         onClick={() => give(target, !isOn)}
