@@ -105,7 +105,7 @@ export class Batch {
   private make(index: number): string | Reason {
     const { types, clientId, targets, front, onMade } = this.options;
     const workflow = write(settleTexts(this.documentFor(index), types), types);
-    const made = convert(workflow, types, targets === null ? {} : { targets });
+    const made = convert(workflow, types, targets === null ? { prune: true } : { targets });
     if (!made.ok) return made.reason;
     const { prompt } = made.value;
     const id = crypto.randomUUID();

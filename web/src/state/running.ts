@@ -2,10 +2,9 @@
 
 import { cancelJob, clearQueue, interrupt, moveJob } from "@/api/client";
 import { asFailure, type Failure } from "@/api/failure";
-import { ancestors, toPrompt } from "@/format/prompt";
-import { type Document, executionId } from "@/graph/document";
+import type { Document } from "@/graph/document";
 import type { NodeTypes } from "@/graph/node_type";
-import { checkDocument, type Finding } from "@/graph/rules";
+import { checkDocument } from "@/graph/rules";
 import { lookUp, plural, t } from "@/texts/index";
 
 import { changeActive, refreshActive } from "./active_jobs";
@@ -18,7 +17,7 @@ import { Batch } from "./run_batch";
 import { problemOfFinding, problemsOfNodes, problemsOfRefusal, sentenceOf } from "./run_problems";
 import { clientId, expectNews } from "./session";
 import { toast } from "./toasts";
-import { activeTab, edit, settle, type Tab } from "./workbench";
+import { activeTab, edit, settle, type Tab, useWorkbench } from "./workbench";
 
 export interface RunOptions {
   readonly times?: number;
@@ -56,23 +55,13 @@ async function runTab(id: string, options: RunOptions): Promise<RunResult> {
     return "failed";
   }
   const document = tab.history.present;
-  const findings = findingsOf(document, types, options.targets ?? null);
+  const findings = checkDocument(document, types, options.targets && new Set(options.targets));
   setProblems(document.id, findings.map(problemOfFinding));
   if (findings.length > 0) {
     toast("error", plural("running.problems", findings.length));
     return "problems";
   }
   return send(tab, batchOf(document, types, options));
-}
-
-/** What keeps a document from running; only that which the targets need. */
-function findingsOf(document: Document, types: NodeTypes, targets: readonly string[] | null): readonly Finding[] {
-  const findings = checkDocument(document, types);
-  if (targets === null || findings.length === 0) return findings;
-  const made = toPrompt(document, types);
-  if (!made.ok) return findings;
-  const needed = ancestors(made.value.prompt, targets);
-  return findings.filter(({ path, node }) => needed.has(executionId(path, node)));
 }
 
 function batchOf(document: Document, types: NodeTypes, { times = 1, targets, front = false }: RunOptions): Batch {
@@ -136,8 +125,7 @@ function addProblems(documentId: string, problems: Parameters<typeof setProblems
 }
 
 function tabWith(id: string): Tab | null {
-  const tab = activeTab();
-  return tab?.id === id ? tab : null;
+  return useWorkbench.getState().tabs.find((each) => each.id === id) ?? null;
 }
 
 // -------------------------------------------------------------------------------------------------- what runs and waits
@@ -185,7 +173,9 @@ async function attempt(request: () => Promise<unknown>): Promise<boolean> {
     return true;
   } catch (error) {
     const failure = asFailure(error);
-    toast("error", sentenceOf(failure), { detail: failure.message });
+    // What was to be changed has begun or ended meanwhile.
+    if (failure.kind === "conflict" || failure.kind === "notFound") toast("info", t("running.too_late"));
+    else toast("error", sentenceOf(failure), { detail: failure.message });
     return false;
   } finally {
     void refreshActive();
