@@ -46,6 +46,8 @@ const DAY_HEIGHT = 40;
 /** How much beyond the edges is drawn, in pixels, and how much further what comes next is asked for. */
 const MARGIN = 400;
 const AHEAD = 1600;
+/** Scrolling by less draws nothing anew. */
+const STRIDE = 128;
 
 export function GalleryGrid(props: GalleryGridProps) {
   const { pictures, smallest, chosen, hasMore, isLoading, onNearEnd, onMenu } = props;
@@ -69,9 +71,15 @@ export function GalleryGrid(props: GalleryGridProps) {
     if (isNearEnd && hasMore && !isLoading) onNearEnd();
   }, [isNearEnd, hasMore, isLoading, onNearEnd]);
 
-  const place = Math.max(
-    0,
-    pictures.findIndex((each) => pictureKey(each) === current),
+  const place = useMemo(
+    () =>
+      current === null
+        ? 0
+        : Math.max(
+            0,
+            pictures.findIndex((each) => pictureKey(each) === current),
+          ),
+    [pictures, current],
   );
   const focusedRow = rowOf(rows, place);
   const seen = rowsBetween(rows, top - MARGIN, top + height + MARGIN);
@@ -119,7 +127,7 @@ export function GalleryGrid(props: GalleryGridProps) {
       className={styles.scroller}
       role="group"
       aria-label={t("gallery.pictures")}
-      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+      onScroll={(event) => setTop(Math.floor(event.currentTarget.scrollTop / STRIDE) * STRIDE)}
       onKeyDown={onKeyDown}
       onContextMenu={onContextMenu}
       onFocus={(event) => {

@@ -43,6 +43,7 @@ function Cell({ picture, index, isCurrent, isChosen, onMenu }: GalleryPicturePro
         {state === "broken" ? (
           <span className={styles.broken} title={t("gallery.broken", { name })}>
             <Icon icon={ImageOff} size={20} />
+            <span className={styles.brokenName}>{name}</span>
           </span>
         ) : (
           <img
