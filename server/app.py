@@ -12,6 +12,7 @@ from server.dispatcher import Dispatcher
 from server.events.hub import Hub
 from server.files.bundle import Bundle
 from server.files.pictures import DESK, Desk
+from server.files.templates import shipped
 from server.files.user_data import UserData
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
@@ -32,6 +33,7 @@ from server.routes import (
     queue,
     socket,
     system,
+    templates,
     trace,
     upload,
     user_data,
@@ -43,7 +45,7 @@ from server.watching.metrics import TALLY, Tally, measure
 BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, system, metrics)
 """Rooms whose routes exist as they are and below /api."""
 
-PREFIXED = (jobs, events, trace, gallery)
+PREFIXED = (jobs, events, trace, gallery, templates)
 """Rooms whose routes exist below /api only."""
 
 OVERHEAD = 64 << 10  # bytes of a multipart body around the file
@@ -77,6 +79,7 @@ def create(parts: Parts) -> web.Application:
     app[keys.NODE_TYPES] = parts.node_types
     app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types)
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
+    app[keys.TEMPLATES] = shipped()
     app[keys.USER_DATA] = UserData(parts.folders.user / "default")
     app[DESK] = Desk()
     app[TALLY] = parts.tally

@@ -1,5 +1,7 @@
 """What the application holds, under typed keys; `app.py` puts it there, routes take it out."""
 
+from pathlib import Path
+
 from aiohttp import web
 
 from engine.folders import Folders
@@ -24,4 +26,5 @@ HOUSEKEEPING = web.AppKey("housekeeping", Housekeeping)
 NODE_TYPES = web.AppKey("node_types", NodeTypes)
 RECEPTION = web.AppKey("reception", Reception)
 USER_DATA = web.AppKey("user_data", UserData)
+TEMPLATES = web.AppKey("templates", Path)
 EDITOR = web.AppKey[Bundle | None]("editor")

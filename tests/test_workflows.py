@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.settings import Settings
 from latentwire import Engine
 
 WORKFLOWS = Path(__file__).resolve().parent.parent / "workflows"
@@ -14,7 +15,7 @@ API = sorted(path for path in WORKFLOWS.glob("*.json") if not path.name.endswith
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine()
+    return Engine(Settings(input_directory=WORKFLOWS))  # where the pictures are that they load
 
 
 @pytest.mark.parametrize("path", API, ids=lambda path: path.stem)

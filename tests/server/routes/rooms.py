@@ -38,6 +38,7 @@ async def serving(
     app[keys.SETTINGS] = ServerSettings(**settings)
     app[keys.FOLDERS] = folders_in(base)
     app[keys.NODE_TYPES] = NodeTypes(app[keys.FOLDERS], base / "user" / "node_types.json", "test", patience=patience)
+    app[keys.TEMPLATES] = base / "workflows"
     app[keys.USER_DATA] = UserData(base / "user" / "default")
     app[DESK] = Desk()
     app[keys.EDITOR] = bundle

@@ -1,0 +1,87 @@
+"""The workflows that ship with this program, to start from: what they are called, and the pictures they load.
+
+Everything here touches the disk, so call it in a thread.
+"""
+
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from engine.saving import name_it
+from engine.unfinished import unfinished
+
+SUFFIX = ".editor.json"
+FIRST = "text_to_image"
+"""The one that every installation has, and that stands first."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A workflow file of the editor. inputs: names of the pictures beside it that it loads from the input folder."""
+
+    file: Path
+    title: str
+    description: str
+    order: float = 0.0
+    inputs: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+        return self.file.name.removesuffix(SUFFIX)
+
+
+def shipped() -> Path:
+    """The folder of the workflows that ship: beside the program, or as installed."""
+    beside = Path(__file__).resolve().parents[2] / "workflows"
+    # In site-packages a folder of that name may be anybody's.
+    return beside if (beside / f"{FIRST}{SUFFIX}").is_file() else Path(sys.prefix, "share", "latentwire", "workflows")
+
+
+def read_all(folder: Path) -> list[Template]:
+    """The templates in a folder, in their order; files that are none are left out."""
+    found = [_read(file) for file in sorted(folder.glob(f"*{SUFFIX}"))]
+    return sorted((each for each in found if each is not None), key=lambda each: (each.order, each.name))
+
+
+def lay_out(template: Template, target: Path) -> None:
+    """Puts the pictures a template loads into the input folder. A file that has the name already stays as it is."""
+    for name in template.inputs:
+        source = template.file.parent / name
+        try:
+            if source.is_file() and not (target / name).exists():
+                target.mkdir(parents=True, exist_ok=True)
+                with open(source, "rb") as picture, unfinished(target, lambda file: _copy(picture, file)) as whole:
+                    name_it(whole, target / name)
+        except OSError as error:  # the workflow opens all the same, and says which picture is missing
+            _log.warning("%s: its picture %s cannot be put into the input folder (%s)", template.name, name, error)
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    shutil.copyfileobj(source, target)
+
+
+def _read(file: Path) -> Template | None:
+    try:
+        about = json.loads(file.read_bytes())["extra"]["latentwire"]
+        return Template(
+            file=file,
+            title=str(about["title"]),
+            description=str(about["description"]),
+            order=float(about.get("order", 0)),
+            inputs=tuple(_plain_names(about.get("inputs", ()))),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _log.warning("%s: is no template (%r); it needs a title and a description in extra.latentwire", file, error)
+        return None
+
+
+def _plain_names(names: Sequence[Any]) -> list[str]:
+    return [each for each in names if isinstance(each, str) and Path(each).name == each]
