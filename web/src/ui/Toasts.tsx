@@ -38,7 +38,14 @@ const ICONS: Readonly<Record<ToastData["tone"], LucideIcon>> = {
 
 export function Toasts({ toasts, onDismiss }: ToastsProps) {
   return (
-    <ol className={styles.host} aria-label={t("ui.messages")} aria-live="polite" aria-relevant="additions">
+    // Messages can be read and answered while a dialog is open.
+    <ol
+      data-react-aria-top-layer="true"
+      className={styles.host}
+      aria-label={t("ui.messages")}
+      aria-live="polite"
+      aria-relevant="additions"
+    >
       {toasts.map((toast) => (
         <ToastCard key={toast.id} toast={toast} onDismiss={onDismiss} />
       ))}
