@@ -15,9 +15,10 @@ import {
 } from "@xyflow/react";
 import { type MouseEvent as ReactMouseEvent, useCallback, useEffect, useMemo, useState } from "react";
 
-import type { Selection } from "@/graph/document";
+import { executionId, type Selection } from "@/graph/document";
 import { overlaps, type Rect } from "@/graph/geometry";
 import { usePreferences } from "@/state/preferences";
+import { useProblemsOf } from "@/state/problems";
 import { select } from "@/state/workbench";
 import { t } from "@/texts/index";
 
@@ -40,7 +41,7 @@ import { DrawnWire, Wire } from "./Wire";
 import { connectEnds, endWire, startWire } from "./wiring";
 import styles from "./Canvas.module.css";
 
-const nodeTypes: FlowNodeTypes = { card: NodeCard, group: GroupBox, ports: PortsCard };
+const nodeTypes: FlowNodeTypes = { card: NodeCard, frame: GroupBox, ports: PortsCard };
 const edgeTypes: EdgeTypes = { wire: Wire };
 const NO_WIRES: FlowWire[] = [];
 /** More selected nodes than this are not drawn as elements when they are far away. */
@@ -54,7 +55,11 @@ export function Flow({ scene, selection }: { readonly scene: Scene; readonly sel
   const flow = useReactFlow();
   useView(usePlace());
   const { isReal, onHover } = useReal(scene, selection, isFar);
-  const base = useMemo(() => flowNodes(scene, selection, isFar ? isReal : null), [scene, selection, isFar, isReal]);
+  const raised = useRaised();
+  const base = useMemo(
+    () => flowNodes(scene, selection, isFar ? isReal : null, raised),
+    [scene, selection, isFar, isReal, raised],
+  );
   const wires = useMemo(() => (isFar ? NO_WIRES : flowEdges(graph, selection.links)), [graph, selection.links, isFar]);
   const { nodes, move } = useMoves(base, graph);
   useFarSelecting(scene, isFar);
@@ -173,6 +178,16 @@ function useReal(scene: Scene, selection: Selection, isFar: boolean) {
     [flow, scene, isFar],
   );
   return { isReal, onHover };
+}
+
+/** Nodes with something wrong lie above others, so that what is said below them can be read. */
+function useRaised(): ReadonlySet<string> {
+  const { documentId, path } = usePlace();
+  const problems = useProblemsOf(documentId);
+  return useMemo(() => {
+    const prefix = executionId(path, "");
+    return new Set(problems.filter(({ node }) => node.startsWith(prefix)).map(({ node }) => node.slice(prefix.length)));
+  }, [problems, path]);
 }
 
 /** The topmost node at a point. */

@@ -41,6 +41,7 @@ export const GroupBox = memo(function GroupBox({ data: { group }, selected }: No
       style={{ width, height, ...(group.color === null ? {} : { ["--group" as string]: group.color }) }}
       data-group={id}
     >
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- as nodes */}
       <div
         role="group"
         aria-label={t("canvas.group.label", { title })}

@@ -57,6 +57,7 @@ function Card({ data, selected }: CardProps) {
   const label = labelOf(title, node, wired.size, run, [...new Set(problems.map((each) => each.message))]);
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => onNodeKey(event, node, layout);
   return (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- a node is one stop of the keyboard
     <div
       ref={frame}
       role="group"

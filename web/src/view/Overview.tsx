@@ -31,10 +31,14 @@ export function Overview({ scene, onGo }: { readonly scene: Scene; readonly onGo
         width: (width / zoom) * map.scale,
         height: (height / zoom) * map.scale,
       };
-      const key = `translate(${box.x}px,${box.y}px) scale(${box.width / WIDTH},${box.height / HEIGHT})`;
-      if (key === last || frame.current === null) return;
-      last = key;
-      frame.current.style.transform = key;
+      const key = `translate(${box.x}px,${box.y}px)`;
+      const size = `${box.width}px ${box.height}px`;
+      if (key + size === last || frame.current === null) return;
+      last = key + size;
+      const { style } = frame.current;
+      style.transform = key;
+      style.width = `${box.width}px`;
+      style.height = `${box.height}px`;
     };
     place();
     return store.subscribe(place);

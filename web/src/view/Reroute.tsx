@@ -25,6 +25,7 @@ export function Reroute({ data, selected }: { readonly data: CardData; readonly 
     return link === null ? (node.outputs[0]?.type ?? "*") : typeOf(shownGraph(tab), link);
   });
   return (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- a node is one stop of the keyboard
     <div
       role="group"
       aria-label={node.title ?? t("canvas.reroute", { type: type ?? "*" })}

@@ -175,7 +175,7 @@ function drawCards(
   marks: FarMarks,
   palette: Palette,
 ): void {
-  const [body, head, ink] = [palette("--surface-raised"), palette("--surface-hover"), palette("--text")];
+  const [body, head, ink] = [palette("--line"), palette("--line-strong"), palette("--text")];
   const isRead = zoom >= 0.13;
   pen.font = `500 ${isRead ? Math.min(34, 11 / zoom) : 20}px "Inter Variable", sans-serif`;
   pen.textBaseline = "middle";

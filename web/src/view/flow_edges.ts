@@ -10,6 +10,8 @@ import { inHandle, outHandle } from "./flow_nodes";
 export type WireData = { readonly type: string; readonly isMuted: boolean };
 export type FlowWire = Edge<WireData, "wire">;
 
+const SILENT = { "aria-roledescription": undefined } as unknown as NonNullable<FlowWire["domAttributes"]>;
+
 const kept = new WeakMap<Link, FlowWire>();
 
 export function flowEdges(graph: Graph, selected: ReadonlySet<LinkId>): readonly FlowWire[] {
@@ -42,6 +44,10 @@ function wireOf(graph: Graph, link: Link, selected: boolean): FlowWire {
     selected,
     data: { type, isMuted },
     focusable: false,
+    // Wires are told by the sockets they join, and in the list view.
+    ariaRole: "presentation",
+    ariaLabel: null as unknown as string,
+    domAttributes: SILENT,
   };
   kept.set(link, fresh);
   return fresh;

@@ -27,7 +27,7 @@ export type GroupData = { readonly group: Group };
 export type PortsData = { readonly id: NodeId; readonly ports: readonly Port[]; readonly layout: NodeLayout };
 
 export type CardNode = FlowNodeOf<CardData, "card">;
-export type GroupNode = FlowNodeOf<GroupData, "group">;
+export type GroupNode = FlowNodeOf<GroupData, "frame">;
 export type PortsNode = FlowNodeOf<PortsData, "ports">;
 export type FlowNode = CardNode | GroupNode | PortsNode;
 
@@ -45,6 +45,9 @@ export const GROUP = "group:";
 
 /** Nothing is measured: the element React Flow makes has no size, what stands in it has. */
 const UNMEASURED = { width: 0, height: 0 } as const;
+
+/** What stands in the element says what it is; the element itself says nothing. */
+const SILENT = { "aria-roledescription": undefined } as unknown as NonNullable<FlowNodeOf["domAttributes"]>;
 
 interface Kept {
   readonly types: NodeTypes;
@@ -65,11 +68,12 @@ export function rectIn(scene: Scene, node: Node): Rect {
   return rectOf(node, layoutIn(scene, node));
 }
 
-/** `isReal`: which nodes are drawn as elements; null: all (that are in view). */
+/** `isReal`: which nodes are drawn as elements; null: all (that are in view). `raised`: those that lie above others. */
 export function flowNodes(
   scene: Scene,
   selection: Selection,
   isReal: ((id: NodeId) => boolean) | null,
+  raised: ReadonlySet<NodeId>,
 ): readonly FlowNode[] {
   const { graph } = scene;
   const groups = [...graph.groups.values()].map((group) => groupNode(group, selection.groups.has(group.id)));
@@ -78,7 +82,9 @@ export function flowNodes(
   const cards: FlowNode[] = [];
   for (const node of graph.nodes.values()) {
     const isHidden = isReal !== null && !isReal(node.id);
-    cards.push(cardNode(keptOf(scene, node).data, selection.nodes.has(node.id), isHidden));
+    cards.push(
+      cardNode(keptOf(scene, node).data, selection.nodes.has(node.id), isHidden, raised.has(node.id) ? 500 : 0),
+    );
   }
   return [...groups, ...ends, ...cards];
 }
@@ -103,9 +109,10 @@ function surroundings({ document, graph, types }: Scene, node: Node): unknown {
   return types.has(node.type) || !document.subgraphs.has(node.type) ? null : document.subgraphs;
 }
 
-function cardNode(data: CardData, selected: boolean, hidden: boolean): FlowNode {
+function cardNode(data: CardData, selected: boolean, hidden: boolean, zIndex: number): FlowNode {
   const known = drawn.get(data);
-  if (known !== undefined && known.selected === selected && known.hidden === hidden) return known;
+  if (known !== undefined && known.selected === selected && known.hidden === hidden && known.zIndex === zIndex)
+    return known;
   const { node, layout } = data;
   const fresh: CardNode = {
     ...shape(node.id, node.x, topOf(node), layout),
@@ -114,6 +121,7 @@ function cardNode(data: CardData, selected: boolean, hidden: boolean): FlowNode 
     selected,
     hidden,
     handles: handlesOf(layout),
+    zIndex,
     dragHandle: ".node-grip",
   };
   drawn.set(data, fresh);
@@ -146,7 +154,7 @@ function groupNode(group: Group, selected: boolean): FlowNode {
   if (known !== undefined && known.selected === selected) return known;
   const fresh: GroupNode = {
     ...shape(GROUP + group.id, group.x, group.y, group),
-    type: "group",
+    type: "frame",
     data: { group },
     selected,
     hidden: false,
@@ -159,7 +167,7 @@ function groupNode(group: Group, selected: boolean): FlowNode {
 }
 
 function shape(id: string, x: number, y: number, { width, height }: { width: number; height: number }) {
-  return { id, position: { x, y }, measured: { width, height }, style: UNMEASURED };
+  return { id, position: { x, y }, measured: { width, height }, style: UNMEASURED, domAttributes: SILENT };
 }
 
 function handlesOf(layout: NodeLayout): NonNullable<FlowNode["handles"]> {

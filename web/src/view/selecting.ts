@@ -41,7 +41,7 @@ export const onContextMenuOf = {
     const isField = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
     if (isField) return;
     const selection = activeTab()?.selection;
-    if (type === "group") {
+    if (type === "frame") {
       const group = id.slice(GROUP.length);
       if (selection?.groups.has(group) !== true) select({ groups: new Set([group]) });
       open(event, { kind: "group", id: group });
