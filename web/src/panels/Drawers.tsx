@@ -14,12 +14,16 @@ import { Workflows } from "./workflows/Workflows";
 
 const STEP = 24;
 
+function close(): void {
+  showDrawer(null);
+}
+
 export function Drawers() {
   const drawer = useLayout((state) => state.drawer);
   const width = useLayout((state) => state.drawerWidth);
   if (drawer === null) return null;
-  const close = (): void => showDrawer(null);
   return (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- Escape closes it from anywhere inside
     <aside
       className={styles.drawer}
       style={{ width: `${width / 16}rem` }}

@@ -28,8 +28,6 @@ export function TopBar() {
 function HistoryButtons() {
   const undone = useTab((tab) => tab.history.past.at(-1)?.edit ?? null);
   const redone = useTab((tab) => tab.history.future[0]?.edit ?? null);
-  const label = (key: "undo" | "redo", edit: string | null): string =>
-    edit === null ? t(`command.edit.${key}`) : t(`history.${key}`, { edit: lookUp(edit) });
   return (
     <div className={styles.history} role="group" aria-label={t("history.name")}>
       <IconButton
@@ -48,4 +46,8 @@ function HistoryButtons() {
       />
     </div>
   );
+}
+
+function label(key: "undo" | "redo", edit: string | null): string {
+  return edit === null ? t(`command.edit.${key}`) : t(`history.${key}`, { edit: lookUp(edit) });
 }

@@ -21,12 +21,6 @@ export function DropArea({ children }: { readonly children: ReactNode }) {
     depth.current = Math.max(0, depth.current + step);
     setOver(depth.current > 0);
   };
-  const over = (event: DragEvent): void => {
-    // What lies below (a file choice, the mask) may take the files itself.
-    if (event.defaultPrevented || !(hasFiles(event) || hasNode(event))) return;
-    event.preventDefault();
-    event.dataTransfer.dropEffect = "copy";
-  };
   const drop = (event: DragEvent): void => {
     depth.current = 0;
     setOver(false);
@@ -58,6 +52,13 @@ export function DropArea({ children }: { readonly children: ReactNode }) {
       )}
     </div>
   );
+}
+
+function over(event: DragEvent): void {
+  // What lies below (a file choice, the mask) may take the files itself.
+  if (event.defaultPrevented || !(hasFiles(event) || hasNode(event))) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "copy";
 }
 
 function dropNode(event: DragEvent): void {

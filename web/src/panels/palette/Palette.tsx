@@ -60,6 +60,7 @@ function OpenPalette({ request }: { readonly request: PaletteOpening }) {
     event.stopPropagation();
   };
   return (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- keys of the field, wherever the focus is
     <div
       ref={box}
       role="dialog"

@@ -4,13 +4,14 @@
  */
 
 import { Plus } from "lucide-react";
-import { type DragEvent, useEffect, useRef, useState } from "react";
+import { type DragEvent, useState } from "react";
 
 import { perform } from "@/state/commands";
 import { type TabId, useWorkbench } from "@/state/workbench";
 import { t } from "@/texts/index";
 import { IconButton } from "@/ui/IconButton";
 
+import { bringIntoSight } from "../in_sight";
 import { moveTab } from "./order";
 import { TabItem } from "./TabItem";
 import styles from "./TabBar.module.css";
@@ -19,10 +20,6 @@ export function TabBar() {
   const tabs = useWorkbench((state) => state.tabs);
   const active = useWorkbench((state) => state.active);
   const [dragged, setDragged] = useState<TabId | null>(null);
-  const list = useRef<HTMLUListElement>(null);
-  useEffect(() => {
-    list.current?.querySelector('[data-active="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }, [active, tabs.length]);
   const over = (event: DragEvent, place: number): void => {
     if (dragged === null) return;
     event.preventDefault();
@@ -30,10 +27,12 @@ export function TabBar() {
   };
   return (
     <nav className={styles.bar} aria-label={t("tabs.name")}>
-      <ul ref={list} className={styles.list}>
+      <ul className={styles.list}>
         {tabs.map((tab, place) => (
+          // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- dragging; its menu does the same
           <li
             key={tab.id}
+            ref={tab.id === active ? bringIntoSight : undefined}
             className={styles.item}
             data-active={tab.id === active}
             draggable

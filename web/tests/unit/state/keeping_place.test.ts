@@ -1,0 +1,70 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+
+import { serverPlace } from "@/state/keeping_place";
+
+let close: (() => void) | null = null;
+afterEach(() => close?.());
+
+/** A place at a real HTTP server that answers as told, and what it was asked. */
+async function placeAt(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+  const asked: { method: string; url: string; ifMatch: string | undefined }[] = [];
+  const server = createServer((request, response) => {
+    asked.push({ method: request.method ?? "", url: request.url ?? "", ifMatch: request.headers["if-match"] });
+    answer(request, response);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  close = () => server.close();
+  const { port } = server.address() as AddressInfo;
+  return { asked, place: serverPlace((path, init) => fetch(`http://127.0.0.1:${port}/api/${path}`, init)) };
+}
+
+describe("the server's user data", () => {
+  it("is asked for files by one whole segment", async () => {
+    const { place, asked } = await placeAt((_, response) => response.setHeader("ETag", '"7"').end("{}"));
+    expect(await place.read("workflows/a b.json")).toEqual({ text: "{}", etag: '"7"' });
+    expect(asked[0]?.url).toBe("/api/userdata/workflows%2Fa%20b.json");
+  });
+
+  it("is told which version may be replaced", async () => {
+    const { place, asked } = await placeAt((_, response) => response.setHeader("ETag", '"8"').end());
+    expect(await place.write("a.json", "{}", { over: '"7"' })).toEqual({ kind: "written", etag: '"8"' });
+    await place.write("a.json", "{}", { over: null });
+    expect(asked).toMatchObject([
+      { method: "POST", url: "/api/userdata/a.json?overwrite=true", ifMatch: '"7"' },
+      { method: "POST", url: "/api/userdata/a.json?overwrite=false", ifMatch: undefined },
+    ]);
+  });
+
+  it.each([
+    [412, "conflict"],
+    [409, "conflict"],
+    [502, "away"],
+    [507, "refused"],
+  ])("says with %i that a write is %s", async (status, kind) => {
+    const { place } = await placeAt((_, response) => response.writeHead(status).end("why"));
+    expect((await place.write("a.json", "{}", { over: null })).kind).toBe(kind);
+  });
+
+  it("is away when nobody answers", async () => {
+    const { place } = await placeAt((request) => request.socket.destroy());
+    expect(await place.read("a.json")).toBe("away");
+    expect((await place.write("a.json", "{}", { over: null })).kind).toBe("away");
+  });
+
+  it("tells files that are not there from a server that is away", async () => {
+    const { place } = await placeAt((_, response) => response.writeHead(404).end());
+    expect(await place.read("a.json")).toBeNull();
+  });
+
+  it("lists what is in a folder, by whole paths", async () => {
+    const files = [{ path: "sub/a.json", size: 3, modified: 1_700_000_000_000, created: 1 }];
+    const { place } = await placeAt((_, response) => response.end(JSON.stringify(files)));
+    expect(await place.list("workflows/")).toEqual([
+      { path: "workflows/sub/a.json", size: 3, modified: 1_700_000_000_000 },
+    ]);
+  });
+});
