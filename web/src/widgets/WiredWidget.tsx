@@ -2,6 +2,7 @@
 
 import { Cable } from "lucide-react";
 
+import { isTall } from "@/graph/geometry";
 import type { InputType } from "@/graph/node_type";
 import { isNumeric, type Value } from "@/graph/value";
 import { t } from "@/texts/index";
@@ -10,17 +11,13 @@ import { Icon } from "@/ui/Icon";
 
 import { textOf } from "./choices";
 import { type FieldProps, hintOf } from "./field";
-import { isTall } from "./kinds";
 import { shown } from "./numbers";
 import styles from "./Row.module.css";
 
-export function WiredWidget({ node, input, value, label, problem }: FieldProps) {
+export function WiredWidget({ input, value, label, problem }: FieldProps) {
   const text = textFor(value, input).slice(0, 200);
   return (
-    <div
-      className={classes(styles.row, styles.wired, isTall(node, input) && styles.tall)}
-      title={hintOf(input, problem)}
-    >
+    <div className={classes(styles.row, styles.wired, isTall(input) && styles.tall)} title={hintOf(input, problem)}>
       <div className={styles.field}>
         <span className={styles.label}>{label}</span>
         <span className={styles.value}>{text}</span>

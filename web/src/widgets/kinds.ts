@@ -2,7 +2,6 @@
 
 import { MARKDOWN_NOTE, type Node } from "@/graph/document";
 import type { InputType } from "@/graph/node_type";
-import { isNumeric } from "@/graph/value";
 import { kindOf } from "@/graph/widgets";
 
 import { barOf } from "./numbers";
@@ -48,13 +47,4 @@ export function isMultiple(input: InputType): boolean {
 /** Which files may be uploaded for a choice, as a file dialog's `accept`; null: none. */
 export function acceptOf(input: InputType): string | null {
   return UPLOADS.find(([option]) => input.options[option] === true)?.[1] ?? null;
-}
-
-/** Whether the widget takes whatever height the node leaves. */
-export function isTall(node: Node, input: InputType): boolean {
-  return ["area", "markdown", "raw"].includes(kindOfWidget(node, input));
-}
-
-export function isSeedLike(input: InputType): boolean {
-  return kindOf(input) === "INT" && (!isNumeric(input.options["step"]) || Number(input.options["step"]) <= 1);
 }

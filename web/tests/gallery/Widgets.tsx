@@ -2,12 +2,13 @@
 
 import { emptyDocument, type InputSlot, MARKDOWN_NOTE, type Node, ROOT } from "@/graph/document";
 import { newNode } from "@/graph/create";
+import { isTall } from "@/graph/geometry";
 import type { InputType, NodeType } from "@/graph/node_type";
 import type { JsonObject, Value } from "@/graph/value";
 import { isWidget, widgetsOf } from "@/graph/widgets";
 import { useNodeTypes } from "@/state/node_types";
 import { openTab, useTab } from "@/state/workbench";
-import { isTall, kindOfWidget } from "@/widgets/kinds";
+import { kindOfWidget } from "@/widgets/kinds";
 import { Widget } from "@/widgets/Widget";
 
 function input(
@@ -114,7 +115,7 @@ function Card({
       {inputs.map((each) => (
         <div
           key={each.name}
-          style={{ height: isTall(node, each) ? 84 : 24, marginTop: 4 }}
+          style={{ height: isTall(each) ? 84 : 24, marginTop: 4 }}
           data-kind={kindOfWidget(node, each)}
         >
           <Widget
