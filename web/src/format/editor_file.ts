@@ -59,14 +59,15 @@ export function read(json: Value, types: NodeTypes): Outcome<ReadFile> {
   const drawn = readGraph(root, "");
   const subgraphs = [...definitions].map(([id, each]): [GraphId, Graph] => {
     const graph = readGraphBody(id, each.source, each.drawn, kind, true, notes);
-    return [id, { ...graph, rest: restOfGraph(each.source) }];
+    return [id, { ...graph, rest: withLivingWaypoints(restOfGraph(each.source), graph) }];
   });
   const told = json["id"];
+  const body = readGraphBody(ROOT, root, drawn, kind, isModern, notes);
   const document: Document = {
     id: typeof told === "string" && told !== "" ? told : crypto.randomUUID(),
-    root: readGraphBody(ROOT, root, drawn, kind, isModern, notes),
+    root: body,
     subgraphs: new Map(subgraphs),
-    rest: restOfRoot(json),
+    rest: restOfRoot(json, body),
   };
   return done({ document, notes: notes.reasons() });
 }
@@ -100,16 +101,22 @@ function isOfModernEditor(json: JsonObject): boolean {
   return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 16);
 }
 
-function restOfRoot(json: JsonObject): JsonObject {
+function restOfRoot(json: JsonObject, root: Graph): JsonObject {
   const { version, definitions, state, extra, ...others } = without(json, ROOT_FIELDS);
-  const { linkExtensions: _, ...keptExtra } = isObject(extra) ? extra : {};
   return {
-    ...others,
+    ...withLivingWaypoints(others, root),
     ...(version === undefined || version === 0.4 ? {} : { version }),
     ...otherDefinitions(definitions),
     ...otherState(state),
-    ...(extra === undefined ? {} : { extra: isObject(extra) ? keptExtra : extra }),
+    ...(extra === undefined ? {} : { extra: isObject(extra) ? otherExtra(extra, root, json["floatingLinks"]) : extra }),
   };
+}
+
+function otherExtra(extra: JsonObject, root: Graph, floating: Value | undefined): JsonObject {
+  const { linkExtensions: _, reroutes, ...others } = extra;
+  return reroutes === undefined
+    ? others
+    : { ...others, reroutes: livingReroutes(reroutes, root.links.values(), floating) };
 }
 
 function restOfGraph(source: JsonObject): JsonObject {

@@ -112,7 +112,7 @@ export function readGraphBody(
     id,
     name: isInside ? asText(source["name"]) : "",
     nodes,
-    links: wiring.links,
+    links: wiring.inOrder(),
     groups: groups.groups,
     inputs,
     outputs,
@@ -155,6 +155,16 @@ class Wiring {
       while (ports.length <= slot) ports.push(unnamedPort(ports.length));
       this.add(id, OUTPUT_NODE, slot);
     }
+  }
+
+  /** The links in the order of the file, those that share another's entry behind them. */
+  inOrder(): Map<LinkId, Link> {
+    const ordered = new Map<LinkId, Link>();
+    for (const id of [...this.source.keys(), ...this.links.keys()]) {
+      const link = this.links.get(id);
+      if (link !== undefined) ordered.set(id, link);
+    }
+    return ordered;
   }
 
   private add(id: LinkId, target: NodeId, targetSlot: number): void {

@@ -3,10 +3,11 @@
 import { BYPASSED, type InputSlot, type Node, type OutputSlot } from "@/graph/document";
 import { inputSlot } from "@/graph/create";
 import type { NodeType } from "@/graph/node_type";
+import { isAutogrow } from "@/graph/object_info";
 import { isObject, type JsonObject, type Value } from "@/graph/value";
-import { inputsOf, isWidget } from "@/graph/widgets";
+import { growthOf, inputsOf, isWidget } from "@/graph/widgets";
 
-import { type Kind, readValues, type Values, writeValues } from "./editor_values";
+import { ASIDE, type Kind, readValues, slotsInFile, type Values, writeValues } from "./editor_values";
 import { type FileNode, isSet, objects, readProxies, type Slot, typeName } from "./file_graph";
 
 const NODE_FIELDS: ReadonlySet<string> = new Set([
@@ -84,7 +85,7 @@ export function readDrawnNode(
 /** The fields of a node that nobody here knows, among those that are known in part. */
 function restOf(source: JsonObject, flags: JsonObject, kind: Kind): JsonObject {
   const given = isObject(source["properties"]) ? source["properties"] : {};
-  const properties = kind.is === "instance" ? without(given, PROXIES) : given;
+  const properties = without(given, kind.is === "instance" ? OURS_AND_PROXIES : OURS);
   const others = without(flags, COLLAPSED);
   const [order, color, background] = [source["order"], source["color"], source["bgcolor"]];
   return {
@@ -96,7 +97,8 @@ function restOf(source: JsonObject, flags: JsonObject, kind: Kind): JsonObject {
   };
 }
 
-const PROXIES: ReadonlySet<string> = new Set(["proxyWidgets"]);
+const OURS: ReadonlySet<string> = new Set([ASIDE]);
+const OURS_AND_PROXIES: ReadonlySet<string> = new Set([ASIDE, "proxyWidgets"]);
 const COLLAPSED: ReadonlySet<string> = new Set(["collapsed"]);
 
 interface KeptInput {
@@ -118,11 +120,13 @@ function keptInputs(
 ): KeptInput[] {
   const entries = objects(source["inputs"]);
   const isComplete = isModern || Object.keys(values.values).every((name) => hasWidgetSlot(drawn, name));
-  const keepsAll = kind.is !== "known" || drawn.mode === BYPASSED || growsByWidgets(kind.type) || !isComplete;
+  const keepsAll = kind.is !== "known" || drawn.mode === BYPASSED || !isComplete;
+  const grown = kind.is === "known" ? grownBeyondLeast(kind.type, drawn) : [];
   return drawn.inputs.flatMap((slot, i) => {
     const entry = entries[i] ?? {};
     const link = slot.link !== null && isLinked(slot.link) ? slot.link : null;
-    if (slot.isWidget && link === null && !keepsAll && entry[CONVERTED] !== true) return [];
+    const isKept = keepsAll || entry[CONVERTED] === true || grown.some((group) => slot.name.startsWith(group));
+    if (slot.isWidget && link === null && !isKept) return [];
     return [{ slot: readInput(entry, slot), link }];
   });
 }
@@ -131,9 +135,13 @@ function hasWidgetSlot(drawn: FileNode, name: string): boolean {
   return drawn.inputs.some((slot) => slot.isWidget && slot.name === name);
 }
 
-/** Whether the slots say how many widgets there are. */
-function growsByWidgets(type: NodeType): boolean {
-  return type.inputs.some((each) => each.type.startsWith("COMFY_AUTOGROW"));
+/** The groups of inputs of which a node has more than their least: only its slots say how many. */
+function grownBeyondLeast(type: NodeType, drawn: FileNode): string[] {
+  return type.inputs.filter(isAutogrow).flatMap((each) => {
+    const prefix = `${each.name}.`;
+    const count = drawn.inputs.filter((slot) => slot.name.startsWith(prefix)).length;
+    return count > (growthOf(each)?.min ?? 0) ? [prefix] : [];
+  });
 }
 
 /** With the sockets that the node's type has gained since the file was written. */
@@ -189,8 +197,10 @@ export function writeDrawnNode(
   inputs: ReadonlyMap<number, Value>,
   outputs: ReadonlyMap<number, readonly Value[]>,
 ): JsonObject {
+  const written = writeValues(node, kind);
   const { order, flags, properties, widgets_values: _, widgets_values_named: __, ...rest } = node.rest;
   const proxies = node.promoted === null ? {} : { proxyWidgets: node.promoted };
+  const aside = written.aside === null ? {} : { [ASIDE]: written.aside };
   return {
     id: writtenId(node.id),
     type: node.type,
@@ -199,19 +209,22 @@ export function writeDrawnNode(
     flags: { ...(isObject(flags) ? flags : {}), ...(node.isCollapsed ? { collapsed: true } : {}) },
     order: order ?? NO_ORDER,
     mode: node.mode,
-    inputs: node.inputs.map((slot, i) => writeInput(slot, inputs.get(i) ?? null, kind)),
+    inputs: slotsInFile(node, kind).map((slot, i) =>
+      writeInput(slot, inputs.get(i) ?? null, kind.is === "known" && i < node.inputs.length),
+    ),
     outputs: node.outputs.map((slot, i) => writeOutput(slot, outputs.get(i) ?? [])),
     ...(node.title === null ? {} : { title: node.title }),
-    properties: { ...(isObject(properties) ? properties : {}), ...proxies },
-    ...writeValues(node, kind),
+    properties: { ...(isObject(properties) ? properties : {}), ...proxies, ...aside },
+    ...written.fields,
     ...(node.color === null ? {} : { color: node.color }),
     ...(node.background === null ? {} : { bgcolor: node.background }),
     ...rest,
   };
 }
 
-function writeInput(slot: InputSlot, link: Value, kind: Kind): JsonObject {
-  const isConverted = slot.isWidget && link === null && kind.is === "known";
+/** `isOwn`: the slot is there because someone made it, and shall come back. */
+function writeInput(slot: InputSlot, link: Value, isOwn: boolean): JsonObject {
+  const isConverted = isOwn && slot.isWidget && link === null;
   return {
     name: slot.name,
     type: slot.type,

@@ -6,19 +6,12 @@
  * Values of nodes nobody knows stay as the file has them.
  */
 
-import {
-  type Control,
-  type Graph,
-  INPUT_NODE,
-  MARKDOWN_NOTE,
-  type Node,
-  NOTE,
-  PRIMITIVE,
-  REROUTE,
-} from "@/graph/document";
+import { DRAWN_KINDS, DRAWN_VALUE, inputSlot } from "@/graph/create";
+import { type Control, type Graph, INPUT_NODE, type InputSlot, type Node, PRIMITIVE, REROUTE } from "@/graph/document";
 import type { InputType, NodeType, NodeTypes } from "@/graph/node_type";
+import { isAutogrow } from "@/graph/object_info";
 import { isObject, type JsonObject, sameValue, type Value } from "@/graph/value";
-import { isControl } from "@/graph/widgets";
+import { inputsOf, isControl, isWidget } from "@/graph/widgets";
 
 import { type Fed, type FileGraph, type FileNode, own } from "./file_graph";
 import { groupName } from "./file_groups";
@@ -39,7 +32,9 @@ import {
 const NAMED = "widgets_values_named";
 const ROW = "widgets_values";
 const CONTROL = "control_after_generate";
-const DRAWN_VALUE = "value";
+
+/** The property of ours that holds what files have no other place for. */
+export const ASIDE = "latentwire";
 
 /** The part of a sub-graph that says what its instances' values mean. */
 export type Boundary = Pick<FileGraph, "inputs" | "fed">;
@@ -50,15 +45,13 @@ export type Kind =
   | { readonly is: "known"; readonly type: NodeType }
   | { readonly is: "instance"; readonly boundary: Boundary };
 
-const DRAWN: ReadonlySet<string> = new Set([REROUTE, PRIMITIVE, NOTE, MARKDOWN_NOTE]);
-
 export function kindOf(
   typeId: string,
   types: NodeTypes,
   boundaryOf: (id: string) => Boundary | undefined,
   groups: ReadonlyMap<string, unknown>,
 ): Kind {
-  if (DRAWN.has(typeId)) return { is: "drawn" };
+  if (DRAWN_KINDS.has(typeId)) return { is: "drawn" };
   if (groups.has(groupName(typeId))) return { is: "unknown" };
   const boundary = boundaryOf(typeId);
   if (boundary !== undefined) return { is: "instance", boundary };
@@ -95,6 +88,22 @@ export interface Values extends Pick<Node, "values" | "controls" | "raw"> {
 }
 
 export function readValues(source: JsonObject, node: FileNode, kind: Kind): Values {
+  const read = readFields(source, node, kind);
+  const properties = source["properties"];
+  const aside = isObject(properties) ? properties[ASIDE] : null;
+  if (!isObject(aside)) return read;
+  const [values, controls] = [aside["values"], aside["controls"]];
+  const told = Object.entries(isObject(controls) ? controls : {}).filter((each): each is [string, Control] => {
+    return isControl(each[1]);
+  });
+  return {
+    ...read,
+    values: { ...(isObject(values) ? values : {}), ...read.values },
+    controls: { ...read.controls, ...Object.fromEntries(told) },
+  };
+}
+
+function readFields(source: JsonObject, node: FileNode, kind: Kind): Values {
   switch (kind.is) {
     case "drawn":
       return readDrawn(source, node);
@@ -128,16 +137,25 @@ function readKnown(source: JsonObject, node: FileNode, type: NodeType): Values {
     const rest = read.rest.length > 0 ? { [ROW]: read.rest } : {};
     return { values, controls: Object.fromEntries(read.controls), raw: null, rest };
   }
-  const row = node.values === null ? null : readWidgets({ ...node, named: null }, type).controls;
+  const row = node.values === null ? null : readWidgets({ ...node, named: null }, type);
   const controls = read.widgets
     .filter(({ input }) => controlFollows(input))
     .map(({ input }, i) => {
       const told = i === 0 ? node.named?.[CONTROL] : null;
-      return [input.name, isControl(told) ? told : (row?.get(input.name) ?? "fixed")] as const;
+      return [input.name, isControl(told) ? told : (row?.controls.get(input.name) ?? "fixed")] as const;
     });
-  const key = isObject(source[NAMED]) ? NAMED : ROW;
   const surplus = Object.entries(node.named).filter(([name]) => !Object.hasOwn(values, name) && name !== CONTROL);
-  return { values, controls: Object.fromEntries(controls), raw: null, rest: { [key]: Object.fromEntries(surplus) } };
+  const isSame = row === null || sameValue(literals(row.widgets), literals(read.widgets));
+  return { values, controls: Object.fromEntries(controls), raw: null, rest: keptNames(source, surplus, isSame) };
+}
+
+/**
+ * Says that a file has names, to write them again, and holds those that are no widget's. `isSame`: the row beside them
+ * says the same; where it does not, it could not, and names are written without being told to.
+ */
+function keptNames(source: JsonObject, surplus: readonly (readonly [string, Value])[], isSame: boolean): JsonObject {
+  const key = isObject(source[NAMED]) ? NAMED : ROW;
+  return isSame || surplus.length > 0 ? { [key]: Object.fromEntries(surplus) } : {};
 }
 
 function readInstance(source: JsonObject, node: FileNode, boundary: Boundary): Values {
@@ -149,9 +167,9 @@ function readInstance(source: JsonObject, node: FileNode, boundary: Boundary): V
   }
   const [own, surplus]: [string, Value][][] = [[], []];
   for (const each of Object.entries(found)) (boundary.inputs.includes(each[0]) ? own : surplus)?.push(each);
-  const key = isObject(source[NAMED]) ? NAMED : ROW;
-  const rest = { [key]: Object.fromEntries(surplus ?? []) };
-  return { values: Object.fromEntries(own ?? []), controls: {}, raw: null, rest };
+  const values = Object.fromEntries(own ?? []);
+  const isSame = node.values === null || sameValue(promotedValues({ ...node, named: null }, boundary), values);
+  return { values, controls: {}, raw: null, rest: keptNames(source, surplus ?? [], isSame) };
 }
 
 /** What happens after a run to values an instance holds in a plain row: it stands behind them, as in any node. */
@@ -175,19 +193,75 @@ function readUnknown(source: JsonObject): Values {
     values: hasNames ? names : {},
     controls: {},
     raw: source[ROW] ?? null,
-    rest: hasNames || names === undefined ? {} : { [NAMED]: names },
+    rest: hasNames || !isObject(names) ? {} : { [NAMED]: names },
   };
 }
 
 // ------------------------------------------------------------------------------------------------------------ writing
 
-/** The fields of a node's entry in a file that hold its values. */
-export function writeValues(node: Node, kind: Kind): JsonObject {
+/** The fields of a node's entry in a file that hold its values, and what goes beside them into its properties. */
+export interface Written {
+  readonly fields: JsonObject;
+  readonly aside: JsonObject | null;
+}
+
+export function writeValues(node: Node, kind: Kind): Written {
+  const known = kind.is === "known" ? written.get(node) : undefined;
+  if (known !== undefined && kind.is === "known" && known.type === kind.type) return known;
+  const fields = writeFields(node, kind);
+  const made = { fields, aside: asideOf(node, fields, kind) };
+  // Nodes are frozen, and most are the same from one run to the next.
+  if (kind.is === "known") written.set(node, { ...made, type: kind.type });
+  return made;
+}
+
+const written = new WeakMap<Node, Written & { readonly type: NodeType }>();
+
+/**
+ * What the form has no place for: values of an option that is not chosen now, what happens after a run to values a
+ * sub-graph's instance holds.
+ */
+function asideOf(node: Node, fields: JsonObject, kind: Kind): JsonObject | null {
+  const drawn = { ...drawnNode(node, kind), ...valuesIn(fields), proxies: node.promoted };
+  const read = readFields(fields, drawn, kind);
+  const values = Object.entries(node.values).filter(([name]) => !Object.hasOwn(read.values, name));
+  const controls = Object.entries(node.controls).filter(([name, control]) => own(read.controls, name) !== control);
+  if (values.length === 0 && controls.length === 0) return null;
+  return { values: Object.fromEntries(values), controls: Object.fromEntries(controls) };
+}
+
+function valuesIn(fields: JsonObject): Pick<FileNode, "values" | "named"> {
+  const [row, names] = [fields[ROW], fields[NAMED]];
+  return {
+    values: Array.isArray(row) ? (row as readonly Value[]) : null,
+    named: isObject(names) ? names : isObject(row) ? row : null,
+  };
+}
+
+function drawnNode(node: Node, kind: Kind): FileNode {
+  const inputs = slotsInFile(node, kind).map(({ name, type, isWidget }) => ({ name, type, isWidget, link: null }));
+  const { id, type, title, mode } = node;
+  return { id, type, title, mode, inputs, outputs: [], values: null, named: null, proxies: null };
+}
+
+/** The inputs a file lists: also those that only say how many widgets a group has grown to. */
+export function slotsInFile(node: Node, kind: Kind): readonly InputSlot[] {
+  if (kind.is !== "known") return node.inputs;
+  const groups = kind.type.inputs.filter(isAutogrow).map((each) => `${each.name}.`);
+  if (groups.length === 0) return node.inputs;
+  const names = new Set(node.inputs.map((slot) => slot.name));
+  const grown = inputsOf(kind.type, node.values, node.inputs).filter(
+    (each) => isWidget(each) && !names.has(each.name) && groups.some((group) => each.name.startsWith(group)),
+  );
+  return [...node.inputs, ...grown.map(inputSlot)];
+}
+
+function writeFields(node: Node, kind: Kind): JsonObject {
   switch (kind.is) {
     case "drawn":
       return writeDrawn(node);
     case "known":
-      return node.raw === null ? remembered(node, kind.type) : writeUnknown(node);
+      return node.raw === null ? writeKnown(node, kind) : writeUnknown(node);
     case "instance":
       return writeInstance(node, kind.boundary);
     case "unknown":
@@ -202,23 +276,14 @@ function writeDrawn(node: Node): JsonObject {
   return { [ROW]: [value, ...(control === undefined ? [] : [control]), ...tailOf(node)] };
 }
 
-/** Nodes are frozen, so what is written for one can be kept; most are the same from one run to the next. */
-function remembered(node: Node, type: NodeType): JsonObject {
-  const known = written.get(node);
-  if (known?.type === type) return known.fields;
-  const fields = writeKnown(node, type);
-  written.set(node, { type, fields });
-  return fields;
-}
-
-const written = new WeakMap<Node, { readonly type: NodeType; readonly fields: JsonObject }>();
-
-function writeKnown(node: Node, type: NodeType): JsonObject {
+function writeKnown(node: Node, kind: Kind & { readonly is: "known" }): JsonObject {
+  const { type } = kind;
+  const drawn = drawnNode(node, kind);
   const row = new Row(node);
-  const widgets = walk(inOrder(type.inputs), node.inputs, row);
+  const widgets = walk(inOrder(type.inputs), drawn.inputs, row);
   const tail = tailOf(node);
   const rows = [...row.short(widgets), ...(tail.length > 0 ? [[...row.values, ...tail]] : []), row.values];
-  const fitting = rows.find((each) => isReadAs(each, node, type, widgets));
+  const fitting = rows.find((each) => isReadAs({ ...drawn, values: each }, node, type, widgets));
   const names = (): JsonObject => byName(node, widgets);
   if (isObject(node.rest[ROW])) return { [ROW]: { ...node.rest[ROW], ...names() } };
   const needsNames = fitting === undefined || isObject(node.rest[NAMED]);
@@ -230,15 +295,11 @@ function writeKnown(node: Node, type: NodeType): JsonObject {
 }
 
 /** Whether a row of values says what the document says. */
-function isReadAs(row: readonly Value[], node: Node, type: NodeType, widgets: readonly Widget[]): boolean {
-  const inputs = node.inputs.map(({ name, type, isWidget }) => ({ name, type, isWidget, link: null }));
-  const drawn = { ...EMPTY_NODE, id: node.id, type: node.type, inputs, values: row };
+function isReadAs(drawn: FileNode, node: Node, type: NodeType, widgets: readonly Widget[]): boolean {
   if (!sameValue(widgetValues(drawn, type).values, literals(widgets))) return false;
   const { controls } = readWidgets(drawn, type);
-  return [...controls].every(([name, control]) => (node.controls[name] ?? "fixed") === control);
+  return [...controls].every(([name, control]) => (own(node.controls, name) ?? "fixed") === control);
 }
-
-const EMPTY_NODE = { mode: 0, outputs: [], named: null, title: null, proxies: null };
 
 /** Collects values in the order a file has them, with what stands between them. */
 class Row implements Source {
@@ -287,7 +348,7 @@ function writeInstance(node: Node, boundary: Boundary): JsonObject {
   if (isObject(keptRow)) return { [ROW]: { ...keptRow, ...node.values } };
   const isEmpty = Object.keys(node.values).length === 0;
   if (isEmpty && !isObject(kept)) return node.raw === null ? {} : { [ROW]: node.raw };
-  const drawn = { ...EMPTY_NODE, id: node.id, type: node.type, inputs: [], values: row, proxies: node.promoted };
+  const drawn = { ...drawnNode(node, { is: "unknown" }), values: row, proxies: node.promoted };
   const fits = !isObject(kept) && sameValue(promotedValues(drawn, boundary), node.values);
   return {
     ...(isEmpty ? {} : { [ROW]: row }),
@@ -317,11 +378,10 @@ function feedsWidget(boundary: Boundary, index: number): boolean {
 
 /** Nobody knows its widgets: what came goes back, and values that have names go by their names. */
 function writeUnknown(node: Node): JsonObject {
-  const [control] = Object.values(node.controls);
-  const names = control === undefined ? node.values : { ...node.values, [CONTROL]: control };
+  const names = node.values;
   return {
     ...(node.raw === null ? {} : { [ROW]: node.raw }),
-    ...(Object.keys(names).length === 0 ? {} : { [NAMED]: names }),
+    ...(Object.keys(names).length === 0 && !isObject(node.rest[NAMED]) ? {} : { [NAMED]: names }),
   };
 }
 

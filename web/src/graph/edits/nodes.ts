@@ -9,6 +9,7 @@ import {
   type Node,
   type NodeId,
   OUTPUT_NODE,
+  ROOT,
   type Selection,
 } from "../document";
 import { linksOf } from "../links";
@@ -76,6 +77,7 @@ export function moveTo(document: Document, graphId: GraphId, positions: Readonly
       const at = positions.get(node.id);
       return at === undefined || !isPlace(at) ? node : patched(node, { x: at.x, y: at.y });
     });
+    if (graphId === ROOT) return moved;
     const inputAt = positions.get(INPUT_NODE) ?? moved.inputAt;
     const outputAt = positions.get(OUTPUT_NODE) ?? moved.outputAt;
     const isStill = inputAt === moved.inputAt && outputAt === moved.outputAt;

@@ -10,6 +10,8 @@ import type { NodeTypes } from "@/graph/node_type";
 import { readObjectInfo } from "@/graph/object_info";
 import { isObject, type JsonObject, type Value } from "@/graph/value";
 
+import { OWN } from "../graph/node_types";
+
 export const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
 
 export interface Answer {
@@ -54,7 +56,8 @@ export function coreObjectInfo(): JsonObject {
     gunzipSync(readFileSync(`${REPOSITORY}tests/data/node_specs.json.gz`)).toString(),
   ) as JsonObject;
   const entries = Object.entries(specs).map(([name, spec]) => [name, isObject(spec) ? entryOf(name, spec) : {}]);
-  return { ...(Object.fromEntries(entries) as JsonObject), ...ODD_TYPES };
+  const rare = Object.entries(OWN).map(([name, entry]) => [name, isObject(entry) ? { name, ...entry } : {}]);
+  return { ...(Object.fromEntries([...entries, ...rare]) as JsonObject), ...ODD_TYPES };
 }
 
 function entryOf(name: string, spec: JsonObject): JsonObject {
