@@ -31,9 +31,17 @@ export function t(key: TextKey, words: Words = {}): string {
 
 /** A text that depends on a number: `plural("selection.nodes", 3)` takes "selection.nodes.other". */
 export function plural(key: string, count: number, words: Words = {}): string {
-  const rule = new Intl.PluralRules(current).select(count);
+  const rule = rulesOf(current).select(count);
   const chosen = `${key}.${rule}` in en ? `${key}.${rule}` : `${key}.other`;
   return t(chosen as TextKey, { count, ...words });
+}
+
+const rules = new Map<string, Intl.PluralRules>();
+
+function rulesOf(language: string): Intl.PluralRules {
+  const known = rules.get(language) ?? new Intl.PluralRules(language);
+  rules.set(language, known);
+  return known;
 }
 
 /** A text whose key is made at run time (a reason, an edit's name); the key itself when there is none. */

@@ -33,7 +33,7 @@ export function FarLayer({ scene, isReal }: FarLayerProps) {
     const ask = (): void => {
       asked ??= requestAnimationFrame(draw);
     };
-    draw();
+    ask();
     const ends = [
       store.subscribe(ask),
       useRun.subscribe(ask),

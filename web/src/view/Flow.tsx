@@ -27,6 +27,7 @@ import { Dots } from "./Dots";
 import { FarLayer } from "./FarLayer";
 import { type Ends, flowEdges, type FlowWire } from "./flow_edges";
 import { type FlowNode, flowNodes, rectIn, type Scene } from "./flow_nodes";
+import { setHeld } from "./hydration";
 import { GroupBox } from "./GroupBox";
 import { addReroute } from "./menu_items";
 import { NodeCard } from "./NodeCard";
@@ -105,6 +106,8 @@ export function Flow({ scene, selection }: { readonly scene: Scene; readonly sel
       }
       {...(isFar ? { onPaneMouseMove: onHover } : {})}
       onDoubleClick={onDoubleClick}
+      onMoveStart={(event) => setHeld(event !== null && event.type !== "wheel")}
+      onMoveEnd={() => setHeld(false)}
       onlyRenderVisibleElements
       minZoom={MIN_ZOOM}
       maxZoom={MAX_ZOOM}

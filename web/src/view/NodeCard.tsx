@@ -1,7 +1,16 @@
 /** A node: a sketch of it while the canvas moves or is far away, and the whole of it when it stands still. */
 
 import type { NodeProps } from "@xyflow/react";
-import { type CSSProperties, type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  memo,
+  startTransition,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 
 import { BYPASSED, MUTED, type Node, REROUTE } from "@/graph/document";
 import { linksInto } from "@/graph/links";
@@ -115,7 +124,7 @@ function onFocus(frame: HTMLElement, node: Node): void {
 /** False until the canvas stands still for the first time since the node came into view. */
 function useIsWhole(): boolean {
   const [isWhole, setWhole] = useState(false);
-  useEffect(() => (isWhole ? undefined : whenStill(() => setWhole(true))), [isWhole]);
+  useEffect(() => (isWhole ? undefined : whenStill(() => startTransition(() => setWhole(true)))), [isWhole]);
   return isWhole;
 }
 

@@ -7,6 +7,7 @@ const SLICE = 10; // milliseconds of a frame
 
 const waiting = new Set<() => void>();
 let isMoving = false;
+let isHeld = false;
 let frame: number | null = null;
 
 /** Calls back when the node may become whole. Returns: stops waiting. */
@@ -16,6 +17,12 @@ export function whenStill(ready: () => void): () => void {
   return () => waiting.delete(ready);
 }
 
+/** A pointer holds the canvas: it may move again at any moment. */
+export function setHeld(held: boolean): void {
+  isHeld = held;
+  if (!held) plan();
+}
+
 /** Told by the canvas. */
 export function setMoving(moving: boolean): void {
   isMoving = moving;
@@ -23,7 +30,7 @@ export function setMoving(moving: boolean): void {
 }
 
 function plan(): void {
-  if (frame !== null || isMoving || waiting.size === 0) return;
+  if (frame !== null || isMoving || isHeld || waiting.size === 0) return;
   frame = requestAnimationFrame(work);
 }
 
@@ -31,7 +38,7 @@ function work(): void {
   frame = null;
   const end = performance.now() + SLICE;
   for (const ready of waiting) {
-    if (isMoving) return;
+    if (isMoving || isHeld) return;
     waiting.delete(ready);
     ready();
     if (performance.now() > end) break;

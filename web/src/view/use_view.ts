@@ -31,7 +31,7 @@ export function useView({ documentId, graphId }: Place): void {
     const show = (bounds: Rect, maxZoom: number, eased: boolean): void => {
       const { width, height } = store.getState();
       const viewport = getViewportForBounds(bounds, width, height, MIN_ZOOM, maxZoom, 0.08);
-      void flow.setViewport(viewport, { duration: eased ? duration() : 0 });
+      go(viewport, () => void flow.setViewport(viewport, { duration: eased ? duration() : 0 }));
     };
     setCanvas({
       fit: (ids) => {
@@ -67,9 +67,9 @@ export function useView({ documentId, graphId }: Place): void {
       if (store.getState().width === 0 || store.getState().panZoom === null) return false;
       const bounds = boundsOf();
       const { width, height } = store.getState();
-      if (saved !== undefined) void flow.setViewport({ ...saved });
-      else if (bounds === null) void flow.setViewport({ x: width / 3, y: height / 3, zoom: 1 });
-      else void flow.setViewport(getViewportForBounds(bounds, width, height, MIN_ZOOM, 1, 0.08));
+      const fitting = bounds === null ? null : getViewportForBounds(bounds, width, height, MIN_ZOOM, 1, 0.08);
+      const viewport = saved ?? fitting ?? { x: width / 3, y: height / 3, zoom: 1 };
+      go(viewport, () => void flow.setViewport({ ...viewport }));
       return true;
     };
     if (begin()) return undefined;
@@ -98,7 +98,6 @@ export function useView({ documentId, graphId }: Place): void {
       clearTimeout(timer);
       timer = setTimeout(still, STILL);
     };
-    setDetail(last[2]);
     const end = store.subscribe(watch);
     return () => {
       end();
@@ -106,6 +105,17 @@ export function useView({ documentId, graphId }: Place): void {
       setMoving(false);
     };
   }, [documentId, graphId, store]);
+}
+
+/** Goes to a view; one that is drawn as a picture becomes one first, so that no thousand elements are made for a moment. */
+function go({ zoom }: { readonly zoom: number }, move: () => void): void {
+  const tab = activeTab();
+  if (tab === null || detailAt(zoom, shownGraph(tab).nodes.size) !== "far" || useCanvas.getState().detail === "far") {
+    move();
+    return;
+  }
+  setDetail(zoom);
+  requestAnimationFrame(move);
 }
 
 function setDetail(zoom: number): void {
