@@ -38,7 +38,7 @@ export type BatchResult =
   | { readonly kind: "failed"; readonly failure: Failure };
 
 /** Requests at a time: browsers open six connections to a server. */
-const TOGETHER = 4;
+const TOGETHER = 5;
 /** Milliseconds before a request that was not answered is sent again. */
 const WAITS = [300, 900, 2700];
 /** Jobs of a batch run one after the other, and before what is queued after the first: a fraction of a place each. */
