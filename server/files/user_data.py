@@ -19,10 +19,13 @@ from engine.folders import inside
 from engine.saving import name_it, sync_folder
 from engine.unfinished import is_unfinished, remove_abandoned, unfinished
 from server.files.user_files import clean_name, readable_errors, without_paths
+from server.requests.budget import Budget
 from server.requests.refusal import Refused
 
 LARGEST = 20 << 20
 """Bytes of a file; a workflow of 2,000 nodes takes one or two MB."""
+
+RECEIVED_AT_ONCE = 4 * LARGEST  # bytes of files that are in memory while they come in
 
 _KIND = "user"  # what clients call the folder
 
@@ -69,6 +72,7 @@ class UserData:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.room = Budget(RECEIVED_AT_ONCE)
         # Changes happen one after another, here: whoever looked at a file changes the one that was looked at.
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="user-data")
 

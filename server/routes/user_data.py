@@ -1,13 +1,18 @@
 """/userdata: what the editor keeps for a person, with the versions that keep two tabs from overwriting each other."""
 
+from contextlib import AsyncExitStack
+
 from aiohttp import ETag, hdrs, web
 
 from server import keys
 from server.files.inert import INERT, disposition, type_of
 from server.files.user_data import LARGEST, Conditions, Stored
 from server.protocol.files import UserEntry, UserFile
-from server.requests import body, reply
+from server.requests import reply
+from server.requests.reading import Reading
 from server.requests.refusal import Refused
+
+PATIENCE = 10.0  # seconds for which a file waits until there is memory for it
 
 
 async def show(request: web.Request) -> web.Response:
@@ -43,13 +48,19 @@ async def read(request: web.Request) -> web.Response:
 
 async def write(request: web.Request) -> web.Response:
     """Keeps what was sent as a file."""
-    data = await body.read(request, LARGEST)
-    stored, tag = await request.app[keys.USER_DATA].write(
-        request.match_info["file"],
-        data,
-        overwrite=_flag(request, "overwrite", default=True),
-        conditions=_conditions(request),
-    )
+    store, reading = request.app[keys.USER_DATA], Reading(request, LARGEST)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(store.room.take(reading.most, patience=PATIENCE))
+        except TimeoutError:
+            message = "as many files are being received as there is memory for; send it again in some seconds"
+            raise Refused(503, message, headers={hdrs.RETRY_AFTER: "5"}) from None
+        stored, tag = await store.write(
+            request.match_info["file"],
+            await reading.whole(store.room.is_wanted),
+            overwrite=_flag(request, "overwrite", default=True),
+            conditions=_conditions(request),
+        )
     return _changed(request, stored, tag)
 
 

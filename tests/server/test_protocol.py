@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 import pytest
@@ -10,6 +10,8 @@ import pytest
 from server.protocol import files, jobs, messages, nodes, prompts, system
 from tests.server.client import PATIENCE, Client, Serve, ended, post
 from tests.server.shapes import misfit
+
+Events = list[tuple[str, Any]]
 
 DRAWS = {
     "1": {"class_type": "ToyPreview", "inputs": {"value": 1, "steps": 2, "seconds": 0.1}},
@@ -152,3 +154,49 @@ def test_a_misfit_is_named_by_its_place() -> None:
     )
     assert misfit({"exec_info": {"queue_remaining": True}}, prompts.QueueInfo) is not None
     assert misfit({"cancelled": False, "more": 1}, jobs.JobsCancelled) is not None
+
+
+async def followed(client: Client, job: str, is_enough: Callable[[Events], bool]) -> Events:
+    """The events of a job from its beginning, until there are enough of them."""
+    found: Events = []
+    async with asyncio.timeout(PATIENCE), client.get(f"/api/jobs/{job}/events") as stream:
+        type = ""
+        while not is_enough(found):
+            name, _, value = (await stream.content.readline()).decode().rstrip("\n").partition(": ")
+            if name == "event":
+                type = value
+            elif name == "data":
+                found.append((type, json.loads(value)))
+    return found
+
+
+def test_a_page_that_is_opened_anew_learns_from_the_stream_what_each_node_does(serve: Serve) -> None:
+    """By event streams alone: it knows no number and may have another client id than the page that queued the job."""
+    lasting = {
+        "1": {"class_type": "ToyPreview", "inputs": {"value": 5, "steps": 2, "seconds": 0.1}},
+        "2": {"class_type": "ToyShow", "inputs": {"value": ["1", 0]}},
+        "3": {"class_type": "ToySleep", "inputs": {"value": ["1", 0], "seconds": 60, "steps": 600}},
+        "4": {"class_type": "ToyShow", "inputs": {"value": ["3", 0]}},
+    }
+
+    def is_on_its_way(found: Events) -> bool:
+        return any(type == "progress" and data["node"] == "3" and data["value"] > 2 for type, data in found)
+
+    async def scenario() -> tuple[Events, str]:
+        async with serve() as client:
+            job = await post(client, lasting, client_id="closed since")
+            found = await followed(client, job, is_on_its_way)
+            again = await followed(client, job, lambda events: len(events) == len(found))
+            await client.post(f"/api/jobs/{job}/cancel")
+            assert again == found
+            return again, job
+
+    found, job = asyncio.run(scenario())
+    shapes = get_type_hints(messages.Messages)
+    assert [bad for type, data in found if (bad := misfit(data, shapes[type], type))] == []
+    states = [data["nodes"] for type, data in found if type == "progress_state"][-1]
+    assert {node: each["state"] for node, each in states.items()}["1"] == "finished"
+    assert states["3"]["state"] == "running"
+    assert states["3"]["value"] > 0
+    shown = [data for type, data in found if type == "executed"]
+    assert [(each["node"], each["prompt_id"]) for each in shown] == [("2", job)]

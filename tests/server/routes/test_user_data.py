@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from server.files import user_data as store
 from server.protocol import files
 from server.routes import user_data
 from tests.server.routes.rooms import serving
@@ -338,3 +339,25 @@ def test_a_folder_is_no_file(tmp_path):
 
     assert run(tmp_path, scenario) == [400, 404, 404, 400]
     assert kept(tmp_path) == ["a/b.json"]
+
+
+def test_files_wait_for_memory_and_not_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RECEIVED_AT_ONCE", 100)
+    monkeypatch.setattr(user_data, "PATIENCE", 0.2)
+    came = asyncio.Event()
+
+    async def slow():
+        yield b"x" * 50
+        await came.wait()
+        yield b"x" * 50
+
+    async def scenario(tab):
+        first = asyncio.create_task(tab.put("slow.json", slow()))
+        await asyncio.sleep(0.1)
+        refused = await tab.put("late.json", b"y" * 60)
+        came.set()
+        return await first, refused, await tab.put("late.json", b"y" * 60)
+
+    first, refused, again = run(tmp_path, scenario)
+    assert (first[0], refused[0], again[0]) == (200, 503, 200)
+    assert refused[1]["Retry-After"] == "5"
