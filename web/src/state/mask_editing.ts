@@ -5,9 +5,10 @@ import { create } from "zustand";
 import { type Document, graphAt, type NodeId, type Path } from "@/graph/document";
 import { changeNode, inGraph, patched } from "@/graph/edits/graph_change";
 
+import { nodeTypes } from "./node_types";
 import { nameOf, pictureNamed } from "./picture_name";
 import type { Picture } from "./run";
-import { edit, tabOfDocument } from "./workbench";
+import { edit, shownGraph, type Tab, tabOfDocument } from "./workbench";
 
 /** The widget that names the picture: `input` of a node in the graph that `path` leads to. */
 export interface MaskTarget {
@@ -25,6 +26,16 @@ export function openMaskEditor(target: MaskTarget): void {
 
 export function closeMaskEditor(): void {
   useMaskEditing.setState({ target: null });
+}
+
+/** Where a node of the shown graph names a picture that can be painted on; null when it names none. */
+export function maskTarget(tab: Tab, id: NodeId): MaskTarget | null {
+  const node = shownGraph(tab).nodes.get(id);
+  const inputs = node === undefined ? [] : (nodeTypes().get(node.type)?.inputs ?? []);
+  const input = inputs.find((each) => each.options["image_upload"] === true);
+  if (input === undefined) return null;
+  const target = { documentId: tab.history.present.id, path: tab.path, node: id, input: input.name };
+  return pictureOf(target) === null ? null : target;
 }
 
 /** The picture that is loaded there; null when there is none, or no such node (any more). */

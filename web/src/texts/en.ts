@@ -615,6 +615,7 @@ export const en = {
   "mask.help":
     "Arrow keys move the brush, with Shift pixel by pixel. Hold Space to paint. B brush, E eraser, R rectangle, [ and ] size, I invert, Ctrl+Z undo.",
   "mask.at": "Brush at {x}, {y}",
+  "command.mask.edit": "Paint mask on picture",
 
   // ---- reasons (graph, format)
   "reason.already_wired": "{input} has a wire already.",

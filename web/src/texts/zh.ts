@@ -503,8 +503,7 @@ export const zh: Texts = {
   "lightbox.failed": "无法显示这张图片",
   "lightbox.failed_text": "文件可能已被删除、损坏，或是浏览器不支持的格式。",
   "lightbox.too_large": "图片太大，无法在此显示",
-  "lightbox.too_large_text":
-    "该图片为 {size} 像素（{megapixels} 百万像素）。打开它可能耗尽浏览器内存，因此没有打开。请下载后用其他程序查看。",
+  "lightbox.too_large_text": "该图片为 {size} 像素（{megapixels} 百万像素）。打开它可能耗尽浏览器内存，因此没有打开。请下载后用其他程序查看。",
   "compare.title": "比较",
   "compare.names": "A：{one} · B：{other}",
   "compare.slider": "重叠显示，用滑块分隔",
@@ -611,9 +610,9 @@ export const zh: Texts = {
   "mask.hint": "右键或橡皮擦可擦除。[ 和 ] 调整大小。方向键移动画笔，空格键绘制。",
   "mask.stage": "绘制区域",
   "mask.stage_role": "绘画区",
-  "mask.help":
-    "方向键移动画笔，按住 Shift 逐像素移动。按住空格键绘制。B 画笔，E 橡皮擦，R 矩形，[ 和 ] 调整大小，I 反转，Ctrl+Z 撤销。",
+  "mask.help": "方向键移动画笔，按住 Shift 逐像素移动。按住空格键绘制。B 画笔，E 橡皮擦，R 矩形，[ 和 ] 调整大小，I 反转，Ctrl+Z 撤销。",
   "mask.at": "画笔位于 {x}，{y}",
+  "command.mask.edit": "在图片上绘制蒙版",
 
   // ---- reasons (graph, format)
   "reason.already_wired": "{input} 已有连线。",

@@ -140,7 +140,10 @@ export function GalleryGrid(props: GalleryGridProps) {
           row.kind === "day" ? (
             <h3 key={`day ${row.first}`} className={styles.day} style={{ transform: `translateY(${row.top}px)` }}>
               {dayInWords(localDay(pictures[row.first]?.modified ?? 0), today)}
-              <span className={styles.dayCount}>{plural("gallery.count", row.count)}</span>
+              {/* Of the last day there may be more than was asked for yet. */}
+              {(!hasMore || row.first + row.count < pictures.length) && (
+                <span className={styles.dayCount}>{plural("gallery.count", row.count)}</span>
+              )}
             </h3>
           ) : (
             <div

@@ -3,7 +3,9 @@
 import type { Command } from "@/state/commands";
 import { refresh, useGallery } from "@/state/gallery";
 import { comparePictures, openPicture } from "@/state/lightbox";
+import { type MaskTarget, maskTarget, openMaskEditor } from "@/state/mask_editing";
 import { toast } from "@/state/toasts";
+import { activeTab } from "@/state/workbench";
 import { t } from "@/texts/index";
 
 import { expandGallery, useGalleryView } from "./gallery_view";
@@ -25,7 +27,24 @@ export const lookCommands: readonly Command[] = [
         if (newer !== undefined && older !== undefined) comparePictures(older, newer);
       }),
   },
+  {
+    id: "mask.edit",
+    section: "node",
+    keys: [],
+    isEnabled: () => selectedTarget() !== null,
+    run: () => {
+      const target = selectedTarget();
+      if (target !== null) openMaskEditor(target);
+    },
+  },
 ];
+
+/** Of the one node that is selected, when it loads a picture. */
+function selectedTarget(): MaskTarget | null {
+  const tab = activeTab();
+  const [id, ...others] = tab?.selection.nodes ?? [];
+  return tab === null || id === undefined || others.length > 0 ? null : maskTarget(tab, id);
+}
 
 type Pictures = ReturnType<typeof useGallery.getState>["pictures"];
 

@@ -79,7 +79,7 @@ export class MaskPainter {
     this.record(changeAll(this.mask, () => 0));
   }
 
-  fill(one: Point, other: Point, erases: boolean): void {
+  fillRectangle(one: Point, other: Point, erases: boolean): void {
     this.record(fillBox(this.mask, one, other, erases ? 0 : 255));
   }
 

@@ -87,7 +87,7 @@ export function usePainting(painter: MaskPainter, zoom: Zoom): Painting {
   const finish = (event: PointerEvent<HTMLElement>, counts: boolean) => {
     if (!fingers.current.delete(event.pointerId) || fingers.current.size > 0) return;
     const at = inPixels(frameOf(event.currentTarget, event));
-    if (deed.current === "rectangle" && corner !== null && counts) painter.fill(corner, at, isErasing(event));
+    if (deed.current === "rectangle" && corner !== null && counts) painter.fillRectangle(corner, at, isErasing(event));
     if (counts) painter.end();
     else painter.cancel();
     setCorner(null);
@@ -125,7 +125,7 @@ export function usePainting(painter: MaskPainter, zoom: Zoom): Painting {
     if (tool === "rectangle") {
       if (corner === null) setCorner(here);
       else {
-        painter.fill(corner, here, false);
+        painter.fillRectangle(corner, here, false);
         setCorner(null);
       }
     } else if (!painter.isPainting && tool !== "hand") painter.begin(brushNow(), tool === "eraser", here);

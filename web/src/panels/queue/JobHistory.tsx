@@ -84,10 +84,18 @@ function EndedJob({ job }: { readonly job: Job }) {
         name={name}
         badge={<StatusBadge job={job} />}
         facts={facts}
-        detail={job.error === null ? undefined : <p className={styles.error}>{job.error}</p>}
+        detail={job.error === null ? undefined : <ErrorText text={job.error} />}
         actions={<MenuButton icon={Ellipsis} isIconOnly label={t("queue.more", { name })} items={items} />}
       />
     </li>
+  );
+}
+
+function ErrorText({ text }: { readonly text: string }) {
+  return (
+    <p className={styles.error} title={text}>
+      {text}
+    </p>
   );
 }
 

@@ -1,6 +1,6 @@
 /** A job that runs: its newest preview, how far it is, and a button that stops it. */
 
-import { Square } from "lucide-react";
+import { CircleStop } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 
 import { type Job, useRun } from "@/state/run";
@@ -23,7 +23,9 @@ export function RunningJob({ job }: { readonly job: Job }) {
     total > 0 ? t("queue.progress", { done, total }) : null,
     <Elapsed key="elapsed" since={job.started ?? job.created} />,
   ];
-  const actions = <IconButton icon={Square} label={t("queue.stop", { name })} onPress={() => void cancel(job.id)} />;
+  const actions = (
+    <IconButton icon={CircleStop} label={t("queue.stop", { name })} onPress={() => void cancel(job.id)} />
+  );
   return (
     <div className={styles.running}>
       <JobRow
