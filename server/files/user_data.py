@@ -192,6 +192,8 @@ class UserData:
                 yield self._stored(path, found, place)
 
     def _entries(self, folder: str) -> list[tuple[Stored, bool]]:
+        if not folder and not self._root.exists():  # nobody has kept anything yet
+            return []
         found = [
             (self._stored(path, each, self._root), stat.S_ISDIR(each.st_mode))
             for path, each in _walk(self._folder(folder), recurse=True)

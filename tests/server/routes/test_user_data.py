@@ -215,6 +215,11 @@ def test_lists(tmp_path):
     assert [misfit(each, files.UserFile) for each in full] == [None] * 3
 
 
+def test_before_anything_is_kept_there_is_nothing(tmp_path):
+    status, _, body = run(tmp_path, lambda tab: tab.ask("GET", "/v2/userdata"))
+    assert (status, body) == (200, [])
+
+
 def test_everything_below_a_folder_with_folders_first(tmp_path):
     async def scenario(tab):
         await tab.put("b/c.json", b"{}")
