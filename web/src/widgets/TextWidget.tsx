@@ -1,7 +1,7 @@
 /** Text: one line, or an area that fills what the node leaves it. Escape leaves to the node. */
 
 import { Braces } from "lucide-react";
-import { type KeyboardEvent, useId, useState } from "react";
+import { useId, useState } from "react";
 
 import { isObject } from "@/graph/value";
 import { t } from "@/texts/index";
@@ -12,7 +12,7 @@ import { type FieldProps, hintOf, textOption } from "./field";
 import { problemAria, Row } from "./Row";
 import rowStyles from "./Row.module.css";
 import styles from "./Text.module.css";
-import { leaveToNode, useTyping } from "./typing";
+import { useTyping } from "./typing";
 
 export function LineWidget({ target, input, value, label, problem }: FieldProps) {
   const typing = useTyping(target);
@@ -30,7 +30,7 @@ export function LineWidget({ target, input, value, label, problem }: FieldProps)
           {...problemAria(id, problem)}
           onFocus={typing.begin}
           onChange={(event) => typing.type(event.target.value)}
-          onKeyDown={leaveOnEscape}
+          onKeyDown={typing.press}
         />
       </label>
     </Row>
@@ -69,7 +69,7 @@ export function AreaWidget({ target, input, value, label, problem, onLeave, onAp
           onLeave?.();
         }}
         onChange={(event) => typing.type(event.target.value)}
-        onKeyDown={leaveOnEscape}
+        onKeyDown={typing.press}
       />
       {isDynamic && (
         <span className={styles.dynamic} title={t("widget.dynamic_prompts")}>
@@ -83,12 +83,6 @@ export function AreaWidget({ target, input, value, label, problem, onLeave, onAp
       )}
     </div>
   );
-}
-
-function leaveOnEscape(event: KeyboardEvent<HTMLElement>): void {
-  if (event.key !== "Escape" || event.nativeEvent.isComposing) return;
-  event.stopPropagation();
-  leaveToNode(event.currentTarget);
 }
 
 function textOf(value: unknown): string {

@@ -24,6 +24,7 @@ import { NumberWidget } from "./NumberWidget";
 import { RawWidget } from "./RawWidget";
 import { AreaWidget, LineWidget } from "./TextWidget";
 import { ToggleWidget } from "./ToggleWidget";
+import { give } from "./target";
 import styles from "./Widget.module.css";
 import { widgetMenu } from "./widget_menu";
 import { WiredWidget } from "./WiredWidget";
@@ -73,6 +74,13 @@ function HeldWidget({ documentId, graphId, node, input, isDisabled, problem, val
         event.stopPropagation();
         setMenuAt(placeOf(event));
       }}
+      onKeyDown={(event) => {
+        // As in Blender: Backspace on a value gives it its default. Delete is the node's.
+        if (event.key !== "Backspace" || isText(event.target) || isDisabled) return;
+        event.preventDefault();
+        event.stopPropagation();
+        give(field.target, defaultOf(input));
+      }}
     >
       {isDisabled ? <WiredWidget {...field} /> : <Field {...field} />}
       {menuAt !== null && (
@@ -118,9 +126,11 @@ function Field(field: FieldProps) {
 
 /** A text that is being edited keeps the browser's own menu under the pointer: spelling, paste. */
 function isForBrowser(event: MouseEvent): boolean {
-  const { target } = event;
-  const isText = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
-  return isText && target === document.activeElement && event.button === 2;
+  return isText(event.target) && event.target === document.activeElement && event.button === 2;
+}
+
+function isText(target: EventTarget): boolean {
+  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
 }
 
 /** Where the menu opens: at the pointer, or below the control when a key asked for it. */

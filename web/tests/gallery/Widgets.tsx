@@ -99,7 +99,8 @@ function Card({
   const inputs = id === "4" ? [input("value", plain, { multiline: true })] : widgetsOf(TYPE, node).filter(isWidget);
   return (
     <div
-      className="react-flow__node"
+      role="group"
+      aria-label={`Node ${id}`}
       tabIndex={-1}
       style={{
         position: "static",
