@@ -148,8 +148,9 @@ function paintTile(
   let tile: Uint8Array | null = null;
   for (let y = box.top; y < box.bottom; y += 1) {
     for (let x = box.left; x < box.right; x += 1) {
-      const amount = table[Math.round(distanceToLine(x + 0.5, y + 0.5, from, to) * STEPS)] ?? 0;
       const at = (y - y0) * TILE + x - x0;
+      if (covered[at] === 255) continue; // most of a stroke: the brush moves by less than its width
+      const amount = table[Math.round(distanceToLine(x + 0.5, y + 0.5, from, to) * STEPS)] ?? 0;
       if (amount <= (covered[at] ?? 0)) continue;
       covered[at] = amount;
       tile ??= writable(mask, place, stroke.before);

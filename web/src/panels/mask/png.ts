@@ -7,6 +7,8 @@ import { type Mask, rowAt } from "./mask";
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const GREY_AND_ALPHA = 4;
+/** So many at once: few steps for the compressor, and a few megabytes at most. */
+const ROWS = 64;
 
 /** Source: W3C PNG, third edition. */
 export async function maskPng(mask: Mask): Promise<Blob> {
@@ -28,11 +30,15 @@ async function packed(mask: Mask): Promise<Uint8Array<ArrayBuffer>> {
   const whole = new Response(deflate.readable).arrayBuffer();
   const writer = deflate.writable.getWriter();
   const row = new Uint8Array(mask.width);
-  for (let y = 0; y < mask.height; y += 1) {
-    rowAt(mask, y, row);
-    const line = new Uint8Array(1 + mask.width * 2); // no filter, then grey 0 and alpha
-    for (let x = 0; x < mask.width; x += 1) line[2 + x * 2] = 255 - (row[x] ?? 0);
-    await writer.write(line);
+  for (let y = 0; y < mask.height; y += ROWS) {
+    const count = Math.min(ROWS, mask.height - y);
+    const length = 1 + mask.width * 2; // no filter, then grey 0 and alpha
+    const lines = new Uint8Array(count * length);
+    for (let i = 0; i < count; i += 1) {
+      rowAt(mask, y + i, row);
+      for (let x = 0; x < mask.width; x += 1) lines[i * length + 2 + x * 2] = 255 - (row[x] ?? 0);
+    }
+    await writer.write(lines);
   }
   await writer.close();
   return new Uint8Array(await whole);
