@@ -14,7 +14,7 @@ import {
   REROUTE,
 } from "./document";
 import { wouldLoop } from "./cycles";
-import { typesFedBy } from "./edits/retype";
+import { portType, typesFedBy } from "./edits/retype";
 import { type InputEnd, linksFrom, type OutputEnd } from "./links";
 import { inputAt } from "./node_inputs";
 import type { InputType, NodeTypes } from "./node_type";
@@ -79,7 +79,8 @@ interface Target {
 function givenType(graph: Graph, from: OutputEnd): string | null {
   if (from.node !== INPUT_NODE) return graph.nodes.get(from.node)?.outputs[from.slot]?.type ?? null;
   // The place below the last port makes a new one.
-  return from.slot === graph.inputs.length ? "*" : (graph.inputs[from.slot]?.type ?? null);
+  if (from.slot === graph.inputs.length) return "*";
+  return graph.inputs[from.slot] === undefined ? null : portType(graph, from.slot);
 }
 
 function targetOf(document: Document, graph: Graph, types: NodeTypes, to: InputEnd): Target | null {

@@ -20,7 +20,7 @@ import { inputsAt } from "../node_inputs";
 import type { NodeTypes } from "../node_type";
 import { done, type Outcome, reason, refused } from "../reason";
 import { canConnect, slotOf } from "../rules";
-import { areCompatible, throughBypassed } from "../sockets";
+import { areCompatible, isAny, throughBypassed } from "../sockets";
 import { isWidget } from "../widgets";
 import { nextNodeId, withLinks, withNode } from "./graph_change";
 import { settled } from "./mirror";
@@ -172,8 +172,10 @@ function endsOf(link: Link): readonly [OutputEnd, SlotEnd] {
 function withNewPorts(graph: Graph, from: OutputEnd, to: SlotEnd): Graph {
   let result = graph;
   if (from.node === INPUT_NODE && from.slot === graph.inputs.length) {
-    const slot = graph.nodes.get(to.node)?.inputs[to.slot];
-    const port = newPort(graph.inputs, slot?.name ?? "", slot?.type ?? "*");
+    const node = graph.nodes.get(to.node);
+    const slot = node?.inputs[to.slot];
+    const type = (node?.type === REROUTE ? node.outputs[0]?.type : slot?.type) ?? "*";
+    const port = newPort(graph.inputs, slot?.name ?? "", type);
     result = withInputPorts(result, [...graph.inputs, port]);
   }
   if (to.node === OUTPUT_NODE && to.slot === graph.outputs.length) {
@@ -186,7 +188,7 @@ function withNewPorts(graph: Graph, from: OutputEnd, to: SlotEnd): Graph {
 
 /** A port with a name that no other has; files tell them apart by their names. */
 export function newPort(ports: readonly Port[], wanted: string, type: string): Port {
-  const base = wanted === "" ? type.toLowerCase() : wanted;
+  const base = wanted !== "" ? wanted : isAny(type) ? "value" : type.toLowerCase();
   const names = new Set(ports.map((port) => port.name));
   let name = base;
   for (let count = 1; names.has(name); count += 1) name = `${base}_${count}`;

@@ -30,7 +30,24 @@ export function retyped(graph: Graph): Graph {
     if (node.outputs[0]?.type !== type) changed.set(node.id, type);
   }
   for (const [id, type] of changed) result = withOutputType(result, id, type);
-  return retypedLinks(result, changed);
+  return retypedPorts(retypedLinks(result, changed));
+}
+
+/** What an input of the sub-graph is inside: its own type, else that of the first thing it feeds. */
+export function portType(graph: Graph, index: number): string {
+  const told = graph.inputs[index]?.type ?? "*";
+  if (!isAny(told)) return told;
+  const fed = linksFrom(graph, INPUT_NODE, index).flatMap((link) =>
+    graph.nodes.get(link.target)?.type === REROUTE ? typesFedBy(graph, link.target) : [targetType(graph, link)],
+  );
+  return fed.find((type) => !isAny(type)) ?? told;
+}
+
+/** A port for anything becomes what it first feeds. */
+function retypedPorts(graph: Graph): Graph {
+  const types = graph.inputs.map((_, index) => portType(graph, index));
+  if (graph.inputs.every((port, index) => port.type === types[index])) return graph;
+  return { ...graph, inputs: graph.inputs.map((port, index) => ({ ...port, type: types[index] ?? port.type })) };
 }
 
 /** The concrete types that the wires behind a reroute end in. */
@@ -51,7 +68,7 @@ export function typesFedBy(graph: Graph, reroute: NodeId): readonly string[] {
 
 /** The type of an output: of a node, or of an input of the sub-graph itself. */
 export function originType(graph: Graph, link: Pick<Link, "origin" | "originSlot">): string {
-  if (link.origin === INPUT_NODE) return graph.inputs[link.originSlot]?.type ?? "*";
+  if (link.origin === INPUT_NODE) return portType(graph, link.originSlot);
   return graph.nodes.get(link.origin)?.outputs[link.originSlot]?.type ?? "*";
 }
 
