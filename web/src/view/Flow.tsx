@@ -9,6 +9,7 @@ import {
   type NodeChange,
   type NodeTypes as FlowNodeTypes,
   ReactFlow,
+  SelectionMode,
   useKeyPress,
   useReactFlow,
   useStoreApi,
@@ -116,6 +117,7 @@ export function Flow({ scene, selection }: { readonly scene: Scene; readonly sel
       snapGrid={[gridSize, gridSize]}
       panOnDrag={isShift ? [1] : [0, 1]}
       selectionOnDrag={isShift}
+      selectionMode={SelectionMode.Partial}
       selectionKeyCode={["Control", "Meta"]}
       multiSelectionKeyCode={["Shift", "Control", "Meta"]}
       panActivationKeyCode={null}

@@ -105,7 +105,8 @@ function keep(graph: Graph, places: Places): void {
     );
     let after = nodes.size === 0 ? document : moveTo(document, graphId, nodes);
     for (const [id, { x, y }] of places) {
-      if (id.startsWith(GROUP)) after = setGroup(after, graphId, id.slice(GROUP.length), { x, y });
+      if (id.startsWith(GROUP))
+        after = setGroup(after, graphId, id.slice(GROUP.length), { x: Math.round(x), y: Math.round(y) });
     }
     return after;
   });
