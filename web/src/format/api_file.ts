@@ -15,7 +15,7 @@ import { inputsOf, isControl, isWidget } from "@/graph/widgets";
 
 import { laidOut } from "./api_layout";
 import type { ReadFile } from "./editor_file";
-import { wholeNumber } from "./file_graph";
+import { identifier, wholeNumber } from "./file_graph";
 import { isSent } from "./file_widgets";
 import { RepairNotes } from "./repair_notes";
 
@@ -86,7 +86,7 @@ function readNode(id: NodeId, entry: JsonObject, ids: ReadonlyMap<string, NodeId
       continue;
     }
     const [origin, place] = value as readonly Value[];
-    const [key, slot] = [String(origin), wholeNumber(place)];
+    const [key, slot] = [identifier(origin) ?? "", wholeNumber(place)];
     if (value.length === 2 && slot !== null && slot < MOST_OUTPUTS && ids.has(key))
       wires.set(name, { origin: key, slot });
     else notes.deadLinks += 1;

@@ -135,7 +135,9 @@ function readKnown(source: JsonObject, node: FileNode, type: NodeType): Values {
   const values = Object.fromEntries(read.widgets.flatMap(({ input, value }) => named(input.name, value)));
   if (node.named === null) {
     const rest = read.rest.length > 0 ? { [ROW]: read.rest } : {};
-    return { values, controls: Object.fromEntries(read.controls), raw: null, rest };
+    const told = read.widgets.filter(({ input }) => controlFollows(input));
+    const controls = told.map(({ input }) => [input.name, read.controls.get(input.name) ?? "fixed"] as const);
+    return { values, controls: Object.fromEntries(controls), raw: null, rest };
   }
   const row = node.values === null ? null : readWidgets({ ...node, named: null }, type);
   const controls = read.widgets

@@ -209,9 +209,9 @@ export function isSet(value: Value | undefined): boolean {
   return Boolean(value);
 }
 
+/** A name as text; what is an object or a list names nothing (and may not let itself be made a text). */
 export function asText(value: Value | undefined): string {
-  if (typeof value === "string") return value;
-  return value === undefined ? "" : String(value);
+  return value === undefined || typeof value === "object" ? "" : String(value);
 }
 
 /** An object's own value of a name that came from a file; "constructor" must not find what all objects have. */

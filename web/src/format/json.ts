@@ -6,7 +6,7 @@
  * mark before it, and made bigints after it; a second parser in JavaScript would take ten times as long.
  */
 
-import { stringify as losslessStringify } from "lossless-json";
+import { parse as losslessParse, stringify as losslessStringify } from "lossless-json";
 
 import { done, type Outcome, type Reason, reason, refused } from "@/graph/reason";
 import { isObject, type Value } from "@/graph/value";
@@ -60,7 +60,8 @@ function tooLarge(size: number): Reason {
 
 /** undefined where the text is not JSON. */
 function parsePlainly(source: string): Value | undefined {
-  return native(source) ?? (/NaN|Infinity/.test(source) ? parseExactly(source) : undefined);
+  const value = native(source);
+  return value === undefined && /NaN|Infinity/.test(source) ? parseExactly(source) : value;
 }
 
 function native(source: string): Value | undefined {
@@ -158,10 +159,10 @@ function notJson(source: string): Reason {
   return reason("reason.file_not_json", { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 });
 }
 
-/** Where the parser stopped, by its own message; the end of the text when it does not say. */
+/** Where a text stops being JSON; its end when that cannot be told. Browsers do not agree on saying it, so we ask. */
 function errorPlace(source: string): number {
   try {
-    JSON.parse(source);
+    losslessParse(source, null, { onDuplicateKey: ({ newValue }) => newValue });
   } catch (error) {
     const found = /position (\d+)/.exec(String(error));
     if (found?.[1] !== undefined) return Number(found[1]);

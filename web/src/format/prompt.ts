@@ -76,7 +76,8 @@ export function ancestors(prompt: JsonObject, targets: readonly string[]): Set<s
     found.add(id);
     const inputs = entry["inputs"];
     for (const value of isObject(inputs) ? Object.values(inputs) : []) {
-      if (Array.isArray(value) && value.length === 2) waiting.push(String((value as readonly Value[])[0]));
+      const [origin] = Array.isArray(value) && value.length === 2 ? (value as readonly Value[]) : [];
+      if (typeof origin === "string") waiting.push(origin);
     }
   }
   return found;
