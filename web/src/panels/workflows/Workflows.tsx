@@ -51,7 +51,7 @@ function Shelves({ shelf, onChange }: { readonly shelf: Shelf; readonly onChange
           ))}
         </ul>
       </section>
-      <section className={styles.part}>
+      <section className={styles.part} hidden={shelf.templates.length === 0}>
         <h3>{t("workflows.templates")}</h3>
         <ul className={styles.list}>
           {shelf.templates.map((template) => (
