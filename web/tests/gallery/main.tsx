@@ -11,6 +11,7 @@ import "@/ui/base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
+import { setPlace } from "@/api/client";
 import { setLanguage } from "@/texts/index";
 
 import { Kit } from "./Kit";
@@ -18,6 +19,7 @@ import { prepareWidgets, Widgets } from "./Widgets";
 
 const asked = new URLSearchParams(location.search);
 document.documentElement.dataset["theme"] = asked.get("theme") ?? "dark";
+setPlace(`${location.origin}/`);
 setLanguage(asked.get("language") ?? "en");
 const isWidgets = asked.get("show") === "widgets";
 if (isWidgets) prepareWidgets();
