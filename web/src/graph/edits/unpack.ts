@@ -12,6 +12,7 @@ import {
   type Node,
   type NodeId,
   OUTPUT_NODE,
+  REROUTE,
   type Selection,
 } from "../document";
 import { linkInto, linksFrom, linksOf, type OutputEnd } from "../links";
@@ -165,10 +166,10 @@ interface FedWidget {
   readonly isInstance: boolean;
 }
 
-/** The widgets fed from the boundary, by the new ids of their nodes. */
+/** The widgets fed from the boundary, straight or through reroutes, by the new ids of their nodes. */
 function fedWidgets({ document, definition, ids }: Parcel): readonly FedWidget[] {
   return definition.inputs.flatMap((port, index) =>
-    linksFrom(definition, INPUT_NODE, index).flatMap((link) => {
+    slotsBehind(definition, linksFrom(definition, INPUT_NODE, index)).flatMap((link) => {
       const node = definition.nodes.get(link.target);
       const slot = node?.inputs[link.targetSlot];
       const id = ids.get(link.target);
@@ -177,4 +178,19 @@ function fedWidgets({ document, definition, ids }: Parcel): readonly FedWidget[]
       return [{ node: id, slot: slot.name, port: port.name, isInstance: document.subgraphs.has(node.type) }];
     }),
   );
+}
+
+/** The wires, and those that go on where they end in reroutes. */
+function slotsBehind(graph: Graph, links: readonly Link[]): readonly Link[] {
+  const found: Link[] = [];
+  const waiting = [...links];
+  const seen = new Set<NodeId>();
+  for (let link = waiting.pop(); link !== undefined; link = waiting.pop()) {
+    if (graph.nodes.get(link.target)?.type !== REROUTE) found.push(link);
+    else if (!seen.has(link.target)) {
+      seen.add(link.target);
+      waiting.push(...linksFrom(graph, link.target, 0));
+    }
+  }
+  return found;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { type Document, ROOT } from "@/graph/document";
+import { type Document, INPUT_NODE, ROOT } from "@/graph/document";
+import { connect } from "@/graph/edits/links";
 import { removeSelection, setMode } from "@/graph/edits/nodes";
 import {
   addInstance,
@@ -20,7 +21,7 @@ import { invariants } from "@/graph/invariants";
 import { linkInto } from "@/graph/links";
 import { valueAt, widgetsAt } from "@/graph/node_inputs";
 
-import { codeOf, graph, node, textToImage, value } from "./build";
+import { codeOf, graph, into, node, textToImage, value, withNodes } from "./build";
 import { meaningOf } from "./meaning";
 import { TYPES } from "./node_types";
 
@@ -143,4 +144,20 @@ test("what was muted as a whole is muted in its parts", () => {
   const { document, id } = packedSampler();
   const { document: after, selection } = value(unpack(setMode(document, ROOT, [id], 2), ROOT, id));
   expect([...selection.nodes].map((each) => node(after, each).mode)).toEqual([2, 2, 2]);
+});
+
+test("a port for anything becomes what it feeds first, and takes nothing else then", () => {
+  const packed = value(
+    pack(withNodes("Reroute", "KSampler", "VAEDecode"), ROOT, { nodes: new Set(["1", "2", "3"]) }, "x"),
+  );
+  const inside = packed.definition;
+  const free = { node: INPUT_NODE, slot: 0 };
+  let document = value(connect(packed.document, inside, TYPES, free, { node: "1", slot: 0 }));
+  expect(graph(document, inside).inputs[0]?.type).toBe("*");
+  document = value(connect(document, inside, TYPES, { node: "1", slot: 0 }, into(document, "2", "model", inside)));
+  expect(graph(document, inside).inputs[0]?.type).toBe("MODEL");
+  expect(node(document, packed.id).inputs[0]?.type).toBe("MODEL");
+  expect(codeOf(connect(document, inside, TYPES, free, into(document, "3", "vae", inside)))).toBe(
+    "reason.type_mismatch",
+  );
 });
