@@ -18,7 +18,7 @@ import {
 import { linkInto, linksFrom, linksOf, type OutputEnd } from "../links";
 import { valueAt } from "../node_inputs";
 import { done, type Outcome, reason, refused } from "../reason";
-import { changeNode, withLinks } from "./graph_change";
+import { changeNode, mapLinks, withLinks } from "./graph_change";
 import { boundsOf, boxOf } from "./groups";
 import { settled, withoutUnused } from "./mirror";
 import { withInputSlots } from "./slots";
@@ -134,10 +134,9 @@ function originOutside({ graph, instance, definition, ids }: Parcel, end: Output
 function withHeldValues(graph: Graph, parcel: Parcel): Graph {
   let result = graph;
   for (const { node, slot, port } of fedWidgets(parcel)) {
-    const index = parcel.instance.inputs.findIndex((each) => each.name === port);
     const value = valueAt(parcel.document, parcel.instance, port);
     const control = parcel.instance.controls[port];
-    if (index >= 0 && linkInto(parcel.graph, parcel.instance.id, index) !== null) continue;
+    if (isFed(parcel, port)) continue;
     result = changeNode(result, node, (each) => ({
       ...each,
       values: value === undefined ? each.values : { ...each.values, [slot]: value },
@@ -147,16 +146,27 @@ function withHeldValues(graph: Graph, parcel: Parcel): Graph {
   return result;
 }
 
-/** Slots that only stood for the instance's values go: the widgets are there to be set again. */
+/**
+ * Slots that only stood for the instance's values go: the widgets are there to be set again. The slots of an inner
+ * instance stay, but reroutes that lead there from nothing are cut off, which would hide the value.
+ */
 function withoutWidgetSlots(graph: Graph, parcel: Parcel): Graph {
   let result = graph;
-  for (const { node, slot, isInstance } of fedWidgets(parcel)) {
+  for (const { node, slot, port, isInstance } of fedWidgets(parcel)) {
     const inputs = result.nodes.get(node)?.inputs ?? [];
     const index = inputs.findIndex((each) => each.name === slot);
-    if (isInstance || index < 0 || linkInto(result, node, index) !== null) continue;
-    result = withInputSlots(result, node, inputs.toSpliced(index, 1));
+    if (index < 0 || isFed(parcel, port)) continue;
+    const idle = linkInto(result, node, index);
+    if (idle !== null) result = mapLinks(result, (link) => (link.id === idle.id ? null : link));
+    if (!isInstance) result = withInputSlots(result, node, inputs.toSpliced(index, 1));
   }
   return result;
+}
+
+/** Whether a wire outside feeds the instance at a port. */
+function isFed({ graph, instance }: Parcel, port: string): boolean {
+  const index = instance.inputs.findIndex((each) => each.name === port);
+  return index >= 0 && linkInto(graph, instance.id, index) !== null;
 }
 
 interface FedWidget {
