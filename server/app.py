@@ -10,7 +10,7 @@ from engine.folders import Folders
 from server import keys
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
-from server.files.bundle import Bundle
+from server.files.bundle import Shelf
 from server.files.pictures import DESK, Desk
 from server.files.templates import shipped
 from server.files.user_data import UserData
@@ -62,7 +62,7 @@ class Parts:
     dispatcher: Dispatcher
     node_types: NodeTypes
     tally: Tally
-    editor: Bundle | None = None
+    editor: Shelf
 
 
 def create(parts: Parts) -> web.Application:

@@ -11,7 +11,7 @@ from engine.workers.outside.pool import Limits, Listener, Pool
 from server.app import Parts, create
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
-from server.files import bundle
+from server.files.bundle import Shelf
 from server.jobs.store import Jobs, Retention
 from server.node_types import NodeTypes
 from server.requests.security import check_binding
@@ -68,6 +68,6 @@ def compose(
             dispatcher=dispatcher,
             node_types=node_types,
             tally=tally,
-            editor=bundle.read(),
+            editor=Shelf(),
         )
     )

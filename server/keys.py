@@ -8,7 +8,7 @@ from engine.folders import Folders
 from engine.workers.outside.pool import Pool
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
-from server.files.bundle import Bundle
+from server.files.bundle import Shelf
 from server.files.user_data import UserData
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
@@ -27,4 +27,4 @@ NODE_TYPES = web.AppKey("node_types", NodeTypes)
 RECEPTION = web.AppKey("reception", Reception)
 USER_DATA = web.AppKey("user_data", UserData)
 TEMPLATES = web.AppKey("templates", Path)
-EDITOR = web.AppKey[Bundle | None]("editor")
+EDITOR = web.AppKey("editor", Shelf)

@@ -31,7 +31,7 @@ TYPES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The page, and the other files by their address. The list was made once: no address leads anywhere else."""
+    """The page, and the other files by their address. The list is made when it is read: no address leads elsewhere."""
 
     page: str
     files: Mapping[str, Path]
@@ -42,7 +42,27 @@ class Bundle:
         return self.page.replace(NONCE, nonce), policy(nonce)
 
 
-def read(folder: Path = FOLDER) -> Bundle | None:
+class Shelf:
+    """The bundle in a folder, read again when it was built anew; None where nothing was built. Touches the disk."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._folder = folder
+        self._version: tuple[int, int] | None = None
+        self._bundle: Bundle | None = None
+
+    def take(self) -> Bundle | None:
+        """The bundle as it lies there now."""
+        try:
+            found = (self._folder / PAGE).stat()
+        except OSError:
+            return None
+        version = (found.st_mtime_ns, found.st_ino)
+        if version != self._version:
+            self._bundle, self._version = read(self._folder), version
+        return self._bundle
+
+
+def read(folder: Path) -> Bundle | None:
     """The bundle in a folder; None when nothing was built there."""
     try:
         page = (folder / PAGE).read_text("utf-8")

@@ -22,7 +22,7 @@ FOR_EVER = "public, max-age=31536000, immutable"  # the names of these files cha
 
 async def page(request: web.Request) -> web.Response:
     """The editor's page, with a Content-Security-Policy made for this answer."""
-    bundle = request.app[keys.EDITOR]
+    bundle = await asyncio.to_thread(request.app[keys.EDITOR].take)
     if bundle is None:
         return web.Response(text=WITHOUT_EDITOR.format(host=request.host))
     text, policy = bundle.fresh_page()
@@ -48,7 +48,7 @@ async def icon(request: web.Request) -> web.StreamResponse:
 
 
 async def _send(request: web.Request, name: str, keep: str) -> web.StreamResponse:
-    bundle = request.app[keys.EDITOR]
+    bundle = await asyncio.to_thread(request.app[keys.EDITOR].take)
     path = None if bundle is None else bundle.files.get(name)
     if path is None or not await asyncio.to_thread(path.is_file):
         raise Refused(404, f"the editor has no file {name!r:.100}; load the page again, it may have been built anew")

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from engine.folders import Folders
 from server import keys
-from server.files.bundle import Bundle
+from server.files.bundle import Shelf
 from server.files.pictures import DESK, Desk
 from server.files.user_data import UserData
 from server.node_types import NodeTypes
@@ -30,7 +30,7 @@ def folders_in(base: Path) -> Folders:
 
 @asynccontextmanager
 async def serving(
-    base: Path, *rooms: Any, patience: float = 0.1, bundle: Bundle | None = None, **settings: Any
+    base: Path, *rooms: Any, patience: float = 0.1, editor: Shelf | None = None, **settings: Any
 ) -> AsyncIterator[Client]:
     """A client of these rooms (modules with ROUTES, or lists of routes)."""
     app = web.Application(middlewares=[answer_errors, guard])
@@ -41,7 +41,7 @@ async def serving(
     app[keys.TEMPLATES] = base / "workflows"
     app[keys.USER_DATA] = UserData(base / "user" / "default")
     app[DESK] = Desk()
-    app[keys.EDITOR] = bundle
+    app[keys.EDITOR] = editor or Shelf(base / "editor")
     for room in rooms:
         app.add_routes(getattr(room, "ROUTES", room))
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:

@@ -29,7 +29,7 @@ def built(tmp_path):
 
 def ask(tmp_path, folder, *paths):
     async def asked():
-        async with serving(tmp_path, editor, bundle=bundle.read(folder)) as client:
+        async with serving(tmp_path, editor, editor=bundle.Shelf(folder)) as client:
             answers = []
             for path in paths:
                 async with client.get(path) as answer:
@@ -78,3 +78,15 @@ def test_without_a_built_editor_the_page_says_how_to_get_one(tmp_path):
     assert "web/build.py" in text
     assert headers["Content-Type"].startswith("text/plain")
     assert missing == 404
+
+
+def test_an_editor_built_while_the_server_runs_is_served(tmp_path, built):
+    shelf = bundle.Shelf(built)
+    assert "assets/index-1.js" in shelf.take().files
+    (built / "assets" / "index-1.js").unlink()
+    (built / "assets" / "index-2.js").write_text("2")
+    replaced = built / "new.html"
+    replaced.write_text(PAGE.replace("index-1", "index-2"))
+    replaced.replace(built / "index.html")
+    assert set(shelf.take().files) == {"assets/index-2.js", "icon.svg"}
+    assert "index-2" in shelf.take().page
