@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { complaintsOf, launch, openPage } from "./browser";
 import { Editor } from "./editor";
+import { Keyboard } from "./keyboard";
 import { Server } from "./server";
 
 let server: Server;
@@ -68,6 +69,39 @@ test("a picture is built from an empty canvas with the mouse", async () => {
   const sent = Object.values(history)[0]?.prompt[2] ?? {};
   const texts = Object.values(sent).flatMap((each) => ("text" in each.inputs ? [each.inputs.text] : []));
   expect(texts.toSorted()).toEqual(["", "green apple, flat vector"]);
+  expect(complaintsOf(page)).toEqual([]);
+  await page.context().close();
+});
+
+test("the same is built with the keyboard alone", async () => {
+  const page = await openPage(browser, server.address);
+  const editor = new Editor(page);
+  await editor.ready();
+  await editor.newWorkflow();
+  const hands = new Keyboard(page);
+  await hands.add("Load Checkpoint");
+  await hands.add("CLIP Text Encode");
+  await hands.rename("CLIP Text Encode (Prompt)", "Positive");
+  await hands.add("CLIP Text Encode");
+  await hands.rename("CLIP Text Encode (Prompt)", "Negative");
+  for (const each of ["Empty Latent Image", "KSampler", "VAE Decode", "Save Image"]) await hands.add(each);
+
+  await hands.wire("Load Checkpoint", "CLIP", "clip", "Positive");
+  await hands.wire("Load Checkpoint", "CLIP", "clip", "Negative");
+  await hands.wire("Load Checkpoint", "MODEL", "model", "KSampler");
+  await hands.wire("Positive", "CONDITIONING", "positive", "KSampler");
+  await hands.wire("Negative", "CONDITIONING", "negative", "KSampler");
+  await hands.wire("Empty Latent Image", "LATENT", "latent_image", "KSampler");
+  await hands.wire("KSampler", "LATENT", "samples", "VAE Decode");
+  await hands.wire("Load Checkpoint", "VAE", "vae", "VAE Decode");
+  await hands.wire("VAE Decode", "IMAGE", "images", "Save Image");
+
+  await hands.set("Positive", "text", "blue heart, flat vector");
+  await hands.set("Empty Latent Image", "width", "128");
+  await hands.set("Empty Latent Image", "height", "128");
+  await hands.set("KSampler", "steps", "4");
+  await page.keyboard.press("Control+Enter");
+  await editor.picture(editor.node("Save Image"));
   expect(complaintsOf(page)).toEqual([]);
   await page.context().close();
 });

@@ -24,7 +24,7 @@ export class Editor {
 
   async newWorkflow(): Promise<void> {
     await this.page.keyboard.press("Alt+KeyN");
-    await eventually(async () => (await this.nodes().count()) === 0, "an empty canvas", 10_000);
+    await eventually(async () => (await this.nodes().count()) === 0, "an empty canvas", 10_000).catch(async (e)=>{await this.page.screenshot({path:"/tmp/look/fail.png"});throw e});
   }
 
   nodes(): Locator {
