@@ -183,9 +183,10 @@ function fedWidgets({ document, definition, ids }: Parcel): readonly FedWidget[]
       const node = definition.nodes.get(link.target);
       const slot = node?.inputs[link.targetSlot];
       const id = ids.get(link.target);
-      if (node === undefined || id === undefined || slot?.isWidget !== true) return [];
-      // The slots of an instance are its ports; they stay.
-      return [{ node: id, slot: slot.name, port: port.name, isInstance: document.subgraphs.has(node.type) }];
+      if (node === undefined || id === undefined || slot === undefined) return [];
+      // An inner instance can hold a value at any of its ports; they may lead to widgets further in.
+      const isInstance = document.subgraphs.has(node.type);
+      return slot.isWidget || isInstance ? [{ node: id, slot: slot.name, port: port.name, isInstance }] : [];
     }),
   );
 }
