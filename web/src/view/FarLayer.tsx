@@ -45,7 +45,7 @@ export function FarLayer({ scene, isReal }: FarLayerProps) {
       if (asked !== null) cancelAnimationFrame(asked);
     };
   }, [scene, store, isReal]);
-  return <canvas ref={sheet} className={styles.far} aria-hidden />;
+  return <canvas ref={sheet} className={styles.far} data-layer="far" aria-hidden />;
 }
 
 type FlowState = ReturnType<ReturnType<typeof useStoreApi>["getState"]>;
