@@ -6,6 +6,7 @@ import { perform } from "@/state/commands";
 import { useTab } from "@/state/workbench";
 import { lookUp, t } from "@/texts/index";
 import { IconButton } from "@/ui/IconButton";
+import { VisuallyHidden } from "@/ui/VisuallyHidden";
 
 import { Logo } from "./Logo";
 import { MainMenu } from "./MainMenu";
@@ -16,6 +17,9 @@ import styles from "./TopBar.module.css";
 export function TopBar() {
   return (
     <header className={styles.bar}>
+      <VisuallyHidden>
+        <h1>{t("app.name")}</h1>
+      </VisuallyHidden>
       <MainMenu logo={<Logo />} />
       <TabBar />
       <HistoryButtons />

@@ -14,7 +14,7 @@ export const en = {
   "drawer.queue": "Queue and history",
   "drawer.outline": "Outline",
   "drawer.edge": "Width of the panel",
-  "menu.main": "Main menu",
+  "menu.main": "Latentwire menu",
   "menu.export": "Export",
   "history.name": "History",
   "history.undo": "Undo: {edit}",

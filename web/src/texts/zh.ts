@@ -16,7 +16,7 @@ export const zh: Texts = {
   "drawer.queue": "队列与历史",
   "drawer.outline": "大纲",
   "drawer.edge": "面板宽度",
-  "menu.main": "主菜单",
+  "menu.main": "Latentwire 菜单",
   "menu.export": "导出",
   "history.name": "历史",
   "history.undo": "撤销：{edit}",

@@ -116,13 +116,11 @@ function InputRow({ document, graph, node, slot, onConnect }: RowProps) {
 function OutputRow({ document, graph, node, slot, onConnect }: RowProps) {
   const types = useNodeTypes((state) => state.types);
   const name = outputName(node, slot);
+  const links = linksFrom(graph, node.id, slot);
   return (
-    <li className={styles.row}>
-      <Socket name={name} type={node.outputs[slot]?.type ?? "*"} />
-      <span className={styles.fed}>
-        {linksFrom(graph, node.id, slot).map((link) => (
-          <Wire key={link.id} link={link} name={targetName(document, graph, types, link)} />
-        ))}
+    <li className={styles.out}>
+      <span className={styles.outLine}>
+        <Socket name={name} type={node.outputs[slot]?.type ?? "*"} />
         <Button
           size="sm"
           variant="quiet"
@@ -133,6 +131,15 @@ function OutputRow({ document, graph, node, slot, onConnect }: RowProps) {
           {t("outline.connect")}
         </Button>
       </span>
+      {links.length > 0 && (
+        <ul className={styles.targets}>
+          {links.map((link) => (
+            <li key={link.id}>
+              <Wire link={link} name={targetName(document, graph, types, link)} />
+            </li>
+          ))}
+        </ul>
+      )}
     </li>
   );
 }
@@ -152,7 +159,7 @@ function Socket({ name, type }: { readonly name: string; readonly type: string }
     <span className={styles.socket}>
       <span className={styles.dot} style={{ background: `var(--type-${type}, var(--type-any))` }} />
       <span>{name}</span>
-      <span className={styles.type}>{type}</span>
+      {type !== name && <span className={styles.type}>{type}</span>}
     </span>
   );
 }

@@ -1,0 +1,151 @@
+import { readFileSync } from "node:fs";
+import { beforeEach, describe, expect, it } from "vitest";
+
+import { discard, fileText, theKeeper } from "@/state/keeping";
+import { keepMineAsCopy, lookAtTheirs, overwriteTheirs, takeTheirs } from "@/state/keeping_choices";
+import { isDraft, placeOf } from "@/state/keeping_names";
+import { giveName, listWorkflows, openKept, removeKept, renameKept, saveCopy } from "@/state/keeping_shelf";
+import { keepingOf, useKeeping } from "@/state/keeping_writer";
+import { openContent } from "@/state/opening";
+import { edit, type Tab, undo, useWorkbench } from "@/state/workbench";
+
+import { drawer, shelf } from "./keeping_room";
+
+const FILE = readFileSync(new URL("../../../../workflows/text_to_image.editor.json", import.meta.url), "utf8");
+const place = shelf();
+const drafts = drawer();
+theKeeper({ place, drafts, textOf: fileText, tell: () => undefined });
+
+function tab(id: string | null): Tab {
+  const found = useWorkbench.getState().tabs.find((each) => each.id === id);
+  if (found === undefined) throw new Error(`no tab ${id}`);
+  return found;
+}
+
+function nodes(id: string | null): number {
+  return tab(id).history.present.root.nodes.size;
+}
+
+function empty(id: string | null): void {
+  edit("edit.delete", (document) => ({ ...document, root: { ...document.root, nodes: new Map(), links: new Map() } }), {
+    tab: tab(id).id,
+  });
+}
+
+/** A workflow that was written elsewhere while it is changed here: theirs has seven nodes, ours none. */
+async function conflicting(): Promise<string> {
+  const id = openContent(FILE, "mine.json") ?? "";
+  await giveName(id, "shared");
+  await place.write("workflows/shared.json", `${FILE}\n`, { over: "any" });
+  empty(id);
+  await theKeeper().writer.save(id);
+  expect(keepingOf(id).state).toBe("changed");
+  return id;
+}
+
+beforeEach(() => {
+  place.files.clear();
+  drafts.held.clear();
+  useWorkbench.setState({ tabs: [], active: null });
+  useKeeping.setState({ keeping: new Map() });
+});
+
+describe("workflows on the server", () => {
+  it("get a name, and lose the draft that they were", async () => {
+    const id = openContent(FILE, "apple.json") ?? "";
+    await theKeeper().writer.save(id);
+    const draft = placeOf(tab(id));
+    expect([isDraft(tab(id)), place.files.has(draft)]).toEqual([true, true]);
+    expect(await giveName(id, " fruit/apple ")).toBeNull();
+    expect([...place.files.keys()]).toEqual(["workflows/fruit/apple.json"]);
+    expect([tab(id).name, isDraft(tab(id))]).toEqual(["fruit/apple", false]);
+  });
+
+  it("do not take a name that is taken", async () => {
+    await place.write("workflows/apple.json", "{}", { over: null });
+    const id = openContent(FILE, "apple.json") ?? "";
+    expect((await giveName(id, "apple"))?.code).toBe("reason.name_taken");
+    expect(place.files.get("workflows/apple.json")?.text).toBe("{}");
+  });
+
+  it("can be renamed, and go on being written under the new name", async () => {
+    const id = openContent(FILE, "a.json") ?? "";
+    await giveName(id, "a");
+    expect(await renameKept("workflows/a.json", "b")).toBeNull();
+    empty(id);
+    expect((await theKeeper().writer.save(id)).kind).toBe("written");
+    expect([...place.files.keys()]).toEqual(["workflows/b.json"]);
+  });
+
+  it("can be kept under a second name, where the tab goes on", async () => {
+    const id = openContent(FILE, "a.json") ?? "";
+    await giveName(id, "a");
+    expect(await saveCopy(id, "b")).toBeNull();
+    expect([...place.files.keys()]).toEqual(["workflows/a.json", "workflows/b.json"]);
+    expect(tab(id).kept?.path).toBe("workflows/b.json");
+  });
+
+  it("are opened once, and shown when they are open already", async () => {
+    await place.write("workflows/a.json", FILE, { over: null });
+    const id = await openKept("workflows/a.json");
+    expect([nodes(id), tab(id).saved === tab(id).history.present]).toEqual([7, true]);
+    expect(await openKept("workflows/a.json")).toBe(id);
+    expect(useWorkbench.getState().tabs).toHaveLength(1);
+  });
+
+  it("stay open without a name when they are deleted", async () => {
+    const id = openContent(FILE, "a.json") ?? "";
+    await giveName(id, "a");
+    expect(await removeKept("workflows/a.json")).toBe(true);
+    expect([isDraft(tab(id)), nodes(id)]).toEqual([true, 7]);
+    expect(await listWorkflows()).toEqual([]);
+  });
+
+  it("leave nothing behind when they are discarded", async () => {
+    const id = openContent(FILE, "a.json") ?? "";
+    await theKeeper().writer.save(id);
+    await discard(id);
+    expect([place.files.size, drafts.held.size, useWorkbench.getState().tabs.length]).toEqual([0, 0, 0]);
+  });
+});
+
+describe("a workflow that was changed elsewhere", () => {
+  it("can be looked at, and the choice stays open", async () => {
+    const id = await conflicting();
+    await lookAtTheirs(id);
+    expect([nodes(useWorkbench.getState().active), nodes(id)]).toEqual([7, 0]);
+    expect(keepingOf(id).state).toBe("changed");
+    expect(place.files.get("workflows/shared.json")?.text).toBe(`${FILE}\n`);
+  });
+
+  it("can be kept beside mine", async () => {
+    const id = await conflicting();
+    keepMineAsCopy(id);
+    await theKeeper().writer.save(id);
+    expect(place.files.get("workflows/shared.json")?.text).toBe(`${FILE}\n`);
+    expect(place.files.has(placeOf(tab(id)))).toBe(true);
+    expect([isDraft(tab(id)), nodes(id), tab(id).name]).toEqual([true, 0, "shared (mine)"]);
+  });
+
+  it("can be overwritten on purpose", async () => {
+    const id = await conflicting();
+    await overwriteTheirs(id);
+    expect(keepingOf(id).state).toBe("saved");
+    expect(JSON.parse(place.files.get("workflows/shared.json")?.text ?? "")).toMatchObject({ nodes: [] });
+  });
+
+  it("can be taken over, and undo brings mine back", async () => {
+    const id = await conflicting();
+    await takeTheirs(id);
+    expect([nodes(id), keepingOf(id).state, tab(id).saved === tab(id).history.present]).toEqual([7, "saved", true]);
+    undo();
+    expect(nodes(id)).toBe(0);
+    expect((await theKeeper().writer.save(id)).kind).toBe("written");
+  });
+
+  it("cannot be given another name before that is settled", async () => {
+    const id = await conflicting();
+    expect((await giveName(id, "other"))?.code).toBe("reason.changed_elsewhere");
+    expect([...place.files.keys()].includes("workflows/other.json")).toBe(false);
+  });
+});
