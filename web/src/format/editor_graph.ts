@@ -60,7 +60,8 @@ export function mendedGraph(source: JsonObject, notes: RepairNotes): JsonObject 
   const nodes = new Map<string, Value>();
   for (const each of Array.isArray(source["nodes"]) ? (source["nodes"] as readonly Value[]) : []) {
     const id = readNode(each)?.id ?? null;
-    if (id === null) notes.oddNodes += 1;
+    // The two ids of a boundary are no node's.
+    if (id === null || id === INPUT_NODE || id === OUTPUT_NODE) notes.oddNodes += 1;
     else if (nodes.has(id)) notes.sharedIds += 1;
     else nodes.set(id, each);
   }

@@ -91,7 +91,7 @@ function restOf(source: JsonObject, flags: JsonObject, kind: Kind): JsonObject {
   return {
     ...(isSet(properties) ? { properties } : {}),
     ...(isSet(others) ? { flags: others } : {}),
-    ...(order === undefined || order === NO_ORDER ? {} : { order }),
+    ...(finite(order) === null || order === NO_ORDER ? {} : { order: order ?? null }),
     ...(color === undefined || typeof color === "string" ? {} : { color }),
     ...(background === undefined || typeof background === "string" ? {} : { bgcolor: background }),
   };

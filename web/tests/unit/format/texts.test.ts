@@ -88,8 +88,13 @@ test("texts inside sub-graphs are settled, and those their instances hold", () =
   const slot = { name: "text", type: "STRING", label: null, isWidget: true, rest: {} };
   const inputs = [...node.inputs, slot];
   const link: Link = {
-    ...{ id: "77", origin: INPUT_NODE, originSlot: inner.inputs.length },
-    ...{ target: id, targetSlot: inputs.length - 1, type: "STRING", rest: {} },
+    id: "77",
+    origin: INPUT_NODE,
+    originSlot: inner.inputs.length,
+    target: id,
+    targetSlot: inputs.length - 1,
+    type: "STRING",
+    rest: {},
   };
   const promoted = {
     ...inner,
