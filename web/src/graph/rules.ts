@@ -18,6 +18,7 @@ import { portType, typesFedBy } from "./edits/retype";
 import { type InputEnd, linksFrom, type OutputEnd } from "./links";
 import { inputAt } from "./node_inputs";
 import type { InputType, NodeTypes } from "./node_type";
+import { isDynamicCombo } from "./object_info";
 import { type Reason, reason } from "./reason";
 import { areCompatible, isAny } from "./sockets";
 import { sameValue } from "./value";
@@ -57,7 +58,9 @@ export function canConvert(
   const input = inputAt(document, graph, types, node, name);
   const isDrawn = !types.has(node.type);
   if (input === null || !isWidget(input) || isDrawn) return reason("reason.not_a_widget", { input: name });
-  return input.options["socketless"] === true ? reason("reason.socketless", { input: name }) : null;
+  // Which inputs a node has cannot depend on what is only known while it runs.
+  const isFixed = input.options["socketless"] === true || isDynamicCombo(input);
+  return isFixed ? reason("reason.socketless", { input: name }) : null;
 }
 
 /** The slot of an end, by number; null for a widget that has no slot yet. */
