@@ -6,7 +6,7 @@ import { type PointerEvent, useEffect, useMemo, useRef } from "react";
 import { around, type Rect } from "@/graph/geometry";
 import { t } from "@/texts/index";
 
-import { rectIn, type Scene } from "./flow_nodes";
+import { portRects, rectIn, type Scene } from "./flow_nodes";
 import { palette, refreshPalette } from "./palette";
 import styles from "./Overview.module.css";
 
@@ -80,7 +80,7 @@ function mapOf(scene: Scene): MapPlace {
 }
 
 function rectsOf(scene: Scene): readonly Rect[] {
-  return [...scene.graph.nodes.values()].map((node) => rectIn(scene, node));
+  return [...[...scene.graph.nodes.values()].map((node) => rectIn(scene, node)), ...portRects(scene.graph)];
 }
 
 function drawMap(sheet: HTMLCanvasElement | null, scene: Scene, map: MapPlace): void {

@@ -11,6 +11,7 @@ import {
   type Group,
   INPUT_NODE,
   type Node,
+  NOTHING_SELECTED,
   type NodeId,
   OUTPUT_NODE,
   PRIMITIVE,
@@ -66,6 +67,14 @@ export function layoutIn(scene: Scene, node: Node): NodeLayout {
 
 export function rectIn(scene: Scene, node: Node): Rect {
   return rectOf(node, layoutIn(scene, node));
+}
+
+/** Where the boundary of a sub-graph stands; nothing at the root. */
+export function portRects(graph: Graph): readonly Rect[] {
+  if (graph.id === ROOT) return [];
+  return [portsNode(graph, INPUT_NODE, NOTHING_SELECTED), portsNode(graph, OUTPUT_NODE, NOTHING_SELECTED)].map(
+    ({ position, measured }) => ({ ...position, width: measured?.width ?? 0, height: measured?.height ?? 0 }),
+  );
 }
 
 /** `isReal`: which nodes are drawn as elements; null: all (that are in view). `raised`: those that lie above others. */

@@ -7,6 +7,7 @@ import { around, type Rect } from "@/graph/geometry";
 import { activeTab, lookAt, shownGraph } from "@/state/workbench";
 
 import { type Detail, setCanvas, useCanvas } from "./canvas_store";
+import { portRects } from "./flow_nodes";
 import { setMoving } from "./hydration";
 import type { Place } from "./place";
 import { currentRects } from "./scene";
@@ -134,8 +135,9 @@ function boundsOf(ids?: Iterable<string>): Rect | null {
   const rects = currentRects();
   const tab = activeTab();
   if (ids !== undefined) return around([...ids].flatMap((id) => rects.get(id) ?? []));
-  const groups = tab === null ? [] : [...shownGraph(tab).groups.values()];
-  return around([...rects.values(), ...groups]);
+  const graph = tab === null ? null : shownGraph(tab);
+  const others = graph === null ? [] : [...graph.groups.values(), ...portRects(graph)];
+  return around([...rects.values(), ...others]);
 }
 
 function isInView(
