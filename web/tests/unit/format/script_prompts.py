@@ -15,7 +15,7 @@ def main() -> None:
             module: dict[str, object] = {"__name__": "script"}
             exec(compile(ast.parse(script), "script.py", "exec"), module)
             answer = {"prompt": module["build"]().to_json()}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a script does wrong is the answer
             answer = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(answer) + "\n")
 
