@@ -3,10 +3,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type Document, type Graph, PRIMITIVE } from "@/graph/document";
+import { type Document, type Graph, OUTPUT_NODE, PRIMITIVE, REROUTE } from "@/graph/document";
 import { pack, unpack } from "@/graph/edits/subgraphs";
 import { begin, type History, record, redo, undo } from "@/graph/history";
 import { invariants } from "@/graph/invariants";
+import { isWidgetType } from "@/graph/widgets";
 
 import { textToImage } from "./build";
 import { meaningOf } from "./meaning";
@@ -120,8 +121,9 @@ test("unpacking an instance keeps the values that it held", () => {
     fc.property(fc.array(randomEdit(PLAIN), EDITS), (edits) => {
       const document = edited(edits);
       const instance = [...document.root.nodes.values()].find((node) => document.subgraphs.has(node.type));
-      const outcome = instance === undefined ? null : unpack(document, "", instance.id);
-      if (outcome?.ok !== true) return;
+      if (instance === undefined || endsAtNoWidget(document.subgraphs.get(instance.type))) return;
+      const outcome = unpack(document, "", instance.id);
+      if (!outcome.ok) return;
       unpacked += 1;
       expect(meaningOf(outcome.value.document, TYPES)).toEqual(meaningOf(document, TYPES));
     }),
@@ -129,6 +131,16 @@ test("unpacking an instance keeps the values that it held", () => {
   );
   expect(unpacked).toBeGreaterThan(ROUNDS / 20);
 }, 60_000);
+
+/** Whether a value held at a port could end at no widget: straight at an output, or at a socket that only takes wires. */
+function endsAtNoWidget(definition: Graph | undefined): boolean {
+  return [...(definition?.links.values() ?? [])].some((link) => {
+    const origin = definition?.nodes.get(link.origin);
+    const slot = definition?.nodes.get(link.target)?.inputs[link.targetSlot];
+    if (link.target === OUTPUT_NODE) return origin === undefined || origin.type === REROUTE;
+    return slot?.isWidget === false && isWidgetType(slot.type);
+  });
+}
 
 function changedValues(before: Document, after: Document): readonly string[] {
   const graphs: readonly (readonly [Graph, Graph | undefined])[] = [
