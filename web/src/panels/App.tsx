@@ -1,6 +1,7 @@
 /** The whole window: what a person sees from the first moment, in their theme and their language. */
 
 import { useEffect } from "react";
+import { I18nProvider } from "react-aria-components";
 
 import { usePreferences } from "@/state/preferences";
 import { setLanguage } from "@/texts/index";
@@ -16,7 +17,11 @@ export function App() {
     document.documentElement.lang = language;
   }, [language]);
   // Another language draws everything anew: words are read while drawing and nowhere kept.
-  return <Window key={language} />;
+  return (
+    <I18nProvider locale={language === "zh" ? "zh-CN" : "en-US"}>
+      <Window key={language} />
+    </I18nProvider>
+  );
 }
 
 function useTheme(theme: "system" | "dark" | "light"): void {

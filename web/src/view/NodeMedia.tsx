@@ -1,14 +1,18 @@
 /** What a node made or holds: pictures in a grid, texts, and the picture in the making while it draws. */
 
+import { Brush } from "lucide-react";
 import { memo } from "react";
 
 import { viewUrl } from "@/api/client";
 import type { Node } from "@/graph/document";
 import type { Strip } from "@/graph/geometry";
 import { openPicture } from "@/state/lightbox";
+import { maskTarget, openMaskEditor } from "@/state/mask_editing";
 import type { NodeRun, Picture } from "@/state/run";
+import { activeTab } from "@/state/workbench";
 import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
+import { Icon } from "@/ui/Icon";
 
 import styles from "./NodeMedia.module.css";
 
@@ -37,6 +41,7 @@ export const NodeMedia = memo(function NodeMedia({ node, strip, run }: NodeMedia
           draggable={false}
         />
       )}
+      {made.length === 0 && run.preview === null && <MaskButton node={node} />}
       {texts.length > 0 && (
         <div className={classes(styles.texts, "nodrag", "nopan", "nowheel")}>
           {texts.map((text, i) => (
@@ -48,6 +53,26 @@ export const NodeMedia = memo(function NodeMedia({ node, strip, run }: NodeMedia
     </div>
   );
 });
+
+/** On pictures that a node loads: the mask that goes with them is painted by hand. */
+function MaskButton({ node }: { readonly node: Node }) {
+  const tab = activeTab();
+  const target = tab === null ? null : maskTarget(tab, node.id);
+  if (target === null) return null;
+  return (
+    <button
+      type="button"
+      className={classes(styles.mask, "nodrag")}
+      onClick={(event) => {
+        event.stopPropagation();
+        openMaskEditor(target);
+      }}
+    >
+      <Icon icon={Brush} size={14} />
+      {t("canvas.media.mask")}
+    </button>
+  );
+}
 
 function Pictures({ pictures, isAnimated }: { readonly pictures: readonly Picture[]; readonly isAnimated: boolean }) {
   if (pictures.length === 0) return null;

@@ -5,7 +5,7 @@ import { type Command, register } from "@/state/commands";
 import { activeTab, goTo } from "@/state/workbench";
 
 import { setCanvas, useCanvas } from "./canvas_store";
-import { focusBeside } from "./node_keys";
+import { focusAround } from "./node_keys";
 
 const hasTab = (): boolean => activeTab() !== null;
 const selected = (): readonly string[] => [...(activeTab()?.selection.nodes ?? [])];
@@ -31,8 +31,8 @@ export function registerViewCommands(): void {
     view("view.zoom_out", ["Mod+Minus", "Alt+Minus"], () => useCanvas.getState().zoomOut()),
     view("view.minimap", ["Alt+KeyM"], () => prefer({ showMinimap: !usePreferences.getState().showMinimap })),
     view("view.snap", ["Alt+KeyG"], () => prefer({ snapToGrid: !usePreferences.getState().snapToGrid })),
-    view("view.focus_next", ["Alt+BracketRight"], () => void focusBeside(useCanvas.getState().focused, 1)),
-    view("view.focus_previous", ["Alt+BracketLeft"], () => void focusBeside(useCanvas.getState().focused, -1)),
+    view("view.focus_next", ["Alt+BracketRight"], () => focusAround(1)),
+    view("view.focus_previous", ["Alt+BracketLeft"], () => focusAround(-1)),
     view("node.rename", ["F2"], renameSelected, () => selected().length === 1 || groups().length === 1),
     view("node.connect", [], listSockets, () => selected().length === 1),
     view(

@@ -1,6 +1,7 @@
 /** What the menus of the canvas, of a node, a widget, a wire and a group offer. */
 
 import {
+  Brush,
   ClipboardPaste,
   Copy,
   CopyPlus,
@@ -26,6 +27,7 @@ import { disconnect, disconnectNode, insertReroute } from "@/graph/edits/links";
 import { setColor } from "@/graph/edits/nodes";
 import { linksOf } from "@/graph/links";
 import { perform, useCommands } from "@/state/commands";
+import { maskTarget, openMaskEditor } from "@/state/mask_editing";
 import { activeTab, editGraph, enter, select, shownGraph } from "@/state/workbench";
 import { lookUp, t } from "@/texts/index";
 import type { LucideIcon } from "@/ui/Icon";
@@ -102,6 +104,7 @@ function nodeItems(id: string, graph: Graph, isInstance: boolean): readonly Menu
       ? ([{ id: "enter", label: t("canvas.menu.enter"), icon: LogIn, onAction: () => enter(id) }] satisfies MenuItem[])
       : []),
     ...command("node.run_to", Play),
+    ...painting(id),
     "separator",
     ...command("edit.copy", Copy),
     ...command("edit.duplicate", CopyPlus),
@@ -139,6 +142,14 @@ function nodeItems(id: string, graph: Graph, isInstance: boolean): readonly Menu
     "separator",
     ...command("edit.delete", Trash2, "danger"),
   ];
+}
+
+/** On nodes that load a picture. */
+function painting(id: string): readonly MenuItem[] {
+  const tab = activeTab();
+  const target = tab === null ? null : maskTarget(tab, id);
+  if (target === null) return [];
+  return [{ id: "mask", label: t("canvas.menu.mask"), icon: Brush, onAction: () => openMaskEditor(target) }];
 }
 
 function aligning(): readonly MenuItem[] {

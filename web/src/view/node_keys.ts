@@ -81,6 +81,16 @@ export function focusBeside(id: NodeId | null, step: 1 | -1): boolean {
   return true;
 }
 
+/** To the next node or the one before, from the last round to the first: there is always one, if there are nodes. */
+export function focusAround(step: 1 | -1): void {
+  const ids = orderedIds();
+  const here = document.activeElement?.closest<HTMLElement>("[data-node]")?.dataset["node"];
+  // Who comes from elsewhere comes first to where they were.
+  const was = useCanvas.getState().focused;
+  const next = here === undefined ? (was ?? ids[0]) : ids.at((ids.indexOf(here) + step) % ids.length);
+  if (next !== undefined) useCanvas.getState().focusNode(next);
+}
+
 function focusAt(place: number): boolean {
   const id = orderedIds().at(place);
   if (id !== undefined) useCanvas.getState().focusNode(id);

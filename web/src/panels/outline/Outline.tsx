@@ -39,7 +39,7 @@ export function Outline({ onClose }: { readonly onClose: () => void }) {
       icon={Plus}
       label={t("outline.add")}
       isDisabled={graph === null}
-      onPress={() => openPalette({ at: freePlace(), screen: null })}
+      onPress={() => openPalette({ at: freePlace(), screen: null, isAnywhere: true })}
     />
   );
   return (

@@ -11,11 +11,14 @@ import {
   useState,
 } from "react";
 
+import type { Graph, GraphId } from "@/graph/document";
 import { type Hit, search } from "@/graph/search";
 import { useNodeTypes } from "@/state/node_types";
+import { useTab } from "@/state/workbench";
 import { plural, t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 import { VisuallyHidden } from "@/ui/VisuallyHidden";
+import { useCanvas } from "@/view/canvas_store";
 
 import { bringIntoSight } from "../in_sight";
 import { addFromPalette } from "./add";
@@ -24,6 +27,7 @@ import { NodeName } from "./NodeName";
 import styles from "./Palette.module.css";
 import { useRecent } from "./recent";
 import { closePalette, type PaletteOpening, usePalette } from "./request";
+import { subgraphHits } from "./subgraph_hits";
 
 /** More than anyone reads; typing on is faster. */
 const MOST = 60;
@@ -44,7 +48,8 @@ function OpenPalette({ request }: { readonly request: PaletteOpening }) {
   const choose = (hit: Hit | undefined): void => {
     if (hit === undefined) return;
     closePalette();
-    addFromPalette(hit.id, request);
+    const added = addFromPalette(hit.id, request);
+    if (added !== null) useCanvas.getState().focusNode(added);
   };
   const press = (event: KeyboardEvent): void => {
     const step = STEPS[event.key];
@@ -101,14 +106,18 @@ function OpenPalette({ request }: { readonly request: PaletteOpening }) {
 
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
 
+const NONE: ReadonlyMap<GraphId, Graph> = new Map();
+
 function useHits(query: string, request: PaletteOpening): readonly Hit[] {
   const types = useNodeTypes((state) => state.types);
   const recent = useRecent((state) => state.recent);
+  const subgraphs = useTab((tab) => tab.history.present.subgraphs);
   return useMemo(() => {
     const { accepts, gives } = request.fits ?? {};
     const fits = { ...(accepts === undefined ? {} : { accepts }), ...(gives === undefined ? {} : { gives }) };
-    return search(types, query, fits, recent).slice(0, MOST);
-  }, [types, query, request, recent]);
+    const own = subgraphHits(subgraphs ?? NONE, query, fits);
+    return [...own, ...search(types, query, fits, recent)].slice(0, MOST);
+  }, [types, query, request, recent, subgraphs]);
 }
 
 interface HitListProps {

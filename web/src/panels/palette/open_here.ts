@@ -33,6 +33,6 @@ export function pointerPlace(): { readonly x: number; readonly y: number } | nul
 }
 
 export function openPaletteHere(): void {
-  if (pointer === null) openPalette({ at: freePlace(), screen: null });
-  else openPalette({ at: useCanvas.getState().screenToGraph(pointer), screen: pointer });
+  if (pointer === null) openPalette({ at: freePlace(), screen: null, isAnywhere: true });
+  else openPalette({ at: useCanvas.getState().screenToGraph(pointer), screen: pointer, isAnywhere: true });
 }

@@ -5,7 +5,11 @@ import { create } from "zustand";
 import { type PaletteRequest, type Point, useCanvas } from "@/view/canvas_store";
 
 /** As the canvas asks; `screen` is null when the palette opens in the middle of the window. */
-export type PaletteOpening = Omit<PaletteRequest, "screen"> & { readonly screen: Point | null };
+export type PaletteOpening = Omit<PaletteRequest, "screen"> & {
+  readonly screen: Point | null;
+  /** Asked for without pointing at a place: the node stands beside those that are there, not over them. */
+  readonly isAnywhere?: boolean;
+};
 
 export const usePalette = create<{ readonly request: PaletteOpening | null }>()(() => ({ request: null }));
 
