@@ -1,7 +1,7 @@
 /** The far view: one canvas under React Flow's elements, drawn anew when the view or what is in it changes. */
 
 import { useStoreApi } from "@xyflow/react";
-import { useEffect, useRef } from "react";
+import { useCallback, useEffect, useMemo, useRef } from "react";
 
 import { usePreferences } from "@/state/preferences";
 import { useProblems } from "@/state/problems";
@@ -22,16 +22,18 @@ interface FarLayerProps {
 export function FarLayer({ scene, isReal }: FarLayerProps) {
   const sheet = useRef<HTMLCanvasElement>(null);
   const store = useStoreApi();
+  const far = useMemo(() => farScene(scene), [scene]);
+  const draw = useCallback((): void => {
+    if (sheet.current !== null) drawOn(sheet.current, far, store.getState(), isReal);
+  }, [far, store, isReal]);
   useEffect(() => {
-    const far = farScene(scene);
     let asked: number | null = null;
-    const draw = (): void => {
+    const drawNow = (): void => {
       asked = null;
-      const canvas = sheet.current;
-      if (canvas !== null) drawOn(canvas, far, store.getState(), isReal);
+      draw();
     };
     const ask = (): void => {
-      asked ??= requestAnimationFrame(draw);
+      asked ??= requestAnimationFrame(drawNow);
     };
     ask();
     const ends = [
@@ -44,7 +46,7 @@ export function FarLayer({ scene, isReal }: FarLayerProps) {
       ends.forEach((end) => end());
       if (asked !== null) cancelAnimationFrame(asked);
     };
-  }, [scene, store, isReal]);
+  }, [draw, store]);
   return <canvas ref={sheet} className={styles.far} data-layer="far" aria-hidden />;
 }
 

@@ -28,7 +28,7 @@ export const SocketRows = memo(function SocketRows({ node, layout, wired, proble
   const isCollapsed = layout.form === "collapsed";
   const slots = isCollapsed ? node.inputs.map((_, i) => i) : layout.rows;
   const optional = new Set(type?.inputs.filter((each) => !each.required).map((each) => each.name));
-  const wrong = new Set(problems.map((each) => each.input));
+  const wrong = new Map(problems.map((each) => [each.input, each.message]));
   return (
     <>
       {slots.map((i) => {
@@ -45,7 +45,7 @@ export const SocketRows = memo(function SocketRows({ node, layout, wired, proble
                 y={y}
                 side="input"
                 isReachable={isReachable}
-                isWrong={wrong.has(slot.name)}
+                problem={wrong.get(slot.name) ?? null}
                 onStart={() => setCanvas({ listing: { node: node.id, end } })}
               />
             )}
@@ -74,7 +74,7 @@ export const SocketRows = memo(function SocketRows({ node, layout, wired, proble
                 y={y}
                 side="output"
                 isReachable={isReachable}
-                isWrong={false}
+                problem={null}
                 onStart={() => setCanvas({ listing: { node: node.id, end } })}
               />
             )}
@@ -92,20 +92,21 @@ interface SlotNameProps {
   readonly y: number;
   readonly side: "input" | "output";
   readonly isReachable: boolean;
-  readonly isWrong: boolean;
+  readonly problem: string | null;
   readonly onStart: () => void;
 }
 
 /** The name is the keyboard's way to wire: Enter or C on it lists what fits. The pointer uses the dot. */
-function SlotName({ name, type, y, side, isReachable, isWrong, onStart }: SlotNameProps) {
+function SlotName({ name, type, y, side, isReachable, problem, onStart }: SlotNameProps) {
+  const label = t(side === "input" ? "canvas.socket.input" : "canvas.socket.output", { name, type });
   return (
     <button
       type="button"
-      className={classes(side === "input" ? styles.left : styles.right, isWrong && styles.wrongRow)}
+      className={classes(side === "input" ? styles.left : styles.right, problem !== null && styles.wrongRow)}
       style={{ top: y - SOCKET_ROW / 2 }}
       tabIndex={isReachable ? 0 : -1}
-      aria-label={t(side === "input" ? "canvas.socket.input" : "canvas.socket.output", { name, type })}
-      title={`${name} · ${type}`}
+      aria-label={problem === null ? label : `${label}, ${problem}`}
+      title={problem ?? `${name} · ${type}`}
       onKeyDown={(event) => {
         if (event.key !== "Enter" && event.code !== "KeyC") return;
         if (event.ctrlKey || event.metaKey || event.altKey) return;
