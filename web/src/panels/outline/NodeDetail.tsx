@@ -89,27 +89,26 @@ function InputRow({ document, graph, node, slot, onConnect }: RowProps) {
   const link = linkInto(graph, node.id, slot);
   const name = inputName(node, slot);
   return (
-    <li className={styles.row}>
-      <Socket name={name} type={node.inputs[slot]?.type ?? "*"} />
-      <span className={styles.fed}>
-        {link === null ? (
-          <span className={styles.free}>{t("outline.free")}</span>
-        ) : (
-          <Wire link={link} name={sourceName(document, graph, types, link)} />
-        )}
-        {link === null && (
-          <Button
-            size="sm"
-            variant="quiet"
-            icon={Link2}
-            aria-label={t("outline.connect_to", { name })}
-            onPress={onConnect}
-          >
-            {t("outline.connect")}
-          </Button>
-        )}
+    <li className={styles.slot}>
+      <span className={styles.slotLine}>
+        <Socket name={name} type={node.inputs[slot]?.type ?? "*"} />
+        {link === null && <span className={styles.free}>{t("outline.free")}</span>}
+        {link === null && <ConnectButton name={name} onPress={onConnect} />}
       </span>
+      {link !== null && (
+        <div className={styles.ends}>
+          <Wire link={link} name={sourceName(document, graph, types, link)} />
+        </div>
+      )}
     </li>
+  );
+}
+
+function ConnectButton({ name, onPress }: { readonly name: string; readonly onPress: () => void }) {
+  return (
+    <Button size="sm" variant="quiet" icon={Link2} aria-label={t("outline.connect_to", { name })} onPress={onPress}>
+      {t("outline.connect")}
+    </Button>
   );
 }
 
@@ -118,21 +117,13 @@ function OutputRow({ document, graph, node, slot, onConnect }: RowProps) {
   const name = outputName(node, slot);
   const links = linksFrom(graph, node.id, slot);
   return (
-    <li className={styles.out}>
-      <span className={styles.outLine}>
+    <li className={styles.slot}>
+      <span className={styles.slotLine}>
         <Socket name={name} type={node.outputs[slot]?.type ?? "*"} />
-        <Button
-          size="sm"
-          variant="quiet"
-          icon={Link2}
-          aria-label={t("outline.connect_to", { name })}
-          onPress={onConnect}
-        >
-          {t("outline.connect")}
-        </Button>
+        <ConnectButton name={name} onPress={onConnect} />
       </span>
       {links.length > 0 && (
-        <ul className={styles.targets}>
+        <ul className={styles.ends}>
           {links.map((link) => (
             <li key={link.id}>
               <Wire link={link} name={targetName(document, graph, types, link)} />

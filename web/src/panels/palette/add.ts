@@ -2,7 +2,8 @@
 
 import { type Document, graphOf, type GraphId, type NodeId } from "@/graph/document";
 import { connectFitting } from "@/graph/edits/links";
-import { addNode, moveTo } from "@/graph/edits/nodes";
+import { addInstance, addNode, moveTo } from "@/graph/edits/nodes";
+import { done } from "@/graph/reason";
 import { GAP, roomFor } from "@/graph/room";
 import { nodeTypes } from "@/state/node_types";
 import { inWords } from "@/state/opening";
@@ -23,7 +24,14 @@ export function addFromPalette(
   let added: NodeId | null = null;
   editGraph("edit.add", (document, graphId) => {
     const types = nodeTypes();
-    const { document: before, id } = addNode(document, graphId, types, typeId, at);
+    const made = document.subgraphs.has(typeId)
+      ? addInstance(document, graphId, typeId, at)
+      : done(addNode(document, graphId, types, typeId, at));
+    if (!made.ok) {
+      toast("warning", inWords(made.reason));
+      return document;
+    }
+    const { document: before, id } = made.value;
     added = id;
     const withNode = isAnywhere ? madeRoom(before, graphId, id) : before;
     return fits === undefined ? withNode : connectFitting(withNode, graphId, types, id, endOf(fits.from));
