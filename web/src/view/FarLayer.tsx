@@ -27,14 +27,7 @@ export function FarLayer({ scene, isReal }: FarLayerProps) {
     if (sheet.current !== null) drawOn(sheet.current, far, store.getState(), isReal);
   }, [far, store, isReal]);
   useEffect(() => {
-    let asked: number | null = null;
-    const drawNow = (): void => {
-      asked = null;
-      draw();
-    };
-    const ask = (): void => {
-      asked ??= requestAnimationFrame(drawNow);
-    };
+    const { ask, end } = oncePerFrame(draw);
     ask();
     const ends = [
       store.subscribe(ask),
@@ -43,11 +36,28 @@ export function FarLayer({ scene, isReal }: FarLayerProps) {
       usePreferences.subscribe(ask),
     ];
     return () => {
-      ends.forEach((end) => end());
-      if (asked !== null) cancelAnimationFrame(asked);
+      ends.forEach((each) => each());
+      end();
     };
   }, [draw, store]);
   return <canvas ref={sheet} className={styles.far} data-layer="far" aria-hidden />;
+}
+
+/** Does something in the next frame, however often it is asked for until then. */
+function oncePerFrame(act: () => void) {
+  let asked: number | null = null;
+  const now = (): void => {
+    asked = null;
+    act();
+  };
+  return {
+    ask: (): void => {
+      asked ??= requestAnimationFrame(now);
+    },
+    end: (): void => {
+      if (asked !== null) cancelAnimationFrame(asked);
+    },
+  };
 }
 
 type FlowState = ReturnType<ReturnType<typeof useStoreApi>["getState"]>;

@@ -105,7 +105,7 @@ function SlotName({ name, type, y, side, isReachable, problem, onStart }: SlotNa
       className={classes(side === "input" ? styles.left : styles.right, problem !== null && styles.wrongRow)}
       style={{ top: y - SOCKET_ROW / 2 }}
       tabIndex={isReachable ? 0 : -1}
-      aria-label={problem === null ? label : `${label}, ${problem}`}
+      aria-label={problem === null ? label : `${label} ${problem}`}
       title={problem ?? `${name} · ${type}`}
       onKeyDown={(event) => {
         if (event.key !== "Enter" && event.code !== "KeyC") return;
