@@ -37,7 +37,7 @@ export function registerViewCommands(): void {
     view("node.connect", [], listSockets, () => selected().length === 1),
     view(
       "subgraph.leave",
-      ["Alt+ArrowUp"],
+      ["Mod+ArrowUp", "Alt+ArrowUp"],
       () => goTo(activeTab()?.path.slice(0, -1) ?? []),
       () => (activeTab()?.path.length ?? 0) > 0,
     ),
