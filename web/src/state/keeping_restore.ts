@@ -9,7 +9,7 @@ import { setKeeping, useKeeping, type WriterTools } from "./keeping_writer";
 import { useNodeTypes } from "./node_types";
 import { inWords, listTemplates, openTemplate, readWorkflow, withOwnId } from "./opening";
 import { toast } from "./toasts";
-import { openTab, showTab } from "./workbench";
+import { openTab, showTab, useWorkbench } from "./workbench";
 
 /** Workflows read before the node types are known are drawn twice; longer than this nobody waits. */
 const PATIENCE = 4_000;
@@ -23,13 +23,15 @@ export async function restore(tools: WriterTools): Promise<void> {
   const places = [];
   for (const tab of known.tabs) places.push(await openAgain(tab, tools));
   const active = places[known.active] ?? null;
-  if (active !== null) showTab(active);
+  // Whoever opened something meanwhile goes on looking at it.
+  const isWatched = useWorkbench.getState().active !== places.findLast((each) => each !== null);
+  if (active !== null && !isWatched) showTab(active);
 }
 
 async function openDefault(): Promise<void> {
   const templates = await listTemplates();
   const wanted = templates.find((each) => each.name === DEFAULT_TEMPLATE) ?? templates[0];
-  if (wanted !== undefined) await openTemplate(wanted);
+  if (wanted !== undefined && useWorkbench.getState().tabs.length === 0) await openTemplate(wanted);
 }
 
 /** Returns: the tab, or null when there is nothing to open any more. */

@@ -8,10 +8,10 @@ import { eventually } from "./server";
 export class Editor {
   constructor(readonly page: Page) {}
 
-  /** Waits until the server's kinds of nodes are there. */
+  /** Waits until the first workflow is open. */
   async ready(): Promise<void> {
     await this.page.getByRole("button", { name: "Run", exact: true }).waitFor();
-    await this.page.getByRole("main").waitFor();
+    await this.nodes().first().waitFor({ state: "attached" });
   }
 
   /** A node by its title; `nth` where several have it. */
@@ -24,7 +24,7 @@ export class Editor {
 
   async newWorkflow(): Promise<void> {
     await this.page.keyboard.press("Alt+KeyN");
-    await eventually(async () => (await this.nodes().count()) === 0, "an empty canvas", 10_000).catch(async (e)=>{await this.page.screenshot({path:"/tmp/look/fail.png"});throw e});
+    await eventually(async () => (await this.nodes().count()) === 0, "an empty canvas", 10_000);
   }
 
   nodes(): Locator {
@@ -93,6 +93,35 @@ export class Editor {
 
   async redo(): Promise<void> {
     await this.page.keyboard.press("Control+Shift+KeyZ");
+  }
+
+  /** Opens a workflow in a tab of its own by dropping its file, and waits for its nodes. */
+  async open(name: string, workflow: Buffer, nodes: number): Promise<void> {
+    await this.newWorkflow();
+    await this.drop(`${name}.json`, workflow, "application/json");
+    await this.expectNodes(nodes);
+    await this.page.keyboard.press("Shift+Period"); // everything in view
+  }
+
+  number(node: Locator, name: string): Locator {
+    return node.getByRole("spinbutton", { name, exact: true });
+  }
+
+  /** Types into a number: a click, the digits, and a key. */
+  async type(node: Locator, name: string, text: string, key = "Enter"): Promise<void> {
+    await this.number(node, name).click();
+    await this.page.keyboard.type(text);
+    await this.page.keyboard.press(key);
+  }
+
+  /** Waits until a node is in one of these states: waiting, running, done, cached, failed, idle. */
+  async expectState(node: Locator, ...states: readonly string[]): Promise<void> {
+    let state: string | null = null;
+    await eventually(
+      async () => states.includes((state = await node.getAttribute("data-state")) ?? ""),
+      states.join(" or "),
+      30_000,
+    ).catch(() => expect(state).toBe(states.join(" or ")));
   }
 
   /** Drops a file on the window, as from a folder of the desktop. */
