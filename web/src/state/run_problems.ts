@@ -55,7 +55,8 @@ export function problemOfRun(error: ExecutionError): Problem {
 function problemOf(node: string, error: PromptProblem, classType: string): Problem {
   const info = error.extra_info ?? {};
   const input = textAt(info, "input_name");
-  const words = wordsOf(info, input ?? "", textAt(info, "class_type") ?? classType);
+  const said = error.details.replace(`${input} - `, ""); // the words of the node's author, where it checks values itself
+  const words = { ...wordsOf(info, input ?? "", textAt(info, "class_type") ?? classType), said };
   const place = node || (textAt(info, "node_id") ?? "");
   const message = known(`running.refused.${error.type}`, words) ?? error.message;
   return {

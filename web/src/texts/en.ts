@@ -469,6 +469,7 @@ export const en = {
   "running.refused.value_smaller_than_min": "“{input}” is {value}, but must be at least {min}.",
   "running.refused.value_bigger_than_max": "“{input}” is {value}, but must be at most {max}.",
   "running.refused.value_not_in_list": "“{input}” has no choice named “{value}”.",
+  "running.refused.custom_validation_failed": "“{input}” is refused: {said}",
   "running.refused.bad_linked_input": "The wire into “{input}” is broken.",
   "running.refused.return_type_mismatch": "The wire into “{input}” carries another type than it takes.",
   "running.refused.missing_node_type": "The server does not know the node type “{type}”.",

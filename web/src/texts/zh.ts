@@ -471,6 +471,7 @@ export const zh: Texts = {
   "running.refused.value_smaller_than_min": "“{input}”的值为 {value}，不能小于 {min}。",
   "running.refused.value_bigger_than_max": "“{input}”的值为 {value}，不能大于 {max}。",
   "running.refused.value_not_in_list": "“{input}”没有名为“{value}”的选项。",
+  "running.refused.custom_validation_failed": "“{input}”被拒绝：{said}",
   "running.refused.bad_linked_input": "连到“{input}”的线已损坏。",
   "running.refused.return_type_mismatch": "连到“{input}”的线类型不符。",
   "running.refused.missing_node_type": "服务器没有节点类型“{type}”。",

@@ -97,10 +97,15 @@ export class Editor {
 
   /** Opens a workflow in a tab of its own by dropping its file, and waits for its nodes. */
   async open(name: string, workflow: Buffer, nodes: number): Promise<void> {
-    await this.newWorkflow();
     await this.drop(`${name}.json`, workflow, "application/json");
+    await eventually(async () => (await this.tab().innerText()) === name, `${name} to be open`, 15_000);
     await this.expectNodes(nodes);
     await this.page.keyboard.press("Shift+Period"); // everything in view
+  }
+
+  /** The tab of the workflow that is shown. */
+  tab(): Locator {
+    return this.page.getByRole("navigation", { name: "Open workflows" }).locator("[aria-current=page]");
   }
 
   number(node: Locator, name: string): Locator {
