@@ -55,7 +55,7 @@ export class Keyboard {
   }
 
   /** Goes to a node: to the first, then on in reading order. */
-  private async goTo(title: string): Promise<void> {
+  async goTo(title: string): Promise<void> {
     await this.leaveField();
     const focused = () => this.page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
     if (!(await this.isOnNode())) await this.page.keyboard.press("Alt+BracketLeft");
@@ -68,13 +68,18 @@ export class Keyboard {
     throw new Error(`${title} was not found with Tab; the focus is on "${await focused()}"`);
   }
 
-  private async tabTo(field: string): Promise<void> {
+  /** Presses Tab until something is reached that has this name, or begins with it on a line of its own. */
+  async tabTo(name: string): Promise<void> {
+    const focused = () =>
+      this.page.evaluate(() => {
+        const at = document.activeElement;
+        return at?.getAttribute("aria-label") ?? (at instanceof HTMLElement ? at.innerText.trim() : "");
+      });
     for (let i = 0; i < LONG_ENOUGH; i++) {
-      const name = await this.page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
-      if (name === field) return;
+      if ((await focused()).split("\n")[0] === name) return;
       await this.page.keyboard.press("Tab");
     }
-    throw new Error(`no field ${field} inside the node`);
+    throw new Error(`Tab does not come to ${name}`);
   }
 
   /** Chooses from the list that is open: types, and goes down to the one that has this text too. */

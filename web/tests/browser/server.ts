@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-const ROOT = resolve(import.meta.dirname, "../../..");
+export const ROOT = resolve(import.meta.dirname, "../../..");
 const PATIENCE = 90_000;
 
 export class Server {
@@ -78,7 +78,7 @@ export async function eventually(
   }
 }
 
-function python(): string {
+export function python(): string {
   const own = join(ROOT, ".venv/bin/python");
   return process.env["PYTHON"] ?? (existsSync(own) ? own : "python3");
 }
