@@ -65,6 +65,11 @@ export function followUntold(): void {
   }
 }
 
+/** Which jobs wait: one that ran before goes back to the beginning when its worker, or the server, went down. */
+export function noticeWaiting(): void {
+  for (const { id, status } of useRun.getState().active) if (status === "pending") feed({ type: "waits", job: id });
+}
+
 /** Jobs that neither run nor wait any more. What was told of their end comes by itself; else they end here. */
 export function noticeGone(ids: readonly string[]): void {
   setTimeout(() => {

@@ -25,6 +25,8 @@ export type RunEvent =
   | { readonly type: "message"; readonly message: Message; readonly at: number | null }
   | { readonly type: "preview"; readonly job: string; readonly node: string; readonly url: string }
   | { readonly type: "text"; readonly job: string; readonly node: string; readonly text: string }
+  /** A job waits, perhaps again: what ran it is gone. */
+  | { readonly type: "waits"; readonly job: string }
   /** What the server keeps of an ended job. */
   | { readonly type: "ended"; readonly job: string; readonly documentId: string; readonly end: JobEnd }
   /** A document is open no more. */
@@ -62,6 +64,9 @@ function apply(draft: Draft, event: RunEvent): void {
       return;
     case "text":
       showText(draft, event.job, event.node, event.text);
+      return;
+    case "waits":
+      waitAgain(draft, event.job);
       return;
     case "ended":
       showEnd(draft, event.job, event.documentId, event.end);
@@ -131,6 +136,15 @@ function tell(draft: Draft, id: string, run: DocumentRun, message: Message, at: 
 
 // ------------------------------------------------------------------------------------------------------------ the course
 
+/** A job that ran goes back to the queue: nothing of it is done. */
+function waitAgain(draft: Draft, id: string): void {
+  const job = draft.job(id);
+  if (job?.state !== "running") return;
+  draft.setJob(id, { ...job, state: "waiting", began: new Map() });
+  const run = shown(draft, id);
+  if (run !== null) for (const node of job.nodes) draft.setNode(run, node, WAITING);
+}
+
 /** A job begins, perhaps again: its nodes wait, the others have nothing to do with it. What they showed stays. */
 function start(draft: Draft, id: string, { documentId, nodes }: JobRun): void {
   const job = draft.job(id);
@@ -139,10 +153,11 @@ function start(draft: Draft, id: string, { documentId, nodes }: JobRun): void {
   const run = draft.show(documentId, id);
   const inJob = new Set(nodes);
   for (const node of run.nodes.keys()) if (!inJob.has(node)) draft.setNode(run, node, AT_REST);
-  for (const node of nodes) draft.setNode(run, node, { ...AT_REST, state: "waiting" });
+  for (const node of nodes) draft.setNode(run, node, WAITING);
 }
 
 const AT_REST = { state: "idle", value: 0, max: 1, seconds: null, preview: null } as const;
+const WAITING = { ...AT_REST, state: "waiting" } as const;
 
 /** A node begins. Nodes run one after another, so the one before is done; where not, the next map of all says so. */
 function begin(draft: Draft, id: string, run: DocumentRun, node: string, at: number | null): void {

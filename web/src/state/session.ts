@@ -10,7 +10,7 @@ import { route, token } from "@/api/request";
 import { Socket } from "@/api/socket";
 
 import { refreshActive, whenGone } from "./active_jobs";
-import { followUntold, hear, leaveDocument, noticeGone, restore } from "./job_tracking";
+import { followUntold, hear, leaveDocument, noticeGone, noticeWaiting, restore } from "./job_tracking";
 import { loadNodeTypes } from "./node_types";
 import { type RunState, useRun } from "./run";
 import { feed, feedPreview } from "./run_feed";
@@ -128,6 +128,8 @@ function watchDocuments(): () => void {
 
 function watchActive(): () => void {
   return useRun.subscribe((state, before) => {
-    if (state.active !== before.active) followUntold();
+    if (state.active === before.active) return;
+    noticeWaiting();
+    followUntold();
   });
 }

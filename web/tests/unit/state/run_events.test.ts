@@ -66,6 +66,26 @@ describe("a run that is told from its beginning", () => {
   });
 });
 
+describe("a server that went down in the middle", () => {
+  const recorded = recording("text_to_image");
+  const first = recorded.messages.filter((each) => each.type === "progress" && each.data.node === "3")[2];
+  const half = told(until(recorded, (each) => each === first));
+  const waits: RunEvent = { type: "waits", job: recorded.job.id };
+
+  it("shows all nodes of a job that waits again as waiting, without the old progress", () => {
+    const runs = oneByOne([known(recorded), ...half, waits]);
+    expect(new Set(Object.values(statesIn(runs)))).toEqual(new Set(["waiting"]));
+    expect(nodesIn(runs).get("3")).toMatchObject({ value: 0, max: 1, preview: null });
+  });
+
+  it("leaves a job that has not begun, or has ended, as it is", () => {
+    const before = oneByOne([known(recorded)]);
+    expect(afterEvents(before, [waits]).documents).toBe(before.documents);
+    const after = oneByOne([known(recorded), ...told(recorded.messages)]);
+    expect(afterEvents(after, [waits]).documents).toBe(after.documents);
+  });
+});
+
 describe("other ends", () => {
   it("shows cached nodes as cached, also after they are told again as finished", () => {
     const recorded = recording("other_prefix");
