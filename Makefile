@@ -40,6 +40,9 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.sampling
 	$(BIN)/python -m benchmarks.server
+	$(BIN)/python web/build.py
+	$(BIN)/python -m benchmarks.editor
+	$(NPM) run --silent bench
 
 clean:
 	rm -rf $(VENV) build *.egg-info web/node_modules server/editor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

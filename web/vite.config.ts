@@ -22,6 +22,7 @@ export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.{ts,tsx}"], environment: "node" } },
+      { extends: true, test: { name: "bench", include: [], benchmark: { include: ["benchmarks/**/*.bench.ts"] } } },
       {
         extends: true,
         test: {
@@ -31,6 +32,16 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "pictures",
+          include: ["tests/pictures/pictures.ts"],
+          environment: "node",
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],
