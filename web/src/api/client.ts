@@ -17,7 +17,6 @@ import type {
   SystemStats,
   Template,
   Uploaded,
-  UserFile,
 } from "./wire";
 
 export { ask, setPlace } from "./request";
@@ -203,44 +202,7 @@ function form(
   return body;
 }
 
-// ------------------------------------------------------------------------------------------------- user data, templates
-
-export interface UserText {
-  readonly text: string;
-  /** The version, to be sent back as `ifMatch`. */
-  readonly etag: string | null;
-}
-
-export async function readUserFile(path: string): Promise<UserText> {
-  const answer = await send(userFile(path));
-  return { text: await answer.text(), etag: answer.headers.get("ETag") };
-}
-
-/**
- * Writes a file of the user's. `ifMatch`: only over that version; "none": only where there is no file yet; left out:
- * over whatever is there. A newer version is a failure of the kind "conflict". Returns: the new version.
- */
-export async function writeUserFile(path: string, text: string, ifMatch?: string): Promise<string | null> {
-  const isNew = ifMatch === "none";
-  const headers: Record<string, string> = ifMatch === undefined || isNew ? {} : { "If-Match": ifMatch };
-  const query = { overwrite: !isNew };
-  const answer = await send(userFile(path), { method: "POST", query, body: text, headers });
-  return answer.headers.get("ETag");
-}
-
-export async function deleteUserFile(path: string): Promise<void> {
-  await send(userFile(path), { method: "DELETE" });
-}
-
-export async function moveUserFile(path: string, to: string, overwrite = false): Promise<void> {
-  await send(`${userFile(path)}/move/${encodeURIComponent(to)}`, { method: "POST", query: { overwrite } });
-}
-
-/** The files in a folder of the user's data, those in its sub-folders too; none when there is no such folder. */
-export async function listUserFiles(folder: string): Promise<readonly UserFile[]> {
-  const query = { dir: folder, recurse: true, split: false, full_info: true };
-  return (await load("userdata", { query })) as unknown as readonly UserFile[];
-}
+// ------------------------------------------------------------------------------------------------- templates
 
 export async function templates(): Promise<readonly Template[]> {
   return (await load("templates")) as unknown as readonly Template[];
@@ -249,8 +211,4 @@ export async function templates(): Promise<readonly Template[]> {
 /** A template's file, as text that `format/open` reads. */
 export async function template(name: string): Promise<string> {
   return (await send(`templates/${encodeURIComponent(name)}`)).text();
-}
-
-function userFile(path: string): string {
-  return `userdata/${encodeURIComponent(path)}`;
 }

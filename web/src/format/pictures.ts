@@ -7,10 +7,7 @@
 
 import { Unzlib } from "fflate";
 
-import { type Outcome, reason, refused } from "@/graph/reason";
-import type { Value } from "@/graph/value";
-
-import { MAX_BYTES, parse } from "./json";
+import { MAX_BYTES } from "./json";
 
 /** The texts that hold a graph: the editor's own format, and the graph as it was run. */
 export interface PictureTexts {
@@ -30,15 +27,6 @@ const JPEG = [0xff, 0xd8, 0xff];
 /** Whether a file that begins like this is one `textsIn` can look into. */
 export function isPicture(bytes: Uint8Array): boolean {
   return begins(bytes, PNG) || begins(bytes, JPEG) || isWebp(bytes);
-}
-
-/** The workflow a picture carries, as it was drawn; without that the prompt it was made with. */
-export function workflowIn(bytes: Uint8Array, name: string): Outcome<Value> {
-  const texts = textsIn(bytes);
-  const found = [texts.workflow, texts.prompt].filter((text) => text !== undefined).map(parse);
-  const [first] = found;
-  if (first === undefined) return refused(reason("reason.file_picture_without_workflow", { name }));
-  return found.find((each) => each.ok) ?? first;
 }
 
 /** The JSON texts a picture carries; empty when it has none or is no picture. */

@@ -36,12 +36,6 @@ export function feedPreview(preview: Preview): void {
   schedule();
 }
 
-/** What is known, with everything that was fed. */
-export function currentRuns(): Runs {
-  flush();
-  return runs;
-}
-
 /** Applies what was fed since the last frame. */
 export function flush(): void {
   isScheduled = false;

@@ -46,16 +46,6 @@ export function addGroup(
   return { document: inGraph(document, graphId, () => after), id };
 }
 
-/** Takes a frame away; what stands in it stays. */
-export function removeGroup(document: Document, graphId: GraphId, id: GroupId): Document {
-  return inGraph(document, graphId, (graph) => {
-    if (!graph.groups.has(id)) return graph;
-    const groups = new Map(graph.groups);
-    groups.delete(id);
-    return { ...graph, groups };
-  });
-}
-
 /** Changes a frame's title, colour, place or size; nodes stay where they are. */
 export function setGroup(
   document: Document,

@@ -43,13 +43,6 @@ export function mirrored(document: Document, definitionId: GraphId): Document {
   return result;
 }
 
-/** The document with every instance like its definition; for documents that come from files. */
-export function mirroredAll(document: Document): Document {
-  let result = document;
-  for (const id of document.subgraphs.keys()) result = mirrored(result, id);
-  return result;
-}
-
 /** Every definition that a graph uses, directly or inside others. */
 export function usedBy(document: Document, graph: Graph): ReadonlySet<GraphId> {
   const found = new Set<GraphId>();

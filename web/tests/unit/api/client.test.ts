@@ -53,16 +53,6 @@ describe("requests", () => {
       "http://host/api/view?filename=a.png&subfolder=s&type=temp&preview=webp%3B80&size=256&v=7",
     );
   });
-
-  it("write a user's file only over the version that is known", async () => {
-    const { requests } = await answering((response) => json(response, {}, 200, { ETag: '"2"' }));
-    expect(await client.writeUserFile("workflows/a b.json", "{}", '"1"')).toBe('"2"');
-    expect(requests[0]).toMatchObject({
-      method: "POST",
-      url: "/some/prefix/api/userdata/workflows%2Fa%20b.json?overwrite=true",
-    });
-    expect(requests[0]?.headers["if-match"]).toBe('"1"');
-  });
 });
 
 describe("failures", () => {

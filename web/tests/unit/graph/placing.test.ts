@@ -6,7 +6,7 @@ import { type Document, ROOT, TITLE_HEIGHT } from "@/graph/document";
 import { align, distribute } from "@/graph/edits/align";
 import { arrange } from "@/graph/edits/arrange";
 import { copy, duplicate, paste } from "@/graph/edits/clipboard";
-import { addGroup, moveGroup, removeGroup, setGroup } from "@/graph/edits/groups";
+import { addGroup, moveGroup, setGroup } from "@/graph/edits/groups";
 import { addNode, moveTo, raise, removeSelection, resize, setMode, setTitle } from "@/graph/edits/nodes";
 import { pack } from "@/graph/edits/subgraphs";
 import { invariants } from "@/graph/invariants";
@@ -57,7 +57,7 @@ test("a group frames its nodes and takes them along, and groups in it", () => {
   expect(node(moved, "3")).toMatchObject({ x: 600, y: 100 });
   const before = graph(outer.document).groups.get(inner.id);
   expect(graph(moved).groups.get(inner.id)?.x).toBe((before?.x ?? 0) + 10);
-  const gone = removeGroup(moved, ROOT, outer.id);
+  const gone = removeSelection(moved, ROOT, { groups: new Set([outer.id]) });
   expect([graph(gone).groups.size, graph(gone).nodes.size]).toEqual([1, 3]);
 });
 

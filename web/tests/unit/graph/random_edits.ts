@@ -22,7 +22,7 @@ import {
 import { afterRun } from "@/graph/edits/advance_controls";
 import { align, distribute } from "@/graph/edits/align";
 import { copy, duplicate, paste } from "@/graph/edits/clipboard";
-import { addGroup, fitGroup, moveGroup, removeGroup, setGroup } from "@/graph/edits/groups";
+import { addGroup, fitGroup, moveGroup, setGroup } from "@/graph/edits/groups";
 import { connect, connectFitting, disconnect, insertReroute, removeAround } from "@/graph/edits/links";
 import * as nodes from "@/graph/edits/nodes";
 import {
@@ -209,7 +209,6 @@ const CHANGES = {
   moveGroup: (at) =>
     moveGroup(at.document, at.graphId, at.pick(at.graph.groups.keys()) ?? "", at.roll(99), at.roll(99)),
   fitGroup: (at) => fitGroup(at.document, at.graphId, at.pick(at.graph.groups.keys()) ?? ""),
-  removeGroup: (at) => removeGroup(at.document, at.graphId, at.pick(at.graph.groups.keys()) ?? ""),
   duplicate: (at) => {
     const keepLinks = at.roll(2) === 0;
     const selection = { nodes: at.someNodes(), groups: new Set(at.graph.groups.keys()) };
@@ -291,7 +290,6 @@ export const KEEPS_VALUES: ReadonlySet<EditKind> = new Set<EditKind>([
   "setGroup",
   "moveGroup",
   "fitGroup",
-  "removeGroup",
   "duplicate",
   "align",
   "distribute",
