@@ -45,6 +45,13 @@ import styles from "./Canvas.module.css";
 
 const nodeTypes: FlowNodeTypes = { card: NodeCard, frame: GroupBox, ports: PortsCard };
 const edgeTypes: EdgeTypes = { wire: Wire };
+/** Nodes and wires say themselves what they are, in the person's language. */
+const UNSAID = {
+  "node.a11yDescription.default": "",
+  "node.a11yDescription.keyboardDisabled": "",
+  "node.a11yDescription.ariaLiveMessage": () => "",
+  "edge.a11yDescription.default": "",
+};
 const NO_WIRES: FlowWire[] = [];
 /** More selected nodes than this are not drawn as elements when they are far away. */
 const MOST_REAL = 60;
@@ -129,6 +136,7 @@ export function Flow({ scene, selection }: { readonly scene: Scene; readonly sel
       disableKeyboardA11y
       elevateNodesOnSelect
       proOptions={{ hideAttribution: true }}
+      ariaLabelConfig={UNSAID}
       aria-label={t("canvas.label")}
     >
       <Dots />

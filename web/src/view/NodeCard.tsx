@@ -18,6 +18,7 @@ import { useNodeTypes } from "@/state/node_types";
 import { type Problem, useProblems } from "@/state/problems";
 import { useNodeRun } from "@/state/run";
 import { select, shownGraph, useTab } from "@/state/workbench";
+import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 
 import { setCanvas, useCanvas } from "./canvas_store";
@@ -71,7 +72,7 @@ function Card({ data, selected }: CardProps) {
       ref={frame}
       role="group"
       aria-label={label}
-      aria-roledescription="node"
+      aria-roledescription={t("canvas.node.role")}
       {...{ tabIndex: isTabStop ? 0 : -1 }}
       data-node={node.id}
       data-state={run.state}

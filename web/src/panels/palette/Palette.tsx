@@ -179,7 +179,9 @@ function useCloseOutside(box: { readonly current: HTMLElement | null }): void {
 
 /** At the pointer, but whole inside the window; in the middle when there is no pointer. */
 function placed({ screen }: PaletteOpening): CSSProperties {
-  if (screen === null) return { left: "50%", top: "15%", translate: "-50% 0" };
+  if (screen === null) {
+    return { left: "50%", top: "max(8px, min(15%, calc(100dvh - 25rem - 8px)))", translate: "-50% 0" };
+  }
   return {
     left: `max(8px, min(${screen.x}px, calc(100vw - min(38rem, 100vw - 16px) - 8px)))`,
     top: `max(8px, min(${screen.y}px, calc(100dvh - min(25rem, 100dvh - 16px) - 8px)))`,
