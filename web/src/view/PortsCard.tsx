@@ -9,6 +9,7 @@ import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 
 import { inHandle, outHandle, type PortsNode } from "./flow_nodes";
+import { PortName } from "./PortName";
 import { Socket } from "./Socket";
 import styles from "./NodeCard.module.css";
 
@@ -36,7 +37,7 @@ export const PortsCard = memo(function PortsCard({ data, selected }: NodeProps<P
               {port === undefined ? (
                 <em className={styles.newPort}>{t("canvas.ports.new")}</em>
               ) : (
-                (port.label ?? port.name)
+                <PortName port={port} side={isInput ? "input" : "output"} />
               )}
             </span>
             <Socket

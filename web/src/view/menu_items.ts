@@ -138,6 +138,7 @@ function nodeItems(id: string, graph: Graph, isInstance: boolean): readonly Menu
     ...command("group.create", Group),
     ...command("subgraph.pack", Package),
     ...command("subgraph.unpack", PackageOpen),
+    ...(isInstance ? command("subgraph.unique") : []),
     ...aligning(),
     "separator",
     ...command("edit.delete", Trash2, "danger"),

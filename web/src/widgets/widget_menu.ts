@@ -19,6 +19,7 @@ import { textOf } from "./choices";
 import { controlItems, giveRandom } from "./Controls";
 import { labelOf, reasonText } from "./field";
 import { isWhole } from "./numbers";
+import { sharingItems } from "./sharing";
 import { change, give, type Target } from "./target";
 
 export interface WidgetPlace {
@@ -27,13 +28,15 @@ export interface WidgetPlace {
 }
 
 export function widgetMenu(place: WidgetPlace, node: Node, input: InputType): readonly MenuItem[] {
-  const document = tabOfDocument(place.documentId)?.history.present;
-  if (document === undefined) return [];
+  const tab = tabOfDocument(place.documentId);
+  if (tab === null) return [];
+  const document = tab.history.present;
   const target: Target = { ...place, nodeId: node.id, name: input.name };
   const value = node.values[input.name] ?? defaultOf(input);
   return [
     ...seedItems(target, node, input),
     ...conversion(target, document, node),
+    ...sharingItems(tab, target, node),
     "separator",
     {
       id: "reset",

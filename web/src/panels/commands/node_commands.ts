@@ -6,7 +6,7 @@ import { arrange } from "@/graph/edits/arrange";
 import { addGroup } from "@/graph/edits/groups";
 import { disconnectNode } from "@/graph/edits/links";
 import { moveTo, setCollapsed, setMode } from "@/graph/edits/nodes";
-import { pack, unpack } from "@/graph/edits/subgraphs";
+import { countInstances, makeUnique, pack, unpack } from "@/graph/edits/subgraphs";
 import type { Outcome } from "@/graph/reason";
 import type { Command } from "@/state/commands";
 import { inWords } from "@/state/opening";
@@ -30,6 +30,7 @@ export const NODE_COMMANDS: readonly Command[] = [
   { id: "group.create", section: "node", keys: ["Mod+KeyG"], run: group, isEnabled: hasTab },
   { id: "subgraph.pack", section: "node", keys: ["Mod+Shift+KeyE"], run: packSelection, isEnabled: hasNodes },
   { id: "subgraph.unpack", section: "node", keys: [], run: unpackSelection, isEnabled: hasInstance },
+  { id: "subgraph.unique", section: "node", keys: [], run: makeOwn, isEnabled: isShared },
   { id: "subgraph.enter", section: "node", keys: ["Mod+ArrowDown"], run: enterInstance, isEnabled: hasInstance },
   { id: "arrange.all", section: "node", keys: ["Mod+Shift+KeyL"], run: arrangeNodes, isEnabled: hasTab },
   ...EDGES.map((edge): Command => ({
@@ -91,6 +92,23 @@ function packSelection(): void {
 function unpackSelection(): void {
   const instance = selectedInstance();
   if (instance !== null) editOrSay("edit.unpack", (tab) => unpack(tab.history.present, shownGraph(tab).id, instance));
+}
+
+function makeOwn(): void {
+  const instance = selectedInstance();
+  if (instance === null) return;
+  editOrSay("edit.unique", (tab) => {
+    const outcome = makeUnique(tab.history.present, shownGraph(tab).id, instance);
+    return outcome.ok ? { ok: true, value: { document: outcome.value } } : outcome;
+  });
+}
+
+/** Whether the selected box shares its inside with others. */
+function isShared(): boolean {
+  const tab = activeTab();
+  const instance = selectedInstance();
+  const type = tab === null || instance === null ? undefined : shownGraph(tab).nodes.get(instance)?.type;
+  return tab !== null && type !== undefined && countInstances(tab.history.present, type) > 1;
 }
 
 function enterInstance(): void {
