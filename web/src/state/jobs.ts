@@ -38,6 +38,8 @@ export function readEnd(job: wire.JobDetail): JobEnd {
   for (const each of status?.timings ?? []) {
     seconds.set(each.display_node, (seconds.get(each.display_node) ?? 0) + each.seconds);
   }
+  // The node in which it was stopped took its time too, but is not done.
+  seconds.delete(stoppedNode(status) ?? "");
   return { outputs: new Map(outputs), seconds, cached: cachedIn(status), failed: failedNode(job) };
 }
 
@@ -54,6 +56,12 @@ export function sentence(text: string): string {
 function cachedIn(status: wire.JobEnd | undefined): ReadonlySet<string> {
   const told = status?.messages.find(([type]) => type === "execution_cached")?.[1]["nodes"];
   return new Set(Array.isArray(told) ? told.filter((each) => typeof each === "string") : []);
+}
+
+/** The node on the screen that ran when the job was cancelled. */
+function stoppedNode(status: wire.JobEnd | undefined): string | null {
+  const told = status?.messages.find(([type]) => type === "execution_interrupted")?.[1]["node_id"];
+  return typeof told === "string" ? (told.split(".")[0] ?? null) : null;
 }
 
 function failedNode(job: wire.JobDetail): string | null {

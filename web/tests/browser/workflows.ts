@@ -9,6 +9,7 @@ export interface FileNode {
   readonly id: number;
   readonly type: string;
   readonly inputs: { readonly name: string; link: number | null }[];
+  readonly outputs: { readonly links: number[] }[];
   widgets_values: unknown[];
 }
 
@@ -46,6 +47,16 @@ export function cut(file: File, type: string, input: string): void {
   const { link } = slot;
   slot.link = null;
   file.links = file.links.filter(([id]) => id !== link);
+}
+
+/** Adds a second output: what is decoded is shown too. */
+export function addPreview(file: File): void {
+  const decode = nodeOf(file, "VAEDecode");
+  decode.outputs[0]?.links.push(10);
+  file.links.push([10, decode.id, 0, 10, 0, "IMAGE"]);
+  const rest = { pos: [1220, 600], size: [320, 300], flags: {}, order: 7, mode: 0, properties: {}, widgets_values: [] };
+  const inputs = [{ name: "images", type: "IMAGE", link: 10 }];
+  file.nodes.push({ id: 10, type: "PreviewImage", inputs, outputs: [], ...rest });
 }
 
 /** A picture of the input folder, loaded and shown: two nodes, in the API's format. */

@@ -97,7 +97,7 @@ describe("other ends", () => {
   it("leaves nothing running or waiting after a job is cancelled", () => {
     const recorded = recording("cancelled");
     const runs = oneByOne([known(recorded), ...told(recorded.messages), ended(recorded)]);
-    expect(statesIn(runs)).toMatchObject({ 4: "cached", 8: "idle", 9: "idle" });
+    expect(statesIn(runs)).toMatchObject({ 3: "idle", 4: "cached", 8: "idle", 9: "idle" });
     expect(Object.values(statesIn(runs))).not.toContain("running");
   });
 
