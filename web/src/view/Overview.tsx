@@ -12,7 +12,9 @@ import styles from "./Overview.module.css";
 
 const WIDTH = 192;
 const HEIGHT = 128;
-const MARGIN = 8;
+const MARGIN = 10;
+/** Between the frame and the map's border. */
+const EDGE = 3;
 
 export function Overview({ scene, onGo }: { readonly scene: Scene; readonly onGo: (x: number, y: number) => void }) {
   const sheet = useRef<HTMLCanvasElement>(null);
@@ -25,12 +27,12 @@ export function Overview({ scene, onGo }: { readonly scene: Scene; readonly onGo
     const place = (): void => {
       const { transform, width, height } = store.getState();
       const [x, y, zoom] = transform;
-      const box = {
+      const box = within({
         x: (-x / zoom - map.left) * map.scale,
         y: (-y / zoom - map.top) * map.scale,
         width: (width / zoom) * map.scale,
         height: (height / zoom) * map.scale,
-      };
+      });
       const key = `translate(${box.x}px,${box.y}px)`;
       const size = `${box.width}px ${box.height}px`;
       if (key + size === last || frame.current === null) return;
@@ -63,6 +65,16 @@ export function Overview({ scene, onGo }: { readonly scene: Scene; readonly onGo
       <div ref={frame} className={styles.frame} />
     </div>
   );
+}
+
+/** The part of the frame that is on the map, so that it is closed on every side however far one looks. */
+function within({ x, y, width, height }: Rect): Rect {
+  const [left, top] = [clamp(x, WIDTH), clamp(y, HEIGHT)];
+  return { x: left, y: top, width: clamp(x + width, WIDTH) - left, height: clamp(y + height, HEIGHT) - top };
+}
+
+function clamp(place: number, most: number): number {
+  return Math.min(Math.max(place, EDGE), most - EDGE);
 }
 
 interface MapPlace {
