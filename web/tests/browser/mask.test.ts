@@ -79,13 +79,16 @@ async function expectRedrawn(before: readonly string[]): Promise<void> {
 }
 
 async function unpainted(): Promise<string> {
-  const name = () => pictures().find((each) => each.startsWith("unpainted"));
-  if (name() === undefined) {
+  if (unpaintedName() === undefined) {
     const body = JSON.stringify({ prompt: ENCODED_AND_DECODED });
     await server.json("/api/prompt", { method: "POST", headers: { "Content-Type": "application/json" }, body });
   }
-  await eventually(() => name() !== undefined, "the unpainted picture");
-  return join(server.folder, "output", name() ?? "");
+  await eventually(() => unpaintedName() !== undefined, "the unpainted picture");
+  return join(server.folder, "output", unpaintedName() ?? "");
+}
+
+function unpaintedName(): string | undefined {
+  return pictures().find((each) => each.startsWith("unpainted"));
 }
 
 /** The name of the file that the node loads, as it stands in its field. */
