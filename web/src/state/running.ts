@@ -4,13 +4,13 @@ import { cancelJob, clearQueue, interrupt, moveJob } from "@/api/client";
 import { asFailure, type Failure } from "@/api/failure";
 import type { Document } from "@/graph/document";
 import type { NodeTypes } from "@/graph/node_type";
-import { checkDocument } from "@/graph/rules";
+import { checkDocument, type Finding } from "@/graph/rules";
 import { lookUp, plural, t } from "@/texts/index";
 
 import { changeActive, refreshActive } from "./active_jobs";
 import { carryValues } from "./carry_values";
 import { introduce } from "./job_tracking";
-import { nodeTypes, useNodeTypes } from "./node_types";
+import { loadNodeTypes, nodeTypes, useNodeTypes } from "./node_types";
 import { setProblems, useProblems } from "./problems";
 import { type Job, useRun } from "./run";
 import { Batch } from "./run_batch";
@@ -29,6 +29,9 @@ export interface RunOptions {
 
 /** How it went; what went wrong has been said already. */
 export type RunResult = "queued" | "problems" | "failed" | "nothing";
+
+/** Milliseconds that a run waits for the choices to be read anew. */
+const PATIENCE = 3000;
 
 /** Runs wait for each other: the next one begins with the seeds that the one before leaves. */
 let last: Promise<unknown> = Promise.resolve();
@@ -49,19 +52,27 @@ function nothing(): RunResult {
 async function runTab(id: string, options: RunOptions): Promise<RunResult> {
   const tab = tabWith(id);
   if (tab === null) return nothing();
-  const types = nodeTypes();
-  if (types.size === 0) {
+  if (nodeTypes().size === 0) {
     toast("warning", t("running.not_ready"), { detail: useNodeTypes.getState().message });
     return "failed";
   }
   const document = tab.history.present;
-  const findings = checkDocument(document, types, options.targets && new Set(options.targets));
+  const findings = await findingsOf(document, options);
   setProblems(document.id, findings.map(problemOfFinding));
   if (findings.length > 0) {
     toast("error", plural("running.problems", findings.length));
     return "problems";
   }
-  return send(tab, batchOf(document, types, options));
+  return send(tab, batchOf(document, nodeTypes(), options));
+}
+
+/** What is wrong. A file that is not among the choices may have come after they were read: they are read once more. */
+async function findingsOf(document: Document, { targets }: RunOptions): Promise<readonly Finding[]> {
+  const look = () => checkDocument(document, nodeTypes(), targets && new Set(targets));
+  const findings = look();
+  if (!findings.some(({ reason }) => reason.code === "reason.not_a_choice")) return findings;
+  await Promise.race([loadNodeTypes(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+  return look();
 }
 
 function batchOf(document: Document, types: NodeTypes, { times = 1, targets, front = false }: RunOptions): Batch {

@@ -1,6 +1,6 @@
 /** What is wrong is said in words, at the place where it is wrong, and goes away when it is mended. */
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Browser, Page } from "playwright-core";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { complaintsOf, launch, openPage } from "./browser";
 import { Editor } from "./editor";
-import { eventually, Server } from "./server";
+import { eventually, ROOT, Server } from "./server";
 import { cut, shippedPicture, showPicture, textToImage } from "./workflows";
 
 /** What the browser itself logs: the server's refusal, and pictures that are not there or none. */
@@ -115,6 +115,17 @@ test("a checkpoint that is not there is refused on exactly its field", async () 
   expect(await page.locator("[aria-invalid=true]").count()).toBe(1);
   expect(await page.getByRole("application").locator("[data-input]:has([aria-invalid=true])").count()).toBe(1);
   expect(await jobs()).toBe(before);
+  expect(complaintsOf(page)).toEqual([]);
+});
+
+test("a checkpoint that came after the page was opened is found when the workflow is run", async () => {
+  await editor.open("late", textToImage({ checkpoint: "late.safetensors", steps: 2 }), 7);
+  const folder = join(server.folder, "models/checkpoints");
+  mkdirSync(folder, { recursive: true });
+  symlinkSync(join(ROOT, "models/checkpoints/latentwire_icons.safetensors"), join(folder, "late.safetensors"));
+  await editor.run();
+  await editor.picture(editor.node("Save Image"));
+  expect(await page.locator("[aria-invalid=true]").count()).toBe(0);
   expect(complaintsOf(page)).toEqual([]);
 });
 
