@@ -16,6 +16,7 @@ import { registerViewCommands } from "./commands";
 import { Flow } from "./Flow";
 import type { Made, Scene } from "./flow_nodes";
 import { itemsOf } from "./menu_items";
+import { useLongPress } from "./long_press";
 import { type Place, PlaceContext } from "./place";
 import { madeIn, sameMade } from "./scene";
 import { WireList } from "./WireList";
@@ -29,10 +30,11 @@ export function Canvas() {
   const place = useShownPlace();
   const selection = useTab((tab) => tab.selection) ?? NOTHING_SELECTED;
   const wiring = useCanvas((state) => state.wiring !== null);
+  const longPress = useLongPress();
   if (scene === null || place === null) return null;
   return (
     <PlaceContext value={place}>
-      <div className={styles.canvas} data-wiring={wiring ? "" : undefined}>
+      <div className={styles.canvas} data-wiring={wiring ? "" : undefined} {...longPress}>
         {/* Another graph is another flow: nothing of the one before is kept or compared. */}
         <ReactFlowProvider key={`${place.documentId} ${place.graphId} ${place.path.join(":")}`}>
           <Flow scene={scene} selection={selection} />

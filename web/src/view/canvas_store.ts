@@ -52,6 +52,8 @@ export interface CanvasState {
   readonly screenToGraph: (point: Point) => Point;
   /** Set by the panels. */
   readonly openPalette: ((request: PaletteRequest) => void) | null;
+  /** Moves the view to a node that is not seen. */
+  readonly bringIntoView: (id: NodeId) => void;
   /** Gives a node the keyboard's focus, and shows it. */
   readonly focusNode: (id: NodeId) => void;
   /** The node that Tab comes to. */
@@ -77,6 +79,7 @@ export const useCanvas = create<CanvasState>()(() => ({
   center: nothing,
   screenToGraph: (point) => point,
   openPalette: null,
+  bringIntoView: nothing,
   focusNode: nothing,
   focused: null,
   focusAsked: 0,

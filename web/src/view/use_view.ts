@@ -34,6 +34,11 @@ export function useView({ documentId, graphId }: Place): void {
       const viewport = getViewportForBounds(bounds, width, height, MIN_ZOOM, maxZoom, 0.08);
       go(viewport, () => void flow.setViewport(viewport, { duration: eased ? duration() : 0 }));
     };
+    const bringIntoView = (id: string): void => {
+      const rect = currentRects().get(id);
+      if (rect === undefined || isInView(rect, store.getState())) return;
+      void flow.setCenter(rect.x + rect.width / 2, rect.y + rect.height / 2, { zoom: flow.getZoom() });
+    };
     setCanvas({
       fit: (ids) => {
         const bounds = boundsOf(ids);
@@ -51,11 +56,9 @@ export function useView({ documentId, graphId }: Place): void {
         void flow.setCenter(bounds.x + bounds.width / 2, bounds.y + bounds.height / 2, { zoom, duration: duration() });
       },
       screenToGraph: (point) => flow.screenToFlowPosition(point, { snapToGrid: false }),
+      bringIntoView,
       focusNode: (id) => {
-        const rect = currentRects().get(id);
-        if (rect !== undefined && !isInView(rect, store.getState())) {
-          void flow.setCenter(rect.x + rect.width / 2, rect.y + rect.height / 2, { zoom: flow.getZoom() });
-        }
+        bringIntoView(id);
         setCanvas({ focused: id, focusAsked: useCanvas.getState().focusAsked + 1 });
       },
     });

@@ -44,7 +44,9 @@ export function addFromPalette(
 
 /** Adds a node where there is room: right of what is selected, else in the middle of what is seen. */
 export function addAtFreePlace(typeId: string): NodeId | null {
-  return addFromPalette(typeId, { at: freePlace(), isAnywhere: true });
+  const added = addFromPalette(typeId, { at: freePlace(), isAnywhere: true });
+  if (added !== null) useCanvas.getState().bringIntoView(added);
+  return added;
 }
 
 export function freePlace(): { x: number; y: number } {
