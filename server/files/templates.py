@@ -6,12 +6,12 @@ Everything here touches the disk, so call it in a thread.
 import json
 import logging
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from engine import folders
 from engine.saving import name_it
 from engine.unfinished import unfinished
 
@@ -39,10 +39,8 @@ class Template:
 
 
 def shipped() -> Path:
-    """The folder of the workflows that ship: beside the program, or as installed."""
-    beside = Path(__file__).resolve().parents[2] / "workflows"
-    # In site-packages a folder of that name may be anybody's.
-    return beside if (beside / f"{FIRST}{SUFFIX}").is_file() else Path(sys.prefix, "share", "latentwire", "workflows")
+    """The folder of the workflows that ship."""
+    return folders.shipped("workflows", f"{FIRST}{SUFFIX}")
 
 
 def read_all(folder: Path) -> list[Template]:

@@ -64,7 +64,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     rules.check_host(headers.getall(hdrs.HOST, ()), request.version)
     if origin is not None:
         rules.check_origin(origin, headers.get(hdrs.HOST, ""))
-    elif request.method not in _HARMLESS and headers.get("Sec-Fetch-Site") == "cross-site":
+    elif headers.get("Sec-Fetch-Site") == "cross-site" and not _may_cross(request, rules):
         raise Refused(403, f"A page of another site sent this request. {_ALLOW_ORIGIN}")
     if rules.cors is not None and request.method == hdrs.METH_OPTIONS:
         return web.Response()
@@ -73,13 +73,21 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
+def _may_cross(request: web.Request, rules: "Rules") -> bool:
+    """Whether another site's page may ask: to be followed here by a link, or to show pictures where that is allowed."""
+    is_followed = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    return request.method in _HARMLESS and (is_followed or rules.cors is not None)
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Puts on every answer what protects its reader; for `on_response_prepare`, so that streams have it too."""
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Referrer-Policy", "same-origin")  # an address may hold the token
     rules = _rules(request.app[keys.SETTINGS])
-    if rules.cors is not None:
+    if rules.cors is None:
+        headers["Cross-Origin-Resource-Policy"] = "same-site"
+    else:
         headers["Access-Control-Allow-Origin"] = rules.cors
         headers.update(CORS_HEADERS)
     if rules.token is not None and _is_token(request.query.get(QUERY, ""), rules.token):

@@ -143,8 +143,21 @@ def test_a_place_is_a_name_and_a_port(origin, host, same):
 def test_a_form_of_another_site_that_hides_its_origin_is_refused(tmp_path):
     cross = {"Sec-Fetch-Site": "cross-site"}
     assert ask(tmp_path, cross, method="POST")[0] == 403
-    assert ask(tmp_path, cross)[0] == 200
+    assert ask(tmp_path, cross)[0] == 403
+    assert ask(tmp_path, cross, enable_cors_header="*")[0] == 200
+    assert ask(tmp_path, cross, method="POST", enable_cors_header="*")[0] == 403
     assert ask(tmp_path, {"Sec-Fetch-Site": "same-origin"}, method="POST")[0] == 200
+
+
+def test_a_link_on_another_page_may_be_followed_here(tmp_path):
+    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert ask(tmp_path, followed)[0] == 200
+    assert ask(tmp_path, followed, method="POST")[0] == 403
+
+
+def test_other_sites_may_not_show_what_is_here_unless_they_are_let_in(tmp_path):
+    assert ask(tmp_path, {})[1]["Cross-Origin-Resource-Policy"] == "same-site"
+    assert "Cross-Origin-Resource-Policy" not in ask(tmp_path, {}, enable_cors_header="*")[1]
 
 
 def test_programs_that_send_neither_are_welcome(tmp_path):
