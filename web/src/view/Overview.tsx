@@ -115,6 +115,8 @@ function drawMap(sheet: HTMLCanvasElement | null, scene: Scene, map: MapPlace): 
     fill(group);
   }
   pen.globalAlpha = 1;
+  pen.fillStyle = palette("--line");
+  for (const rect of portRects(scene.graph)) fill(rect);
   for (const node of scene.graph.nodes.values()) {
     pen.fillStyle = palette("--line-strong");
     if (node.color !== null) pen.fillStyle = node.color;

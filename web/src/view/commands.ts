@@ -11,7 +11,7 @@ const hasTab = (): boolean => activeTab() !== null;
 const selected = (): readonly string[] => [...(activeTab()?.selection.nodes ?? [])];
 
 function view(id: string, keys: readonly string[], run: () => void, isEnabled: () => boolean = hasTab): Command {
-  return { id, section: "view", keys, run, isEnabled };
+  return { id, section: id.startsWith("view.") ? "view" : "node", keys, run, isEnabled };
 }
 
 export function registerViewCommands(): void {

@@ -9,7 +9,8 @@ import { ALL_COMMANDS } from "@/panels/commands/all";
 import { SECTIONS } from "@/panels/commands/sections";
 import type { Command } from "@/state/commands";
 import { useCommands } from "@/state/commands";
-import { lookUp, t } from "@/texts/index";
+import { en } from "@/texts/en";
+import { lookUp, t, type TextKey } from "@/texts/index";
 import { keycaps } from "@/ui/keycaps";
 import { registerViewCommands } from "@/view/commands";
 
@@ -17,7 +18,8 @@ const ROOT = resolve(import.meta.dirname, "../../../..");
 const GUIDE = join(ROOT, "docs/editor.md");
 const KEYS = /(?<=<!-- keys: .* -->\n)[^]*(?=<!-- end of keys -->)/;
 
-const POINTER = ["palette", "pan", "zoom", "box", "wire", "menu"] as const;
+/** What the pointer does: "pointer.pan", and how in "pointer.pan_how". */
+const POINTER = (Object.keys(en) as TextKey[]).filter((key) => /^pointer\.\w+_how$/.test(key));
 
 /** The tables of the guide, as the shortcut sheet shows them. */
 function tables(): string {
@@ -30,7 +32,7 @@ function tables(): string {
       .filter((each) => each.section === section)
       .map((each) => row(lookUp(`command.${each.id}`), keysOf(each), lookUp(`commands.${section}`))),
   );
-  const pointer = POINTER.map((what) => row(t(`pointer.${what}`), t(`pointer.${what}_how`)));
+  const pointer = POINTER.map((how) => row(lookUp(how.replace(/_how$/, "")), t(how)));
   return [
     "",
     row("with the mouse or by touch", "how"),
