@@ -49,7 +49,8 @@ export class Batch {
   readonly documents: Document[];
   /** The first answer: its problems are those of all. */
   answer: PromptAnswer | null = null;
-  sent = 0;
+  /** Those that the server took, by their places; where some were not taken there are holes. */
+  private readonly accepted = new Set<number>();
   /** Made, but not yet answered. */
   private readonly bodies = new Map<number, string>();
 
@@ -61,31 +62,33 @@ export class Batch {
     return this.options.times;
   }
 
-  /** The document as it is after the jobs that were sent. */
-  get after(): Document {
-    return this.documents[this.sent] ?? this.options.document;
+  get sent(): number {
+    return this.accepted.size;
   }
 
-  /** Sends what has not been sent. The first job alone: it says whether the others can be, and their place. */
+  /** The document as it is after the last job that was taken, so that no seed is used twice. */
+  get after(): Document {
+    return this.documents[Math.max(-1, ...this.accepted) + 1] ?? this.options.document;
+  }
+
+  /** Sends what was not taken yet. The first job alone: it says whether the others can be, and their place. */
   async send(): Promise<BatchResult> {
     if (this.answer === null) {
       const result = await this.sendOne(0);
       if (result.kind !== "sent") return result;
     }
-    let next = this.sent;
-    let stopped: BatchResult | null = null;
-    const accepted = new Set<number>();
+    let next = 1;
+    let failed: BatchResult | null = null;
     const work = async (): Promise<void> => {
-      while (next < this.options.times && stopped === null) {
+      while (next < this.options.times && failed === null) {
         const index = next++;
+        if (this.accepted.has(index)) continue;
         const result = await this.sendOne(index);
-        if (result.kind === "sent") accepted.add(index);
-        else stopped = result;
+        if (result.kind !== "sent") failed = result;
       }
     };
     await Promise.all(Array.from({ length: TOGETHER }, work));
-    while (accepted.has(this.sent)) this.sent += 1;
-    return stopped ?? { kind: "sent" };
+    return failed ?? { kind: "sent" };
   }
 
   private async sendOne(index: number): Promise<BatchResult> {
@@ -95,7 +98,8 @@ export class Batch {
     try {
       const answer = await queueSurely(body);
       this.bodies.delete(index);
-      if (index === 0) [this.answer, this.sent] = [answer, 1];
+      this.accepted.add(index);
+      if (index === 0) this.answer = answer;
       return { kind: "sent" };
     } catch (error) {
       return { kind: "failed", failure: asFailure(error) };
