@@ -102,29 +102,30 @@ function Items({ label, items, onClose, autoFocus = false }: ItemsProps) {
       {...(onClose === undefined ? {} : { onClose })}
       {...(autoFocus ? { autoFocus: "first" as const } : {})}
     >
-      {partsOf(items).map((part) => drawPart(part, hasIcons))}
+      {partsOf(items).map((part) => drawPart(part, hasIcons, onClose))}
     </AriaMenu>
   );
 }
 
-function drawPart(part: MenuPart, hasIcons: boolean) {
+/** `onClose` closes the whole menu, also from a menu inside it. */
+function drawPart(part: MenuPart, hasIcons: boolean, onClose: (() => void) | undefined) {
   if (part.kind === "separator") return <Separator key={part.key} className={styles.separator ?? ""} />;
-  if (part.kind === "actions") return part.items.map((item) => drawItem(item, hasIcons));
+  if (part.kind === "actions") return part.items.map((item) => drawItem(item, hasIcons, onClose));
   const checked = part.items.filter((item) => item.isChecked === true).map((item) => item.id);
   return (
     <MenuSection key={part.key} aria-label={t("ui.choices")} selectionMode="multiple" selectedKeys={checked}>
-      {part.items.map((item) => drawItem(item, hasIcons))}
+      {part.items.map((item) => drawItem(item, hasIcons, onClose))}
     </MenuSection>
   );
 }
 
-function drawItem(item: MenuAction, hasIcons: boolean) {
+function drawItem(item: MenuAction, hasIcons: boolean, onClose: (() => void) | undefined) {
   if (item.items === undefined) return <Item key={item.id} item={item} hasIcons={hasIcons} />;
   return (
     <SubmenuTrigger key={item.id}>
       <Item item={item} hasIcons={hasIcons} />
       <Popover className={styles.popover ?? ""} offset={-2}>
-        <Items label={item.label} items={item.items} />
+        <Items label={item.label} items={item.items} {...(onClose === undefined ? {} : { onClose })} />
       </Popover>
     </SubmenuTrigger>
   );

@@ -70,7 +70,7 @@ export function Flow({ scene, selection }: { readonly scene: Scene; readonly sel
     [scene, selection, isFar, isReal, raised],
   );
   const wires = useMemo(() => (isFar ? NO_WIRES : flowEdges(graph, selection.links)), [graph, selection.links, isFar]);
-  const { nodes, move } = useMoves(base, graph);
+  const { nodes, move, begin } = useMoves(base, graph);
   useFarSelecting(scene, isFar);
   useFirstFocus(scene);
   useEffect(() => setCanvas({ menu: null, listing: null, renaming: null, wiring: null }), []);
@@ -97,6 +97,8 @@ export function Flow({ scene, selection }: { readonly scene: Scene; readonly sel
       nodeTypes={nodeTypes}
       edgeTypes={edgeTypes}
       onNodesChange={onNodesChange}
+      onNodeDragStart={begin}
+      onSelectionDragStart={begin}
       onEdgesChange={onEdgesChange}
       onConnect={onConnect}
       onConnectStart={onConnectStart}

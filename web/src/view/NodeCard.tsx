@@ -133,7 +133,9 @@ function useFocusAsked(isFocused: boolean) {
   const frame = useRef<HTMLDivElement>(null);
   const asked = useCanvas((state) => (isFocused ? state.focusAsked : 0));
   useEffect(() => {
-    if (asked > 0) frame.current?.focus({ preventScroll: true });
+    if (asked === 0) return;
+    setCanvas({ focusAsked: 0 }); // asked once, given once: not again when another graph has a node of this id
+    frame.current?.focus({ preventScroll: true });
   }, [asked]);
   return frame;
 }

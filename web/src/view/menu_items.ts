@@ -137,7 +137,7 @@ function nodeItems(id: string, graph: Graph, isInstance: boolean): readonly Menu
     "separator",
     ...command("group.create", Group),
     ...command("subgraph.pack", Package),
-    ...command("subgraph.unpack", PackageOpen),
+    ...(isInstance ? command("subgraph.unpack", PackageOpen) : []),
     ...(isInstance ? command("subgraph.unique") : []),
     ...aligning(),
     "separator",
@@ -155,7 +155,7 @@ function painting(id: string): readonly MenuItem[] {
 
 function aligning(): readonly MenuItem[] {
   if ((activeTab()?.selection.nodes.size ?? 0) < 2) return [];
-  const ids = [...useCommands.getState().commands.keys()].filter((id) => /^(align|distribute|arrange\.sel)/.test(id));
+  const ids = [...useCommands.getState().commands.keys()].filter((id) => id.startsWith("arrange."));
   if (ids.length === 0) return [];
   return [{ id: "align", label: t("canvas.menu.align"), items: ids.flatMap((id) => command(id)) }];
 }

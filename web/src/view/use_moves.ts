@@ -6,11 +6,12 @@
 import type { NodeChange } from "@xyflow/react";
 import { useCallback, useMemo, useRef, useState } from "react";
 
-import { type Graph, INPUT_NODE, type Node, OUTPUT_NODE } from "@/graph/document";
+import { type Graph, INPUT_NODE, type Node, OUTPUT_NODE, type Selection } from "@/graph/document";
+import { duplicate } from "@/graph/edits/clipboard";
 import { nodesIn, setGroup } from "@/graph/edits/groups";
 import { moveTo } from "@/graph/edits/nodes";
 import { topOf } from "@/graph/geometry";
-import { editGraph } from "@/state/workbench";
+import { editGraph, select } from "@/state/workbench";
 
 import type { Point } from "./canvas_store";
 import { type FlowNode, GROUP } from "./flow_nodes";
@@ -22,6 +23,7 @@ const NOWHERE: Places = new Map();
 export function useMoves(base: readonly FlowNode[], graph: Graph) {
   const [places, setPlaces] = useState(NOWHERE);
   const held = useRef({ places: NOWHERE, inside: new Map<string, readonly string[]>() });
+  const isCopying = useRef(false);
   const nodes = useMemo(() => (places.size === 0 ? base : base.map((each) => moved(each, places))), [base, places]);
   const move = useCallback(
     (changes: readonly NodeChange<FlowNode>[]): void => {
@@ -41,7 +43,9 @@ export function useMoves(base: readonly FlowNode[], graph: Graph) {
       if (!isMove) return;
       if (isOver) {
         held.current = { places: NOWHERE, inside: new Map() };
-        if (next.size > 0) keep(graph, next);
+        if (next.size > 0 && isCopying.current) copyTo(graph, next);
+        else if (next.size > 0) keep(graph, next);
+        isCopying.current = false;
         setPlaces(NOWHERE);
       } else {
         held.current.places = next;
@@ -50,7 +54,11 @@ export function useMoves(base: readonly FlowNode[], graph: Graph) {
     },
     [graph],
   );
-  return { nodes, move, isDragging: places.size > 0 };
+  /** With Alt, what is dragged stays where it is, and a copy comes to where it is let go. */
+  const begin = useCallback((event: { readonly altKey?: boolean }): void => {
+    isCopying.current = event.altKey === true;
+  }, []);
+  return { nodes, move, begin };
 }
 
 function moved(node: FlowNode, places: Places): FlowNode {
@@ -110,6 +118,30 @@ function keep(graph: Graph, places: Places): void {
     }
     return after;
   });
+}
+
+function isGroup(id: string): boolean {
+  return id.startsWith(GROUP);
+}
+
+function copyTo(graph: Graph, places: Places): void {
+  const [first] = places;
+  const from = first === undefined ? null : placeOf(graph, first[0]);
+  if (first === undefined || from === null) return;
+  const by = { x: Math.round(first[1].x - from.x), y: Math.round(first[1].y - from.y) };
+  const ids = [...places.keys()];
+  const chosen = {
+    nodes: new Set(ids.filter((id) => !isGroup(id))),
+    groups: new Set(ids.filter(isGroup).map((id) => id.slice(GROUP.length))),
+  };
+  let copies: Partial<Selection> = {};
+  editGraph("edit.duplicate", (document, graphId) => {
+    const made = duplicate(document, graphId, chosen, { by });
+    if (!made.ok) return document;
+    copies = made.value.selection;
+    return made.value.document;
+  });
+  select(copies);
 }
 
 /** The corner of a node's body when its top left corner is at a place. */

@@ -1,10 +1,10 @@
 /** What every kind of widget is given to draw. */
 
-import type { Node } from "@/graph/document";
+import { MARKDOWN_NOTE, type Node, NOTE } from "@/graph/document";
 import type { InputType } from "@/graph/node_type";
 import { type Reason } from "@/graph/reason";
 import { type Value } from "@/graph/value";
-import { lookUp } from "@/texts/index";
+import { lookUp, t } from "@/texts/index";
 
 import type { Target } from "./target";
 
@@ -21,6 +21,7 @@ export interface FieldProps {
 
 /** What people read as an input's name: the slot's label, the author's, or the name behind its combo's. */
 export function labelOf(node: Node, input: InputType): string {
+  if (node.type === NOTE || node.type === MARKDOWN_NOTE) return t("widget.note_text");
   const slot = node.inputs.find((each) => each.name === input.name);
   const told = input.options["display_name"];
   if (slot?.label) return slot.label;

@@ -67,7 +67,8 @@ export function copy(document: Document, graphId: GraphId, selection: Partial<Se
 }
 
 /**
- * Puts a clip in with its upper left corner at a place; null: a little below and right of where it was copied.
+ * Puts a clip in with its upper left corner at a place; null: a little below and right of where it was copied, or as
+ * far away as `by` says.
  * `keepLinks` also wires it to what fed the original, where that is still there.
  */
 export function paste(
@@ -75,7 +76,7 @@ export function paste(
   graphId: GraphId,
   clip: Clip,
   at: Point | null,
-  options: { readonly keepLinks?: boolean } = {},
+  options: { readonly keepLinks?: boolean; readonly by?: Point } = {},
 ): Outcome<Pasted> {
   const renamed = withFreshDefinitions(document, clip);
   const ready = withDefinitions(document, renamed.subgraphs);
@@ -87,7 +88,7 @@ export function paste(
     return refused(reason("reason.contains_itself"));
   }
   const corner = cornerOf(renamed);
-  const offset = at === null ? { x: STEP, y: STEP } : { x: at.x - corner.x, y: at.y - corner.y };
+  const offset = at === null ? (options.by ?? { x: STEP, y: STEP }) : { x: at.x - corner.x, y: at.y - corner.y };
   const { after, selection } = pastedInto(
     graph,
     renamed,
@@ -102,7 +103,7 @@ export function duplicate(
   document: Document,
   graphId: GraphId,
   selection: Partial<Selection>,
-  options: { readonly keepLinks?: boolean; readonly at?: Point } = {},
+  options: { readonly keepLinks?: boolean; readonly at?: Point; readonly by?: Point } = {},
 ): Outcome<Pasted> {
   return paste(document, graphId, copy(document, graphId, selection), options.at ?? null, options);
 }

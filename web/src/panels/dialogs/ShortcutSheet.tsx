@@ -60,7 +60,7 @@ function MousePart() {
     <section className={styles.sheetPart}>
       <h3>{t("commands.pointer")}</h3>
       <dl>
-        {(["palette", "pan", "zoom", "box", "wire", "menu"] as const).map((what) => (
+        {(["palette", "pan", "zoom", "box", "copy", "wire", "menu"] as const).map((what) => (
           <div key={what} className={styles.shortcut}>
             <dt>{t(`pointer.${what}`)}</dt>
             <dd>{t(`pointer.${what}_how`)}</dd>
