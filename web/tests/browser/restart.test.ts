@@ -61,13 +61,18 @@ async function watchStates(): Promise<() => Promise<string[]>> {
   return () => page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen);
 }
 
-test("a run goes on after the server was killed and started again, and its picture appears once", async () => {
+test("what runs and what waits goes on after the server was killed, and each picture appears once", async () => {
   await editor.open("killed", textToImage({ steps: MANY_STEPS, seed: 11 }), 7);
   await editor.run();
   await eventually(async () => ((await percent("KSampler")) ?? 0) >= 5, "the run to be on its way", 60_000);
+  await editor.open("behind", textToImage({ steps: 2, seed: 10 }), 7);
+  await editor.run();
+  await page.getByRole("button", { name: "1 waiting" }).waitFor();
+  await page.getByRole("button", { name: "killed", exact: true }).click();
+  await eventually(async () => (await percent("KSampler")) !== null, "the first to be shown again", 10_000);
   const states = await watchStates();
-  const [job] = (await jobs()).jobs;
-  expect(job?.status).toBe("in_progress");
+  const before = (await jobs()).jobs;
+  expect(before.map((each) => each.status).toSorted()).toEqual(["in_progress", "pending"]);
 
   await server.kill("SIGKILL");
   const banner = page.getByText("The server is away. Your work is kept here; trying again…");
@@ -89,12 +94,16 @@ test("a run goes on after the server was killed and started again, and its pictu
   // From the beginning once more: never done in between, never failed, and not running and running.
   expect((await states()).join(" ")).toMatch(/^running( waiting)?( running)? done$/);
 
+  await page.getByRole("button", { name: "behind", exact: true }).click();
+  await editor.picture(editor.node("Save Image"));
+  await editor.expectState(editor.node("KSampler"), "done");
+
   const after = (await jobs()).jobs;
-  expect(after).toHaveLength(1);
-  expect(after[0]).toMatchObject({ id: job?.id, status: "completed" });
+  expect(after.map((each) => each.status)).toEqual(["completed", "completed"]);
+  expect(after.map((each) => each.id).toSorted()).toEqual(before.map((each) => each.id).toSorted());
   const queue = await server.json<Record<string, unknown[]>>("/api/queue");
   expect([queue["queue_running"], queue["queue_pending"]]).toEqual([[], []]);
-  expect((await server.json<{ pictures: unknown[] }>("/api/pictures")).pictures).toHaveLength(1);
+  expect((await server.json<{ pictures: unknown[] }>("/api/pictures")).pictures).toHaveLength(2);
 
   await page.getByRole("button", { name: "Gallery" }).click();
   await page
@@ -102,12 +111,12 @@ test("a run goes on after the server was killed and started again, and its pictu
     .locator("[data-index]")
     .first()
     .waitFor();
-  expect(await page.locator("[data-index]").count()).toBe(1);
+  expect(await page.locator("[data-index]").count()).toBe(2);
   await page.getByRole("button", { name: "Queue and history" }).click();
   await page.getByText("Nothing is running").waitFor();
   await page.getByRole("tab", { name: "History" }).click();
   await page.getByRole("list", { name: "History" }).getByRole("listitem").first().waitFor();
-  expect(await page.getByRole("list", { name: "History" }).getByRole("listitem").count()).toBe(1);
+  expect(await page.getByRole("list", { name: "History" }).getByRole("listitem").count()).toBe(2);
   await page.getByRole("button", { name: "Queue and history" }).click();
   expect(complaintsOf(page, AWAY)).toEqual([]);
 });
