@@ -8,6 +8,7 @@ import { type OpenTab, recall } from "./keeping_tabs";
 import { setKeeping, useKeeping, type WriterTools } from "./keeping_writer";
 import { useNodeTypes } from "./node_types";
 import { inWords, listTemplates, openTemplate, readWorkflow, withOwnId } from "./opening";
+import { inLanguage } from "./template_words";
 import { toast } from "./toasts";
 import { openTab, showTab, useWorkbench } from "./workbench";
 
@@ -31,7 +32,7 @@ export async function restore(tools: WriterTools): Promise<void> {
 async function openDefault(): Promise<void> {
   const templates = await listTemplates();
   const wanted = templates.find((each) => each.name === DEFAULT_TEMPLATE) ?? templates[0];
-  if (wanted !== undefined && useWorkbench.getState().tabs.length === 0) await openTemplate(wanted);
+  if (wanted !== undefined && useWorkbench.getState().tabs.length === 0) await openTemplate(inLanguage(wanted));
 }
 
 /** Returns: the tab, or null when there is nothing to open any more. */

@@ -4,10 +4,13 @@ import { useEffect, useState } from "react";
 
 import type { Graph } from "@/graph/document";
 import { readTemplate, type Template } from "@/state/opening";
+import { inLanguage } from "@/state/template_words";
+
 import { Sketch } from "./Sketch";
 import styles from "./Workflows.module.css";
 
 export function TemplateCard({ template, onOpen }: { readonly template: Template; readonly onOpen: () => void }) {
+  const { title, description } = inLanguage(template);
   const [graph, setGraph] = useState<Graph | null>(null);
   useEffect(() => {
     let isShown = true;
@@ -23,8 +26,8 @@ export function TemplateCard({ template, onOpen }: { readonly template: Template
       <button type="button" className={styles.card} onClick={onOpen}>
         <Sketch graph={graph} />
         <span className={styles.words}>
-          <span className={styles.title}>{template.title}</span>
-          <span className={styles.description}>{template.description}</span>
+          <span className={styles.title}>{title}</span>
+          <span className={styles.description}>{description}</span>
         </span>
       </button>
     </li>

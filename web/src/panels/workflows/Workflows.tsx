@@ -7,6 +7,7 @@ import type { Entry } from "@/state/keeping_place";
 import { listWorkflows } from "@/state/keeping_shelf";
 import { useKeeping } from "@/state/keeping_writer";
 import { listTemplates, openTemplate, type Template } from "@/state/opening";
+import { inLanguage } from "@/state/template_words";
 import { perform } from "@/state/commands";
 import { useRun } from "@/state/run";
 import { t } from "@/texts/index";
@@ -55,7 +56,11 @@ function Shelves({ shelf, onChange }: { readonly shelf: Shelf; readonly onChange
         <h3>{t("workflows.templates")}</h3>
         <ul className={styles.list}>
           {shelf.templates.map((template) => (
-            <TemplateCard key={template.name} template={template} onOpen={() => void openTemplate(template)} />
+            <TemplateCard
+              key={template.name}
+              template={template}
+              onOpen={() => void openTemplate(inLanguage(template))}
+            />
           ))}
         </ul>
       </section>

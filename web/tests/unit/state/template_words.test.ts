@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+import { afterEach, describe, expect, it } from "vitest";
+
+import { inLanguage } from "@/state/template_words";
+import { setLanguage } from "@/texts/index";
+
+const WORKFLOWS = resolve(import.meta.dirname, "../../../../workflows");
+
+const SHIPPED = readdirSync(WORKFLOWS)
+  .filter((each) => each.endsWith(".editor.json"))
+  .map((each) => {
+    const file = JSON.parse(readFileSync(join(WORKFLOWS, each), "utf-8")) as {
+      extra: { latentwire: { title: string; description: string } };
+    };
+    const { title, description } = file.extra.latentwire;
+    return { name: each.replace(".editor.json", ""), title, description };
+  });
+
+afterEach(() => void setLanguage("en"));
+
+describe("the words of templates", () => {
+  it("are those of their files in English", () => {
+    setLanguage("en");
+    expect(SHIPPED.length).toBeGreaterThan(3);
+    expect(SHIPPED.map(inLanguage)).toEqual(SHIPPED);
+  });
+
+  it("are Chinese in Chinese, for each that ships", () => {
+    setLanguage("zh");
+    const words = SHIPPED.map(inLanguage).flatMap(({ title, description }) => [title, description]);
+    expect(words.filter((each) => !/\p{Script=Han}/u.test(each))).toEqual([]);
+  });
+
+  it("are those of its file when nobody translated it", () => {
+    setLanguage("zh");
+    const own = { name: "of_mine", title: "Mine", description: "What I like" };
+    expect(inLanguage(own)).toEqual(own);
+  });
+});
