@@ -8,7 +8,7 @@
  * written back. Reading mends what is broken (links to nowhere, ids given twice) and says so.
  */
 
-import { type Document, type Graph, type GraphId, ROOT } from "@/graph/document";
+import { type Document, type Graph, type GraphId, type Node, ROOT } from "@/graph/document";
 import type { NodeTypes } from "@/graph/node_type";
 import { done, type Outcome, type Reason, reason, refused } from "@/graph/reason";
 import { isObject, type JsonObject, sameValue, type Value } from "@/graph/value";
@@ -77,21 +77,26 @@ export function read(json: Value, types: NodeTypes): Outcome<ReadFile> {
  */
 export function adopt(document: Document, types: NodeTypes): Document {
   const groups = groupsOf(document);
-  const isAdoptable = (graph: Graph): boolean => {
-    for (const node of graph.nodes.values()) {
-      const kind = kindOf(node.type, types, (id) => boundaryIn(document, id), groups);
-      if (kind.is !== "known") continue;
-      if (node.raw !== null) return true;
-      const widgets = walk(inOrder(kind.type.inputs), node.inputs, new Named(node.values));
-      if (widgets.some(({ input, value }) => value !== undefined && !Object.hasOwn(node.values, input.name)))
-        return true;
-    }
-    return false;
+  const isAdoptable = (node: Node): boolean => {
+    const kind = kindOf(node.type, types, (id) => boundaryIn(document, id), groups);
+    if (kind.is !== "known") return false;
+    if (node.raw !== null) return true;
+    const widgets = walk(inOrder(kind.type.inputs), node.inputs, new Named(node.values));
+    return widgets.some(({ input, value }) => value !== undefined && !Object.hasOwn(node.values, input.name));
   };
-  if (![document.root, ...document.subgraphs.values()].some(isAdoptable)) return document;
-  const found = read(write(document, types), types);
-  return found.ok ? found.value.document : document;
+  const isNew = (each: Graph | Node): boolean => settled.get(each) !== types;
+  const graphs = [document.root, ...document.subgraphs.values()].filter(isNew);
+  const isAny = graphs.some((graph) => [...graph.nodes.values()].some((node) => isNew(node) && isAdoptable(node)));
+  const found = isAny ? read(write(document, types), types) : null;
+  const adopted = found?.ok === true ? found.value.document : document;
+  for (const graph of adopted === document ? graphs : [adopted.root, ...adopted.subgraphs.values()]) {
+    for (const each of [graph, ...graph.nodes.values()]) settled.set(each, types);
+  }
+  return adopted;
 }
+
+/** What has nothing left to be named, so that asking after each edit costs nothing. */
+const settled = new WeakMap<Graph | Node, NodeTypes>();
 
 /** Whether the editor that wrote a file gives every widget a slot (since 1.16), so that a slot says nothing. */
 function isOfModernEditor(json: JsonObject): boolean {

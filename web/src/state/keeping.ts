@@ -16,9 +16,8 @@ import { restore } from "./keeping_restore";
 import { remember } from "./keeping_tabs";
 import { isTouched, keepingOf, useKeeping, Writer, type WriterTools } from "./keeping_writer";
 import { nodeTypes, useNodeTypes } from "./node_types";
-import { adoptTypes } from "./opening";
 import { useRun } from "./run";
-import { closeTab, type TabId, useWorkbench } from "./workbench";
+import { adoptTypes, closeTab, type TabId, useWorkbench } from "./workbench";
 
 interface Keeper {
   readonly place: Place;

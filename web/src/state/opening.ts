@@ -6,7 +6,6 @@
 import { create } from "zustand";
 
 import { ask } from "@/api/client";
-import { adopt } from "@/format/editor_file";
 import { open } from "@/format/open";
 import { type Document, emptyDocument } from "@/graph/document";
 import { done, type Outcome, type Reason, reason, refused } from "@/graph/reason";
@@ -15,7 +14,7 @@ import { lookUp, t } from "@/texts/index";
 import { freeName } from "./keeping_names";
 import { nodeTypes } from "./node_types";
 import { toast } from "./toasts";
-import { openTab, showTab, type Tab, type TabId, updateTab, useWorkbench } from "./workbench";
+import { openTab, showTab, type Tab, type TabId, useWorkbench } from "./workbench";
 
 export interface Opening {
   /** The name of what is being read, while it takes a while. */
@@ -121,19 +120,6 @@ export async function busyWith<T>(name: string, size: number, work: () => Promis
   } finally {
     clearTimeout(later);
     useOpening.setState({ busy: null });
-  }
-}
-
-/** Gives the values of nodes their names now that the node types are known. Not an edit: nothing a person did changes. */
-export function adoptTypes(): void {
-  const types = nodeTypes();
-  for (const { id } of useWorkbench.getState().tabs) {
-    updateTab(id, (tab) => {
-      const present = adopt(tab.history.present, types);
-      if (present === tab.history.present) return tab;
-      const saved = tab.saved === tab.history.present ? present : tab.saved;
-      return { ...tab, saved, history: { ...tab.history, present } };
-    });
   }
 }
 

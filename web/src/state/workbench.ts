@@ -5,6 +5,7 @@
 
 import { create } from "zustand";
 
+import { adopt } from "@/format/editor_file";
 import {
   type Document,
   type Graph,
@@ -16,6 +17,8 @@ import {
   type Selection,
 } from "@/graph/document";
 import { begin, type History, record, redo as redone, settle as settled, undo as undone } from "@/graph/history";
+
+import { nodeTypes } from "./node_types";
 
 export type TabId = string;
 
@@ -100,10 +103,11 @@ export function edit(
   change: (document: Document, tab: Tab) => Document,
   options: EditOptions = {},
 ): void {
-  updateTab(options.tab ?? null, (tab) => {
+  updateTab(options.tab ?? null, (before) => {
+    const tab = adopted(before);
     const document = change(tab.history.present, tab);
     const history = record(tab.history, document, name, options.merge ?? null);
-    return history === tab.history ? tab : standing({ ...tab, history });
+    return history === tab.history ? before : standing({ ...tab, history });
   });
 }
 
@@ -130,6 +134,11 @@ export function undo(): void {
 
 export function redo(): void {
   updateTab(null, (tab) => standing({ ...tab, history: redone(tab.history) }));
+}
+
+/** Names the values of nodes whose type has become known. Not an edit: nothing a person did changes. */
+export function adoptTypes(): void {
+  for (const { id } of useWorkbench.getState().tabs) updateTab(id, adopted);
 }
 
 // ---------------------------------------------------------------------------------------------- looking and selecting
@@ -198,8 +207,20 @@ export function updateTab(id: TabId | null, change: (tab: Tab) => Tab): void {
   });
 }
 
-/** The tab with nothing in its path and selection that is no longer there. */
-function standing(tab: Tab): Tab {
+/**
+ * The tab with named values in its document wherever the types of nodes are known by now. The documents before and
+ * after it are left as they are until undo or redo comes to them: there can be hundreds.
+ */
+function adopted(tab: Tab): Tab {
+  const { present } = tab.history;
+  const named = adopt(present, nodeTypes());
+  if (named === present) return tab;
+  return { ...tab, saved: tab.saved === present ? named : tab.saved, history: { ...tab.history, present: named } };
+}
+
+/** The tab after its document was replaced, with nothing in its path and selection that is no longer there. */
+function standing(changed: Tab): Tab {
+  const tab = adopted(changed);
   let path = tab.path;
   while (path.length > 0 && graphAt(tab.history.present, path) === null) path = path.slice(0, -1);
   const graph = graphAt(tab.history.present, path) ?? tab.history.present.root;
