@@ -2,10 +2,11 @@
 
 import { create } from "zustand";
 
+import type { History } from "@/graph/history";
 import { useProblems } from "@/state/problems";
 import { useRun } from "@/state/run";
 import { run } from "@/state/running";
-import { currentTab, useWorkbench } from "@/state/workbench";
+import { currentTab, type TabId, useWorkbench } from "@/state/workbench";
 
 export const useRunOnChange = create<{ readonly isOn: boolean }>()(() => ({ isOn: false }));
 
@@ -21,27 +22,47 @@ export function switchRunOnChange(): void {
 /** Begins to watch. Returns: what ends it. */
 export function watchChanges(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const end = useWorkbench.subscribe((state, before) => {
+  /** Runs the tab in a moment; while its run before is waiting, one more that shows the newest state is enough. */
+  const plan = (tab: TabId): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => (isWaiting(tab) ? plan(tab) : runIfWanted(tab)), PAUSE);
+  };
+  const endChanges = useWorkbench.subscribe((state, before) => {
     const [tab, was] = [currentTab(state), currentTab(before)];
     if (!useRunOnChange.getState().isOn || tab === null || tab.id !== was?.id) return;
-    const edit = tab.history.past.at(-1)?.edit ?? "";
-    if (tab.history.present === was.history.present || SILENT.test(edit)) return;
-    clearTimeout(timer);
-    timer = setTimeout(runUnlessBusy, PAUSE);
+    if (tab.history.present === was.history.present || SILENT.test(changeOf(tab.history, was.history))) return;
+    plan(tab.id);
+  });
+  const endSwitch = useRunOnChange.subscribe(({ isOn }) => {
+    if (!isOn) clearTimeout(timer);
   });
   return () => {
     clearTimeout(timer);
-    end();
+    endChanges();
+    endSwitch();
   };
 }
 
-/** While the run before is waiting, one more that shows the newest state is enough. */
-function runUnlessBusy(): void {
-  const tab = currentTab(useWorkbench.getState());
-  if (tab === null) return;
-  const id = tab.history.present.id;
-  const waits = useRun.getState().active.some((each) => each.documentId === id && each.status === "pending");
-  if (waits) setTimeout(runUnlessBusy, PAUSE);
-  else if ((useProblems.getState().problems.get(id) ?? []).every((each) => each.from !== "server"))
-    void run({ times: 1 });
+/** The name of the edit that was made, undone or done again. */
+function changeOf(history: History, before: History): string {
+  const [next] = history.future;
+  const step = next?.document === before.present ? next : history.past.at(-1);
+  return step?.edit ?? "";
+}
+
+function isWaiting(tab: TabId): boolean {
+  const document = shown(tab);
+  return useRun.getState().active.some((each) => each.documentId === document && each.status === "pending");
+}
+
+function runIfWanted(tab: TabId): void {
+  const document = shown(tab);
+  const problems = document === null ? undefined : useProblems.getState().problems.get(document);
+  if (document !== null && (problems ?? []).every((each) => each.from !== "server")) void run({ times: 1 });
+}
+
+/** The id of the tab's document while it is the one that is shown; nobody wants others to run by themselves. */
+function shown(tab: TabId): string | null {
+  const current = currentTab(useWorkbench.getState());
+  return current?.id === tab ? current.history.present.id : null;
 }
