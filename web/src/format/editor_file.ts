@@ -98,6 +98,19 @@ export function adopt(document: Document, types: NodeTypes): Document {
 /** What has nothing left to be named, so that asking after each edit costs nothing. */
 const settled = new WeakMap<Graph | Node, NodeTypes>();
 
+/** What there is to say about nodes whose type nobody knows. */
+export function unknownTypes(document: Document, types: NodeTypes): readonly Reason[] {
+  const notes = new RepairNotes();
+  const groups = groupsOf(document);
+  for (const graph of [document.root, ...document.subgraphs.values()]) {
+    for (const { type } of graph.nodes.values()) {
+      const { is } = kindOf(type, types, (id) => boundaryIn(document, id), groups);
+      if (is === "unknown" && !isDrawnByPlugin(type)) notes.unknownType(type);
+    }
+  }
+  return notes.reasons();
+}
+
 /** Whether the editor that wrote a file gives every widget a slot (since 1.16), so that a slot says nothing. */
 function isOfModernEditor(json: JsonObject): boolean {
   const extra = json["extra"];

@@ -16,6 +16,7 @@ import { restore } from "./keeping_restore";
 import { remember } from "./keeping_tabs";
 import { isTouched, keepingOf, useKeeping, Writer, type WriterTools } from "./keeping_writer";
 import { nodeTypes, useNodeTypes } from "./node_types";
+import { tellUnknownTypes } from "./opening";
 import { useRun } from "./run";
 import { adoptTypes, closeTab, type TabId, useWorkbench } from "./workbench";
 
@@ -59,7 +60,9 @@ export function start(): () => void {
       if (state.connection === "open" && before.connection !== "open") writer.retry();
     }),
     useNodeTypes.subscribe((state, before) => {
-      if (state.types !== before.types) adoptTypes();
+      if (state.types === before.types) return;
+      adoptTypes();
+      if (before.types.size === 0) tellUnknownTypes();
     }),
     listenToPeers(place),
     onLeaving((isLast) => writer.flush(isLast)),

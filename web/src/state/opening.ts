@@ -6,6 +6,7 @@
 import { create } from "zustand";
 
 import { ask } from "@/api/client";
+import { unknownTypes } from "@/format/editor_file";
 import { open } from "@/format/open";
 import { type Document, emptyDocument } from "@/graph/document";
 import { done, type Outcome, type Reason, reason, refused } from "@/graph/reason";
@@ -14,7 +15,7 @@ import { lookUp, t } from "@/texts/index";
 import { freeName } from "./keeping_names";
 import { nodeTypes } from "./node_types";
 import { toast } from "./toasts";
-import { openTab, showTab, type Tab, type TabId, useWorkbench } from "./workbench";
+import { openTab, showTab, type Tab, type TabId, updateTab, useWorkbench } from "./workbench";
 
 export interface Opening {
   /** The name of what is being read, while it takes a while. */
@@ -45,7 +46,19 @@ const SLOW_BYTES = 500_000;
 export function readWorkflow(content: string | Uint8Array, name: string): Outcome<Opened> {
   const found = open(content, name, nodeTypes());
   if (!found.ok) return found;
-  return done({ document: found.value.document, notes: found.value.notes.map(inWords) });
+  // Before the server has told its node types all are unknown, and `tellUnknownTypes` says later which really are.
+  const isTold = nodeTypes().size > 0;
+  const notes = found.value.notes.filter(({ code }) => isTold || code !== "reason.file_unknown_types");
+  return done({ document: found.value.document, notes: notes.map(inWords) });
+}
+
+/** Says what open workflows hold that the server does not know; called when it has told its node types at last. */
+export function tellUnknownTypes(): void {
+  for (const { id, name, history } of useWorkbench.getState().tabs) {
+    const notes = unknownTypes(history.present, nodeTypes()).map(inWords);
+    if (notes.length > 0) updateTab(id, (tab) => ({ ...tab, notes: [...notes, ...tab.notes] }));
+    tellNotes(notes, name);
+  }
 }
 
 /** Opens what was read as a new, unnamed workflow; says why when it is none. Returns: its tab. */

@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { busyWith, openContent, openEmpty, openFile, useOpening } from "@/state/opening";
+import { useNodeTypes } from "@/state/node_types";
+import { busyWith, openContent, openEmpty, openFile, tellUnknownTypes, useOpening } from "@/state/opening";
 import { useToasts } from "@/state/toasts";
 import { useWorkbench } from "@/state/workbench";
+
+import { coreObjectInfo, typesOf } from "../format/server";
 
 const FILE = readFileSync(new URL("../../../../workflows/text_to_image.editor.json", import.meta.url), "utf8");
 
@@ -18,7 +21,36 @@ function toasts() {
 beforeEach(() => {
   useWorkbench.setState({ tabs: [], active: null });
   useToasts.setState({ toasts: [] });
+  useNodeTypes.setState({ types: new Map(), status: "waiting", message: "" });
   useOpening.setState({ busy: null, picture: null });
+});
+
+describe("opening before the node types are known", () => {
+  const FOREIGN = FILE.replaceAll('"KSampler"', '"FancySampler"');
+
+  it("calls no node unknown", () => {
+    openContent(FILE, "apple.json");
+    openContent(FOREIGN, "foreign.json");
+    expect(toasts()).toEqual([]);
+    expect(tabs().flatMap((tab) => tab.notes)).toEqual([]);
+  });
+
+  it("says which are when the types have come", () => {
+    openContent(FILE, "apple.json");
+    openContent(FOREIGN, "foreign.json");
+    useNodeTypes.setState({ types: typesOf(coreObjectInfo()), status: "ready", message: "" });
+    tellUnknownTypes();
+    expect(toasts().map((each) => each.text)).toEqual(["foreign was opened, but:"]);
+    expect(toasts()[0]?.detail).toContain("FancySampler");
+    expect(toasts()[0]?.detail).not.toContain("VAEDecode");
+    expect(tabs().map((tab) => tab.notes.length)).toEqual([0, 1]);
+  });
+
+  it("says it at once when they are known", () => {
+    useNodeTypes.setState({ types: typesOf(coreObjectInfo()), status: "ready", message: "" });
+    openContent(FOREIGN, "foreign.json");
+    expect(toasts()[0]?.detail).toContain("FancySampler");
+  });
 });
 
 describe("opening", () => {
