@@ -4,11 +4,9 @@
  * tells windows of other browsers.)
  */
 
-import { record } from "@/graph/history";
-
 import type { Place } from "./keeping_place";
 import { readWorkflow } from "./opening";
-import { type TabId, updateTab, useWorkbench } from "./workbench";
+import { replaceDocument, type TabId, updateTab, useWorkbench } from "./workbench";
 
 interface Message {
   readonly path: string;
@@ -49,8 +47,8 @@ export async function takeOver(id: TabId, path: string, place: Place, onlyIfClea
   updateTab(id, (tab) => {
     if (onlyIfClean && tab.history.present !== tab.saved) return tab;
     const document = { ...read.value.document, id: tab.history.present.id };
-    const history = record(tab.history, document, "edit.changed_elsewhere");
-    return { ...tab, history, saved: document, kept: { path, etag: file.etag } };
+    const replaced = replaceDocument(tab, document, "edit.changed_elsewhere");
+    return { ...replaced, saved: replaced.history.present, kept: { path, etag: file.etag } };
   });
   return true;
 }

@@ -120,6 +120,11 @@ export function editGraph(
   edit(name, (document, tab) => change(document, shownGraph(tab).id, tab), options);
 }
 
+/** A tab with another document in the place of its own: an edit like any other. */
+export function replaceDocument(tab: Tab, document: Document, name: string): Tab {
+  return standing({ ...tab, history: record(tab.history, document, name) });
+}
+
 /** Ends a row of merged edits (a drag is over), so that the next one is undone by itself. */
 export function settle(tab: TabId | null = null): void {
   updateTab(tab, (each) => {

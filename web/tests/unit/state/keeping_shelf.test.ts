@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 
+import { emptyDocument } from "@/graph/document";
 import { discard, fileText, theKeeper } from "@/state/keeping";
 import { keepMineAsCopy, lookAtTheirs, overwriteTheirs, takeTheirs } from "@/state/keeping_choices";
 import { isDraft, placeOf } from "@/state/keeping_names";
+import { takeOver } from "@/state/keeping_peers";
 import { giveName, listWorkflows, openKept, removeKept, renameKept, saveCopy } from "@/state/keeping_shelf";
 import { keepingOf, useKeeping } from "@/state/keeping_writer";
 import { openContent } from "@/state/opening";
-import { edit, type Tab, undo, useWorkbench } from "@/state/workbench";
+import { edit, select, type Tab, undo, useWorkbench } from "@/state/workbench";
 
 import { drawer, shelf } from "./keeping_room";
 
@@ -141,6 +143,16 @@ describe("a workflow that was changed elsewhere", () => {
     undo();
     expect(nodes(id)).toBe(0);
     expect((await theKeeper().writer.save(id)).kind).toBe("written");
+  });
+
+  it("leaves nothing selected that theirs does not have", async () => {
+    const id = openContent(FILE, "mine.json") ?? "";
+    await giveName(id, "shared");
+    select({ nodes: new Set(["3"]) });
+    await place.write("workflows/shared.json", fileText(emptyDocument("theirs")), { over: "any" });
+    expect(await takeOver(id, "workflows/shared.json", place, true)).toBe(true);
+    expect([nodes(id), [...tab(id).selection.nodes]]).toEqual([0, []]);
+    expect(tab(id).saved).toBe(tab(id).history.present);
   });
 
   it("cannot be given another name before that is settled", async () => {
