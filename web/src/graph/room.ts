@@ -8,7 +8,7 @@ export interface Point {
 }
 
 /** Between nodes that were put beside each other. */
-export const GAP = 24;
+export const GAP = 40;
 
 /** The place itself when nothing stands there; else the nearer of the first free ones below it and right of it. */
 export function roomFor(wanted: Rect, taken: Iterable<Rect>): Point {

@@ -33,7 +33,7 @@ export function addFromPalette(
     }
     const { document: before, id } = made.value;
     added = id;
-    const withNode = isAnywhere ? madeRoom(before, graphId, id) : before;
+    const withNode = isAnywhere ? madeRoom(before, graphId, id) : led(before, graphId, id, fits);
     return fits === undefined ? withNode : connectFitting(withNode, graphId, types, id, endOf(fits.from));
   });
   if (added === null) return null;
@@ -67,6 +67,13 @@ function madeRoom(document: Document, graphId: GraphId, id: NodeId): Document {
   const wanted = rectIn({ document, graph, types: nodeTypes(), made: new Map() }, node);
   const room = roomFor(wanted, currentRects().values());
   return moveTo(document, graphId, new Map([[id, { x: room.x, y: room.y + node.y - wanted.y }]]));
+}
+
+/** What feeds an input stands left of where the wire was let go. */
+function led(document: Document, graphId: GraphId, id: NodeId, fits: PaletteOpening["fits"]): Document {
+  const node = graphOf(document, graphId)?.nodes.get(id);
+  if (node === undefined || fits?.from.kind !== "input") return document;
+  return moveTo(document, graphId, new Map([[id, { x: node.x - node.width, y: node.y }]]));
 }
 
 function endOf(wire: WireEnd): Parameters<typeof connectFitting>[4] {
