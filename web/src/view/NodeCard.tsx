@@ -32,6 +32,7 @@ import { NodeMedia } from "./NodeMedia";
 import { NodeMessages } from "./NodeMessages";
 import { useExecutionId, usePlace } from "./place";
 import { Reroute } from "./Reroute";
+import { PicturePlace } from "./PicturePlace";
 import { ResizeGrip } from "./ResizeGrip";
 import { NodeSketch } from "./NodeSketch";
 import { SocketRows } from "./SocketRows";
@@ -103,6 +104,7 @@ function Card({ data, selected }: CardProps) {
         detail === "full" && <NodeSketch node={node} layout={layout} />
       )}
       {layout.media !== null && detail === "full" && <NodeMedia node={node} strip={layout.media} run={run} />}
+      {layout.media === null && detail === "full" && <PicturePlace node={node} layout={layout} />}
       {problems.length > 0 && detail === "full" && <NodeMessages problems={problems} />}
       {isWhole && layout.form === "box" && <ResizeGrip node={node} layout={layout} label={title} />}
     </div>
