@@ -34,7 +34,7 @@ export function registerViewCommands(): void {
     view("view.focus_next", ["Alt+BracketRight"], () => focusAround(1)),
     view("view.focus_previous", ["Alt+BracketLeft"], () => focusAround(-1)),
     view("node.rename", ["F2"], renameSelected, () => selected().length === 1 || groups().length === 1),
-    view("node.connect", [], listSockets, () => selected().length === 1),
+    view("node.connect", ["KeyC"], listSockets, () => selected().length === 1),
     view(
       "subgraph.leave",
       ["Mod+ArrowUp", "Alt+ArrowUp"],

@@ -27,6 +27,7 @@ export function ShortcutSheet({ onClose }: { readonly onClose: () => void }) {
         {SECTIONS.map((section) => (
           <SheetPart key={section} section={section} commands={shown.filter((each) => each.section === section)} />
         ))}
+        <OnNodePart />
         <MousePart />
       </div>
     </Dialog>
@@ -47,6 +48,23 @@ function SheetPart({ section, commands }: { readonly section: string; readonly c
                 <Keys key={keys} keys={keys} />
               ))}
             </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+/** What keys do on the node with the focus; they are its own, not commands. */
+function OnNodePart() {
+  return (
+    <section className={styles.sheetPart}>
+      <h3>{t("commands.on_node")}</h3>
+      <dl>
+        {(["next", "ends", "inside", "move", "resize", "menu"] as const).map((what) => (
+          <div key={what} className={styles.shortcut}>
+            <dt>{t(`on_node.${what}`)}</dt>
+            <dd>{t(`on_node.${what}_how`)}</dd>
           </div>
         ))}
       </dl>
