@@ -22,6 +22,8 @@ export interface BatchOptions {
   readonly times: number;
   readonly targets: readonly string[] | null;
   readonly front: boolean;
+  /** Nothing more is sent after it was aborted; what is on its way comes to its end. */
+  readonly signal: AbortSignal;
   /** Called before a job is sent, as its messages may come before the answer. */
   readonly onMade: (job: MadeJob) => void;
 }
@@ -34,6 +36,7 @@ export interface MadeJob {
 
 export type BatchResult =
   | { readonly kind: "sent" }
+  | { readonly kind: "stopped" }
   | { readonly kind: "unconvertible"; readonly reason: Reason }
   | { readonly kind: "failed"; readonly failure: Failure };
 
@@ -41,8 +44,6 @@ export type BatchResult =
 const TOGETHER = 5;
 /** Milliseconds before a request that was not answered is sent again. */
 const WAITS = [300, 900, 2700];
-/** Jobs of a batch run one after the other, and before what is queued after the first: a fraction of a place each. */
-const PLACES = 4096;
 
 export class Batch {
   /** The document before each job, and after the last one made. */
@@ -78,36 +79,38 @@ export class Batch {
       if (result.kind !== "sent") return result;
     }
     let next = 1;
-    let failed: BatchResult | null = null;
+    let ended: BatchResult | null = null;
     const work = async (): Promise<void> => {
-      while (next < this.options.times && failed === null) {
+      while (next < this.options.times && ended === null) {
         const index = next++;
         if (this.accepted.has(index)) continue;
         const result = await this.sendOne(index);
-        if (result.kind !== "sent") failed = result;
+        if (result.kind !== "sent") ended = result;
       }
     };
     await Promise.all(Array.from({ length: TOGETHER }, work));
-    return failed ?? { kind: "sent" };
+    return ended ?? { kind: "sent" };
   }
 
   private async sendOne(index: number): Promise<BatchResult> {
+    const { signal } = this.options;
+    if (signal.aborted) return { kind: "stopped" };
     const body = this.bodies.get(index) ?? this.make(index);
     if (typeof body !== "string") return { kind: "unconvertible", reason: body };
     this.bodies.set(index, body);
     try {
-      const answer = await queueSurely(body);
+      const answer = await queueSurely(body, signal);
       this.bodies.delete(index);
       this.accepted.add(index);
       if (index === 0) this.answer = answer;
       return { kind: "sent" };
     } catch (error) {
-      return { kind: "failed", failure: asFailure(error) };
+      return signal.aborted ? { kind: "stopped" } : { kind: "failed", failure: asFailure(error) };
     }
   }
 
   private make(index: number): string | Reason {
-    const { types, clientId, targets, front, onMade } = this.options;
+    const { types, clientId, times, targets, front, onMade } = this.options;
     const workflow = write(settleTexts(this.documentFor(index), types), types);
     const made = convert(workflow, types, targets === null ? { prune: true } : { targets });
     if (!made.ok) return made.reason;
@@ -115,7 +118,8 @@ export class Batch {
     const id = crypto.randomUUID();
     onMade({ id, nodes: nodesRun(prompt, types, targets) });
     const first = this.answer?.number ?? null;
-    const number = index === 0 || first === null ? null : first + index / PLACES;
+    // One after the other, and all before what is queued after the first: a fraction of its place for each.
+    const number = index === 0 || first === null ? null : first + index / times;
     return submissionBody({ prompt, promptId: id, clientId, workflow, targets, number, front: front && index === 0 });
   }
 
@@ -129,12 +133,12 @@ export class Batch {
 }
 
 /** Sends a job until there is an answer. One that was lost does no harm: the same request means the same job. */
-async function queueSurely(body: string): Promise<PromptAnswer> {
+async function queueSurely(body: string, signal: AbortSignal): Promise<PromptAnswer> {
   for (const wait of WAITS) {
     try {
       return await queuePrompt(body);
     } catch (error) {
-      if (asFailure(error).kind !== "offline") throw error;
+      if (asFailure(error).kind !== "offline" || signal.aborted) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, wait));
   }

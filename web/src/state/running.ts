@@ -35,13 +35,29 @@ const PATIENCE = 3000;
 
 /** Runs wait for each other: the next one begins with the seeds that the one before leaves. */
 let last: Promise<unknown> = Promise.resolve();
+/** What stops each run that is being sent or waits for that, and the document that it is of. */
+const sending = new Map<AbortController, string>();
 
 /** Queues the workflow that is shown. */
 export function run(options: RunOptions = {}): Promise<RunResult> {
   const tab = activeTab();
-  const result = last.then(() => (tab === null ? nothing() : runTab(tab.id, options)));
-  last = result.catch(() => undefined);
+  if (tab === null) return Promise.resolve(nothing());
+  const stopper = new AbortController();
+  return inTurn(stopper, tab.history.present.id, () => runTab(tab.id, options, stopper));
+}
+
+function inTurn(stopper: AbortController, documentId: string, work: () => Promise<RunResult>): Promise<RunResult> {
+  sending.set(stopper, documentId);
+  const result = last.then(() => (stopper.signal.aborted ? "nothing" : work()));
+  last = result.catch(() => undefined).finally(() => sending.delete(stopper));
   return result;
+}
+
+/** Sends no more of a document's runs; null: of any. Returns: when that is so; null where nothing was being sent. */
+function stopSending(documentId: string | null): Promise<unknown> | null {
+  const stopped = [...sending].filter(([, each]) => documentId === null || each === documentId);
+  for (const [stopper] of stopped) stopper.abort();
+  return stopped.length > 0 ? last : null;
 }
 
 function nothing(): RunResult {
@@ -49,7 +65,7 @@ function nothing(): RunResult {
   return "nothing";
 }
 
-async function runTab(id: string, options: RunOptions): Promise<RunResult> {
+async function runTab(id: string, options: RunOptions, stopper: AbortController): Promise<RunResult> {
   const tab = tabWith(id);
   if (tab === null) return nothing();
   if (nodeTypes().size === 0) {
@@ -63,7 +79,7 @@ async function runTab(id: string, options: RunOptions): Promise<RunResult> {
     toast("error", plural("running.problems", findings.length));
     return "problems";
   }
-  return send(tab, batchOf(document, nodeTypes(), options));
+  return send(tab, batchOf(document, nodeTypes(), options, stopper.signal), stopper);
 }
 
 /** What is wrong. A file that is not among the choices may have come after they were read: they are read once more. */
@@ -75,7 +91,8 @@ async function findingsOf(document: Document, { targets }: RunOptions): Promise<
   return look();
 }
 
-function batchOf(document: Document, types: NodeTypes, { times = 1, targets, front = false }: RunOptions): Batch {
+function batchOf(document: Document, types: NodeTypes, options: RunOptions, signal: AbortSignal): Batch {
+  const { times = 1, targets, front = false } = options;
   return new Batch({
     document,
     types,
@@ -83,13 +100,14 @@ function batchOf(document: Document, types: NodeTypes, { times = 1, targets, fro
     times: Math.max(1, Math.floor(times)),
     targets: targets ?? null,
     front,
+    signal,
     onMade: ({ id, nodes }) => introduce(id, document.id, nodes),
   });
 }
 
 // -------------------------------------------------------------------------------------------------------------- sending
 
-async function send(tab: Tab, batch: Batch): Promise<RunResult> {
+async function send(tab: Tab, batch: Batch, stopper: AbortController): Promise<RunResult> {
   const before = batch.after;
   const result = await batch.send();
   takeOn(tab, before, batch.after);
@@ -102,11 +120,12 @@ async function send(tab: Tab, batch: Batch): Promise<RunResult> {
     addProblems(documentId, problemsOfNodes(batch.answer?.node_errors));
     return "queued";
   }
+  if (result.kind === "stopped") return batch.sent > 0 ? "queued" : "nothing";
   if (result.kind === "unconvertible") {
     toast("error", lookUp(result.reason.code, result.reason.words));
     return "failed";
   }
-  return complain(tab, batch, result.failure);
+  return complain(tab, batch, stopper, result.failure);
 }
 
 /** Records the seeds that were taken on, as one edit; what was edited meanwhile stays. */
@@ -115,7 +134,7 @@ function takeOn(tab: Tab, before: Document, after: Document): void {
   edit("edit.after_run", (current) => carryValues(current, before, after), { tab: tab.id });
 }
 
-function complain(tab: Tab, batch: Batch, failure: Failure): RunResult {
+function complain(tab: Tab, batch: Batch, stopper: AbortController, failure: Failure): RunResult {
   const documentId = batch.after.id;
   const wasRefused = failure.kind === "refused" || failure.kind === "tooLarge";
   if (wasRefused) {
@@ -125,7 +144,8 @@ function complain(tab: Tab, batch: Batch, failure: Failure): RunResult {
     return "problems";
   }
   const partly = batch.sent > 0 ? t("running.partly", { sent: batch.sent, count: batch.times }) : "";
-  const again = { label: t("running.try_again"), run: () => void (last = last.then(() => send(tab, batch))) };
+  const sendAgain = () => inTurn(stopper, documentId, () => send(tab, batch, stopper));
+  const again = { label: t("running.try_again"), run: () => void sendAgain() };
   toast("error", sentenceOf(failure), { detail: [partly, failure.message].filter(Boolean).join(" "), action: again });
   return "failed";
 }
@@ -141,9 +161,10 @@ function tabWith(id: string): Tab | null {
 
 // -------------------------------------------------------------------------------------------------- what runs and waits
 
-/** Stops the job of the workflow that is shown; where none of it runs, whatever runs. */
+/** Stops the job of the workflow that is shown and sends no more of it; where none of it runs, whatever runs. */
 export function stop(): Promise<boolean> {
   const documentId = activeTab()?.history.present.id;
+  if (documentId !== undefined) void stopSending(documentId);
   const running = useRun.getState().active.filter((each) => each.status === "in_progress");
   const own = running.find((each) => each.documentId === documentId);
   return attempt(() => (own === undefined ? interrupt() : cancelJob(own.id)));
@@ -155,9 +176,13 @@ export function cancel(id: string): Promise<boolean> {
   return attempt(() => cancelJob(id));
 }
 
-/** Takes out everything that waits. */
-export function clearWaiting(): Promise<boolean> {
+/** Takes out everything that waits, and sends no more; what came while that was done is taken out then. */
+export async function clearWaiting(): Promise<boolean> {
+  const sent = stopSending(null);
   changeActive((active) => active.filter((each) => each.status === "in_progress"));
+  const isCleared = await attempt(clearQueue);
+  if (sent === null || !isCleared) return isCleared;
+  await sent;
   return attempt(clearQueue);
 }
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { setPlace } from "@/api/client";
 import { newNode } from "@/graph/create";
@@ -59,11 +59,14 @@ beforeEach(async () => {
   setPlace(`${server.address}/`);
 });
 
-afterEach(() => server.close());
+afterEach(async () => {
+  vi.unstubAllGlobals();
+  await server.close();
+});
 
-function batchOf(times: number): Batch {
+function batchOf(times: number, signal = new AbortController().signal): Batch {
   const options = { document: drawing(), types, clientId: "me", targets: null, front: false, onMade: () => undefined };
-  return new Batch({ ...options, times });
+  return new Batch({ ...options, times, signal });
 }
 
 function seeds(): number[] {
@@ -91,5 +94,35 @@ describe("A batch that is sent again", () => {
     await batch.send();
     const last = seeds().at(-1) ?? 0;
     expect(batch.after.root.nodes.get("1")?.values["seed"]).toBe(last + 1);
+  });
+});
+
+describe("A batch", () => {
+  it("has all its places before the next whole number, however large it is", async () => {
+    const places = new Map<number, number>();
+    vi.stubGlobal("fetch", async (_: string, init: RequestInit) => {
+      const { prompt, number } = JSON.parse(String(init.body));
+      places.set(prompt["1"].inputs.seed, number ?? 7);
+      return new Response('{"number": 7, "node_errors": {}}');
+    });
+    await batchOf(9999).send();
+    const inOrder = [...places].toSorted(([a], [b]) => a - b).map(([, place]) => place);
+    expect(inOrder).toHaveLength(9999);
+    expect(inOrder.every((each, i) => each > (inOrder[i - 1] ?? 0) && each < 8)).toBe(true);
+  }, 20_000);
+
+  it("sends no more once it is stopped, and leaves the seed after the last that was taken", async () => {
+    const stopper = new AbortController();
+    const batch = batchOf(500, stopper.signal);
+    const end = batch.send();
+    await expect.poll(() => taken.length, { interval: 5 }).toBeGreaterThan(20);
+    stopper.abort();
+    expect((await end).kind).toBe("stopped");
+    const { length } = taken;
+    expect(length).toBeLessThan(500);
+    expect(batch.sent).toBe(length);
+    expect(batch.after.root.nodes.get("1")?.values["seed"]).toBe(100 + length);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(taken).toHaveLength(length);
   });
 });

@@ -6,7 +6,7 @@ import { type Document, emptyDocument, type Node } from "@/graph/document";
 import { readObjectInfo } from "@/graph/object_info";
 import { useNodeTypes } from "@/state/node_types";
 import { useProblems } from "@/state/problems";
-import { run } from "@/state/running";
+import { clearWaiting, run, stop } from "@/state/running";
 import { useToasts } from "@/state/toasts";
 import { activeTab, closeTab, openTab, undo } from "@/state/workbench";
 
@@ -46,11 +46,15 @@ let server: TestServer;
 /** What the server does with a job; by default it takes it. */
 let answer: (job: Received, response: Parameters<typeof json>[0], body: string) => void;
 const received: Received[] = [];
+/** How many jobs the server had when it was told to clear what waits. */
+const cleared: number[] = [];
 
 beforeEach(async () => {
   received.length = 0;
+  cleared.length = 0;
   answer = (job, response) => json(response, { prompt_id: job.prompt_id, number: 7, node_errors: {} });
   server = await serve((response, url, body) => {
+    if (url.endsWith("/api/queue")) cleared.push(received.length);
     if (!url.endsWith("/api/prompt")) return json(response, { jobs: [], pagination: { total: 0 } });
     const job = JSON.parse(body) as Received;
     received.push(job);
@@ -181,5 +185,35 @@ describe("Run", () => {
       { node: "1", input: "size", from: "server" },
     ]);
     expect(seedNow()).toBe(100);
+  });
+});
+
+describe("A run that is being sent", () => {
+  beforeEach(() => {
+    answer = (job, response) =>
+      void setTimeout(() => json(response, { prompt_id: job.prompt_id, number: 7, node_errors: {} }), 5);
+  });
+
+  it("is sent no further when what waits is cleared, nor is the run pressed behind it", async () => {
+    openTab(drawing(), "x");
+    const runs = [run({ times: 2000 }), run({ times: 5 })];
+    await vi.waitFor(() => expect(received.length).toBeGreaterThan(10));
+    await clearWaiting();
+    expect(await Promise.all(runs)).toEqual(["queued", "nothing"]);
+    expect(received.length).toBeLessThan(2000);
+    expect(cleared.at(-1)).toBe(received.length); // what was on its way is cleared as well
+    expect(seedNow()).toBe(100 + received.length);
+    const { length } = received;
+    expect(await run()).toBe("queued");
+    expect(received).toHaveLength(length + 1);
+  });
+
+  it("is sent no further when its workflow is stopped", async () => {
+    openTab(drawing(), "x");
+    const sent = run({ times: 2000 });
+    await vi.waitFor(() => expect(received.length).toBeGreaterThan(10));
+    await stop();
+    expect(await sent).toBe("queued");
+    expect(received.length).toBeLessThan(2000);
   });
 });
