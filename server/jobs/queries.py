@@ -13,9 +13,16 @@ from server.jobs.job import Job, Output, State, StoredEvent
 from server.jobs.writes import Known
 
 
+SORTINGS = {
+    "created_at": "job.created",
+    "execution_duration": "job.ended - job.started",
+    "priority": "job.number",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What GET /api/jobs asks for. states: empty means all. sort_by: created_at or execution_duration."""
+    """What GET /api/jobs asks for. states: empty means all. sort_by: one of SORTINGS."""
 
     states: Sequence[State] = ()
     workflow_id: str | None = None
@@ -58,7 +65,7 @@ def page(connection: sqlite3.Connection, query: Query, *, whole: bool = True) ->
     """A page of jobs, and how many there are in all."""
     where, values = _filter(query)
     total = connection.execute(f"SELECT count(*) FROM job {where}", values).fetchone()[0]
-    key = "job.ended - job.started" if query.sort_by == "execution_duration" else "job.created"
+    key = SORTINGS[query.sort_by]
     direction = "DESC" if query.descending else "ASC"
     order = f"ORDER BY {key} {direction}, job.sequence {direction} LIMIT ? OFFSET ?"
     limit = -1 if query.limit is None else query.limit

@@ -16,7 +16,7 @@ from server.requests.refusal import Refused
 MAX_PAGE = 1000
 """Jobs in one answer, however many are asked for; `has_more` says that there are others."""
 
-SORTINGS = ("created_at", "execution_duration")
+SORTINGS = ("created_at", "execution_duration", "priority")
 ORDERS = ("asc", "desc")
 
 

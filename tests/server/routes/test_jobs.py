@@ -78,11 +78,15 @@ def test_lists_are_filtered_sorted_and_cut(tmp_path: Path) -> None:
             assert await found("?workflow_id=nobody") == []
             assert len(await found("?status=")) == 5
             assert len(await found("?sort_by=execution_duration&sort_order=desc")) == 5
+            ids["next"] = await post(client, PROMPT, front=True)
+            names[ids["next"]] = "next"
+            assert await found("?status=pending&sort_by=priority&sort_order=asc") == ["next", "pending"]
+            assert await found("?status=pending&sort_order=asc") == ["pending", "next"]
             page = await listed(client, "?sort_order=asc&limit=2&offset=1")
             assert [names[each["id"]] for each in page["jobs"]] == ["failed", "cancelled"]
-            assert page["pagination"] == {"offset": 1, "limit": 2, "total": 5, "has_more": True}
+            assert page["pagination"] == {"offset": 1, "limit": 2, "total": 6, "has_more": True}
             page = await listed(client, "?limit=99999&offset=4")
-            assert page["pagination"] == {"offset": 4, "limit": 1000, "total": 5, "has_more": False}
+            assert page["pagination"] == {"offset": 4, "limit": 1000, "total": 6, "has_more": False}
 
     asyncio.run(scenario())
 
