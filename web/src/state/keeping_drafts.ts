@@ -10,6 +10,8 @@ export interface Draft {
   readonly etag: string | null;
   readonly name: string;
   readonly text: string;
+  /** Texts that were sent before and not answered: the server may have one of them. */
+  readonly sent?: readonly string[];
 }
 
 export interface Drafts {

@@ -2,15 +2,14 @@
 
 import { t } from "@/texts/index";
 
-import type { Draft } from "./keeping_drafts";
-import type { KeptFile } from "./keeping_place";
+import { openAt } from "./keeping_opening";
 import { type OpenTab, recall } from "./keeping_tabs";
-import { setKeeping, useKeeping, type WriterTools } from "./keeping_writer";
+import type { WriterTools } from "./keeping_writer";
 import { useNodeTypes } from "./node_types";
-import { inWords, listTemplates, openTemplate, readWorkflow, withOwnId } from "./opening";
+import { inWords, listTemplates, openTemplate } from "./opening";
 import { inLanguage } from "./template_words";
 import { toast } from "./toasts";
-import { openTab, showTab, useWorkbench } from "./workbench";
+import { showTab, type TabId, useWorkbench } from "./workbench";
 
 /** Workflows read before the node types are known are drawn twice; longer than this nobody waits. */
 const PATIENCE = 4_000;
@@ -36,36 +35,13 @@ async function openDefault(): Promise<void> {
 }
 
 /** Returns: the tab, or null when there is nothing to open any more. */
-async function openAgain(open: OpenTab, tools: WriterTools): Promise<string | null> {
-  const draft = await tools.drafts.get(open.path).catch(() => null);
+async function openAgain(open: OpenTab, tools: WriterTools): Promise<TabId | null> {
   const file = await patiently(() => tools.place.read(open.path));
-  const text = draft?.text ?? file?.text;
-  if (text === undefined) {
-    toast("warning", t("keeping.gone", { name: open.name }));
-    return null;
-  }
-  const read = readWorkflow(text, open.path);
-  if (!read.ok) {
-    toast("error", t("opening.failed", { name: open.name }), { detail: inWords(read.reason) });
-    return null;
-  }
-  const document = withOwnId(read.value.document);
-  const isWritten = file !== null && text === file.text;
-  const kept = { path: open.path, etag: isWritten ? file.etag : (draft?.etag ?? null) };
-  const id = openTab(document, open.name, {
-    kept: file === null ? null : kept,
-    saved: isWritten ? document : null,
-    notes: read.value.notes,
-  });
-  if (open.isTouched) useKeeping.setState(({ touched }) => ({ touched: new Set(touched).add(id) }));
-  if (isWritten) await tools.drafts.remove(open.path).catch(() => undefined);
-  else if (isOutdated(draft, file)) setKeeping(id, "changed");
-  return id;
-}
-
-/** Whether the server got another version since our unwritten one was begun. */
-function isOutdated(draft: Draft | null, file: KeptFile | null): boolean {
-  return draft !== null && file !== null && draft.etag !== file.etag;
+  const opened = await openAt(open, file, tools);
+  if (opened.ok) return opened.value.id;
+  if (opened.reason.code === "reason.not_on_server") toast("warning", t("keeping.gone", { name: open.name }));
+  else toast("error", t("opening.failed", { name: open.name }), { detail: inWords(opened.reason) });
+  return null;
 }
 
 async function patiently<T>(read: () => Promise<T | "away">): Promise<T> {

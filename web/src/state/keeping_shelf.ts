@@ -5,10 +5,11 @@ import { t } from "@/texts/index";
 
 import { theKeeper } from "./keeping";
 import { checkName, freeName, isDraft, nameOf, pathOf, placeOf } from "./keeping_names";
+import { openAt } from "./keeping_opening";
 import { type Entry, WORKFLOWS, type Written } from "./keeping_place";
-import { busyWith, inWords, readWorkflow, showOpen, tellNotes, withOwnId } from "./opening";
+import { busyWith, inWords, showOpen, tellNotes } from "./opening";
 import { toast } from "./toasts";
-import { openTab, type TabId, updateTab, useWorkbench } from "./workbench";
+import { type TabId, updateTab, useWorkbench } from "./workbench";
 
 /** The kept workflows, the newest first. */
 export async function listWorkflows(): Promise<readonly Entry[]> {
@@ -24,11 +25,10 @@ export async function openKept(path: string, size = 0): Promise<TabId | null> {
   return busyWith(name, size, async () => {
     const file = await theKeeper().place.read(path);
     if (file === null || file === "away") return complain(name, missing(file));
-    const read = readWorkflow(file.text, path);
-    if (!read.ok) return complain(name, read.reason);
-    const document = withOwnId(read.value.document);
-    tellNotes(read.value.notes, name);
-    return openTab(document, name, { kept: { path, etag: file.etag }, saved: document, notes: read.value.notes });
+    const opened = await openAt({ path, name, isTouched: false }, file, theKeeper().tools);
+    if (!opened.ok) return complain(name, opened.reason);
+    tellNotes(opened.value.notes, name);
+    return opened.value.id;
   });
 }
 

@@ -34,6 +34,10 @@ export function isTouched(tab: Tab): boolean {
   return tab.history.past.length > 0 || useKeeping.getState().touched.has(tab.id);
 }
 
+export function touch(tab: TabId): void {
+  useKeeping.setState(({ touched }) => ({ touched: new Set(touched).add(tab) }));
+}
+
 export function setKeeping(tab: TabId, state: Keeping["state"], message = ""): void {
   useKeeping.setState(({ keeping }) => ({ keeping: new Map(keeping).set(tab, { state, message }) }));
 }

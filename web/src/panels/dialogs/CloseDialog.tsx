@@ -1,8 +1,9 @@
 /** Asks before a tab is closed whose workflow would be lost. */
 
-import { discard } from "@/state/keeping";
+import { closeKept, discard } from "@/state/keeping";
 import { keepMineAsCopy } from "@/state/keeping_choices";
 import { isDraft } from "@/state/keeping_names";
+import { keepingOf } from "@/state/keeping_writer";
 import { type TabId, useWorkbench } from "@/state/workbench";
 import { t } from "@/texts/index";
 import { Button } from "@/ui/Button";
@@ -14,6 +15,8 @@ import styles from "./dialogs.module.css";
 export function CloseDialog({ tab: id, onClose }: { readonly tab: TabId; readonly onClose: () => void }) {
   const tab = useWorkbench((state) => state.tabs.find((each) => each.id === id));
   if (tab === undefined) return null;
+  const isChanged = keepingOf(id).state === "changed";
+  const isOnlyUnsaved = !isDraft(tab) && !isChanged;
   const drop = (): void => {
     onClose();
     void discard(id);
@@ -23,14 +26,18 @@ export function CloseDialog({ tab: id, onClose }: { readonly tab: TabId; readonl
     if (!isDraft(tab)) keepMineAsCopy(id);
     ask({ kind: "save", tab: id, thenClose: true });
   };
+  const keep = (): void => {
+    onClose();
+    void closeKept(id);
+  };
   const footer = (
     <>
       <Button onPress={onClose}>{t("ui.cancel")}</Button>
       <Button variant="danger" onPress={drop}>
         {t("close.discard")}
       </Button>
-      <Button variant="primary" onPress={save}>
-        {t("close.save")}
+      <Button variant="primary" onPress={isOnlyUnsaved ? keep : save}>
+        {t(isOnlyUnsaved ? "close.keep" : "close.save")}
       </Button>
     </>
   );
@@ -43,7 +50,12 @@ export function CloseDialog({ tab: id, onClose }: { readonly tab: TabId; readonl
       role="alertdialog"
       footer={footer}
     >
-      <p className={styles.text}>{isDraft(tab) ? t("close.text") : t("close.text_changed")}</p>
+      <p className={styles.text}>{textFor(isDraft(tab), isChanged)}</p>
     </Dialog>
   );
+}
+
+function textFor(isDraft: boolean, isChanged: boolean): string {
+  if (isDraft) return t("close.text");
+  return t(isChanged ? "close.text_changed" : "close.text_unsaved");
 }
