@@ -12,7 +12,6 @@ from server.jobs import rows
 from server.jobs.job import Job, Output, State, StoredEvent
 from server.jobs.writes import Known
 
-
 SORTINGS = {
     "created_at": "job.created",
     "execution_duration": "job.ended - job.started",

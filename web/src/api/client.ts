@@ -107,15 +107,17 @@ export async function clearQueue(): Promise<void> {
 export interface JobQuery {
   readonly statuses?: readonly JobStatus[];
   readonly workflowId?: string;
+  /** By default by when they were sent; "priority" is the order in which they run. */
+  readonly sortBy?: "created_at" | "execution_duration" | "priority";
   readonly order?: "asc" | "desc";
   readonly limit?: number;
   readonly offset?: number;
 }
 
 export async function jobs(query: JobQuery = {}, signal?: AbortSignal): Promise<JobPage> {
-  const { statuses, workflowId, order = "desc", limit, offset } = query;
+  const { statuses, workflowId, sortBy = "created_at", order = "desc", limit, offset } = query;
   const status = statuses?.join(",");
-  const asked = { status, workflow_id: workflowId, sort_by: "created_at", sort_order: order, limit, offset };
+  const asked = { status, workflow_id: workflowId, sort_by: sortBy, sort_order: order, limit, offset };
   return (await load("jobs", { query: asked, signal })) as unknown as JobPage;
 }
 

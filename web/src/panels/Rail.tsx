@@ -44,7 +44,7 @@ export function Rail() {
 
 function RailButton({ drawer }: { readonly drawer: Drawer }) {
   const isOpen = useLayout((state) => state.drawer === drawer);
-  const waiting = useRun((state) => (drawer === "queue" ? state.active.length : 0));
+  const waiting = useRun((state) => (drawer === "queue" ? state.active.length + state.more : 0));
   const keys = useCommands((state) => state.commands.get(`view.${drawer}`)?.keys[0]);
   const label = t(`drawer.${drawer}`);
   return (

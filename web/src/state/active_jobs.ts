@@ -7,6 +7,7 @@ import { type Job, useRun } from "./run";
 
 /** Milliseconds between two questions. */
 const PAUSE = 500;
+/** Jobs in one answer of the server; what waits behind them is only counted. */
 const MOST = 1000;
 
 let isAsking = false;
@@ -44,15 +45,33 @@ export function changeActive(change: (active: readonly Job[]) => readonly Job[])
 
 async function once(): Promise<void> {
   const asked = version;
-  const page = await jobs({ statuses: ["in_progress", "pending"], order: "asc", limit: MOST }).catch(() => null);
-  if (page === null) return; // offline: the socket says so, and asks again when it is back
+  const found = await ask().catch(() => null);
+  if (found === null) return; // offline: the socket says so, and asks again when it is back
   if (asked !== version) {
     isWanted = true;
     return;
   }
-  const active = inOrder(page.jobs.map(readJob));
-  const there = new Set(active.map((each) => each.id));
-  const gone = useRun.getState().active.filter((each) => !there.has(each.id));
-  useRun.setState({ active });
-  if (gone.length > 0) onGone(gone.map((each) => each.id));
+  const { active, more } = found;
+  const gone = missing(useRun.getState().active, active, more > 0);
+  useRun.setState({ active, more });
+  if (gone.length > 0) onGone(gone);
+}
+
+/** What runs, and what will run next. */
+async function ask(): Promise<{ readonly active: readonly Job[]; readonly more: number }> {
+  const order = { sortBy: "priority", order: "asc", limit: MOST } as const;
+  const page = await jobs({ ...order, statuses: ["in_progress", "pending"] });
+  const { total } = page.pagination;
+  // What was put in front of the job that runs may fill the page alone.
+  const running = total > page.jobs.length ? (await jobs({ ...order, statuses: ["in_progress"] })).jobs : [];
+  const listed = new Map([...page.jobs, ...running].map((each) => [each.id, each]));
+  return { active: inOrder([...listed.values()].map(readJob)), more: Math.max(0, total - listed.size) };
+}
+
+/** The jobs that are not there any more. Where not all are listed, others may just have come before them. */
+function missing(before: readonly Job[], now: readonly Job[], isCut: boolean): readonly string[] {
+  const there = new Set(now.map((each) => each.id));
+  const last = isCut ? (now.at(-1)?.number ?? -Infinity) : Infinity;
+  const gone = before.filter((each) => !there.has(each.id) && (each.status === "in_progress" || each.number <= last));
+  return gone.map((each) => each.id);
 }

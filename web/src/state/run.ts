@@ -55,13 +55,21 @@ export interface RunState {
   readonly connection: "connecting" | "open" | "lost";
   /** Running first, then waiting in the order they will run. */
   readonly active: readonly Job[];
+  /** How many others wait behind those. */
+  readonly more: number;
   /** By document id, then by execution id. */
   readonly nodes: ReadonlyMap<string, ReadonlyMap<string, NodeRun>>;
   /** How many jobs have ended since the page was opened: what lists ended jobs or pictures asks again when it rises. */
   readonly ended: number;
 }
 
-export const useRun = create<RunState>()(() => ({ connection: "connecting", active: [], nodes: new Map(), ended: 0 }));
+export const useRun = create<RunState>()(() => ({
+  connection: "connecting",
+  active: [],
+  more: 0,
+  nodes: new Map(),
+  ended: 0,
+}));
 
 export function useNodeRun(documentId: string, executionId: string): NodeRun {
   return useRun((state) => state.nodes.get(documentId)?.get(executionId) ?? IDLE);

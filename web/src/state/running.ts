@@ -180,6 +180,7 @@ export function cancel(id: string): Promise<boolean> {
 export async function clearWaiting(): Promise<boolean> {
   const sent = stopSending(null);
   changeActive((active) => active.filter((each) => each.status === "in_progress"));
+  useRun.setState({ more: 0 });
   const isCleared = await attempt(clearQueue);
   if (sent === null || !isCleared) return isCleared;
   await sent;

@@ -707,5 +707,6 @@ export const en = {
     "Unknown node types, kept as they are: {types}. The plugins that bring them may be missing.",
   "reason.file_values_without_names":
     "Node {node}: unknown type {type}. Its {count} values have no names and are not sent.",
+  "reason.file_without_readable_node": "None of the entries in its list of nodes is a node with an id and a type.",
   "reason.file_without_nodes": "This is no workflow of an editor: it has no list of nodes.",
 } as const;

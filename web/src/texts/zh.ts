@@ -699,5 +699,6 @@ export const zh: Texts = {
   "reason.file_unknown_type": "节点 {node}：未知类型 {type}，可能来自插件。",
   "reason.file_unknown_types": "未知的节点类型已原样保留：{types}。可能缺少提供它们的插件。",
   "reason.file_values_without_names": "节点 {node}：未知类型 {type}。它的 {count} 个值没有名称，不会发送。",
+  "reason.file_without_readable_node": "节点列表中没有任何带编号和类型的节点。",
   "reason.file_without_nodes": "这不是编辑器的工作流：没有节点列表。",
 };

@@ -16,6 +16,7 @@ import { WaitingJobs } from "./WaitingJobs";
 
 export function ActiveJobs() {
   const active = useRun((state) => state.active);
+  const more = useRun((state) => state.more);
   const connection = useRun((state) => state.connection);
   const running = useMemo(() => active.filter((each) => each.status === "in_progress"), [active]);
   const waiting = useMemo(() => active.filter((each) => each.status === "pending"), [active]);
@@ -38,12 +39,13 @@ export function ActiveJobs() {
       {waiting.length > 0 && (
         <section aria-label={t("queue.waiting")}>
           <div className={styles.heading}>
-            <h3>{plural("queue.waiting_count", waiting.length)}</h3>
-            <Button variant="quiet" size="sm" icon={ListX} onPress={() => void askToClear(waiting.length)}>
+            <h3>{plural("queue.waiting_count", waiting.length + more)}</h3>
+            <Button variant="quiet" size="sm" icon={ListX} onPress={() => void askToClear(waiting.length + more)}>
               {t("queue.clear")}
             </Button>
           </div>
           <WaitingJobs jobs={waiting} />
+          {more > 0 && <p className={styles.more}>{plural("queue.and_more", more)}</p>}
         </section>
       )}
     </div>

@@ -15,7 +15,7 @@ type Page = "active" | "history";
 
 export function QueuePanel({ onClose }: { readonly onClose?: (() => void) | undefined }) {
   const [page, setPage] = useState<Page>("active");
-  const count = useRun((state) => state.active.length);
+  const count = useRun((state) => state.active.length + state.more);
   const pages = [
     {
       id: "active" as const,

@@ -46,8 +46,9 @@ export function RunGroup() {
 /** What runs and waits, and what stops it. */
 function Active() {
   const active = useRun((state) => state.active);
+  const more = useRun((state) => state.more);
   const isRunning = active.some((each) => each.status === "in_progress");
-  const waiting = active.filter((each) => each.status === "pending").length;
+  const waiting = active.filter((each) => each.status === "pending").length + more;
   return (
     <>
       {waiting > 0 && (
