@@ -58,14 +58,15 @@ export interface WriterTools {
 export const WAIT = 1_000;
 const LONGEST_WAIT = 10_000;
 const TRY_AGAIN = 5_000;
+const MOST_UNANSWERED = 2;
 
 export class Writer {
   readonly #tools: WriterTools;
   readonly #timers = new Map<TabId, ReturnType<typeof setTimeout>>();
   readonly #since = new Map<TabId, number>();
   readonly #running = new Map<TabId, Promise<Written>>();
-  /** What was sent last when no answer came: the server may have it all the same. */
-  readonly #unanswered = new Map<TabId, string>();
+  /** What was sent last and not answered, or not yet: the server may have it all the same. */
+  readonly #unanswered = new Map<TabId, readonly string[]>();
   /** How long the last text took to make: large workflows are written less often. */
   #cost = 0;
 
@@ -156,6 +157,8 @@ export class Writer {
 
   async #send(tab: Tab, text: string): Promise<Written> {
     const path = placeOf(tab);
+    const unanswered = this.#unanswered.get(tab.id) ?? [];
+    this.#unanswered.set(tab.id, [...unanswered.filter((each) => each !== text), text].slice(-MOST_UNANSWERED));
     const result = await this.#tools.place.write(path, text, { over: versionOf(tab) });
     if (result.kind !== "conflict") return result;
     // Is what stands there our own? A request whose answer got lost, or the same words from another window.
@@ -163,14 +166,14 @@ export class Writer {
     if (theirs === "away") return { kind: "away" };
     if (theirs === null) return this.#tools.place.write(path, text, { over: null });
     if (theirs.text === text) return { kind: "written", etag: theirs.etag };
-    if (theirs.text !== this.#unanswered.get(tab.id)) return result;
+    if (!unanswered.includes(theirs.text)) return result;
     return this.#tools.place.write(path, text, { over: theirs.etag });
   }
 
   async #settle(tab: Tab, document: Document, text: string, result: Written): Promise<void> {
     const path = placeOf(tab);
+    if (result.kind === "written" || result.kind === "conflict") this.#unanswered.delete(tab.id);
     if (result.kind === "written") {
-      this.#unanswered.delete(tab.id);
       updateTab(tab.id, (each) => ({ ...each, saved: document, kept: { path, etag: result.etag } }));
       setKeeping(tab.id, "saved");
       this.#tools.tell(path, result.etag);
@@ -181,14 +184,14 @@ export class Writer {
     if (result.kind === "conflict") setKeeping(tab.id, "changed");
     if (result.kind === "refused") setKeeping(tab.id, "failed", result.message);
     if (result.kind === "away") {
-      this.#unanswered.set(tab.id, text);
       setKeeping(tab.id, "away");
       this.#after(tab.id, TRY_AGAIN);
     }
   }
 
   async #keepHere(tab: Tab, text: string): Promise<void> {
-    const draft = { path: placeOf(tab), etag: tab.kept?.etag ?? null, name: tab.name, text };
+    const sent = this.#unanswered.get(tab.id) ?? [];
+    const draft = { path: placeOf(tab), etag: tab.kept?.etag ?? null, name: tab.name, text, sent };
     await this.#tools.drafts.put(draft).catch(() => undefined);
   }
 

@@ -110,6 +110,33 @@ describe("a workflow open when the page was loaded again", () => {
     expect([lastNode(again), keepingOf(again ?? "").state]).toEqual([78, "saved"]);
   });
 
+  it("is in no conflict with what was being written as the page went", async () => {
+    const id = await named();
+    change(id, 77);
+    const writing = writer.save(id);
+    change(id, 78);
+    writer.flush(true);
+    // Nothing of ours runs any more, but the request did arrive.
+    const held = new Map(drafts.held);
+    await writing;
+    for (const [path, draft] of held) drafts.held.set(path, draft);
+    expect(JSON.parse(place.files.get(PATH)?.text ?? "")).toMatchObject({ last_node_id: 77 });
+    const again = (await reload()) ?? "";
+    expect([lastNode(again), keepingOf(again).state]).toEqual([78, "saved"]);
+    expect((await writer.save(again)).kind).toBe("written");
+    expect(JSON.parse(place.files.get(PATH)?.text ?? "")).toMatchObject({ last_node_id: 78 });
+  });
+
+  it("is in conflict with what was written elsewhere as the page went", async () => {
+    const id = await named();
+    place.state = "away";
+    change(id, 77);
+    await writer.save(id);
+    place.state = "up";
+    await place.write(PATH, `${FILE}\n`, { over: "any" });
+    expect(keepingOf((await reload()) ?? "").state).toBe("changed");
+  });
+
   it("goes on under no name, with its words, when its file is gone", async () => {
     const id = await named();
     place.state = "away";
