@@ -82,18 +82,19 @@ export class Keyboard {
     throw new Error(`Tab does not come to ${name}`);
   }
 
-  /** Chooses from the list that is open: types, and goes down to the one that has this text too. */
+  /** Chooses from the list that is open: types, and goes down to the socket, or to that of the wanted node. */
   private async choose(typed: string, wanted: string): Promise<void> {
     await this.page.getByRole("option").first().waitFor();
     await this.page.keyboard.type(typed);
     for (let i = 0; i < LONG_ENOUGH; i++) {
-      await this.page.keyboard.press("ArrowDown");
       const active = this.page.locator("[role=option][data-focused]");
       const text = (await active.count()) > 0 ? await active.first().innerText() : "";
-      const words = text.split(/\s*\n\s*/);
-      if (words[0] === typed && text.includes(wanted)) return await this.page.keyboard.press("Enter");
+      const [name] = text.split(/\s*\n\s*/);
+      if (name === typed || name === `${wanted} · ${typed}`) return await this.page.keyboard.press("Enter");
+      await this.page.keyboard.press("ArrowDown");
     }
-    throw new Error(`${typed} of ${wanted} is not in the list`);
+    const offered = await this.page.getByRole("option").allInnerTexts();
+    throw new Error(`${typed} of ${wanted} is not in the list: ${offered.join("; ")}`);
   }
 
   private async leaveField(): Promise<void> {
