@@ -45,8 +45,13 @@ export interface Place {
   readonly list: (folder: string) => Promise<readonly Entry[]>;
 }
 
-/** What browsers let a request carry that outlives its page. */
-export const LAST_WORDS = 60_000;
+/** How many bytes browsers let a request carry that outlives its page. */
+const LAST_WORDS = 60_000;
+
+/** Whether a text can be sent by a request that outlives its page. */
+export function canOutlive(text: string): boolean {
+  return text.length < LAST_WORDS && new TextEncoder().encode(text).length < LAST_WORDS;
+}
 
 const AWAY = new Set([502, 503, 504]);
 
@@ -75,7 +80,7 @@ export function serverPlace(ask: (path: string, init?: RequestInit) => Promise<R
             "Content-Type": "application/json",
             ...(over === null || over === "any" ? {} : { "If-Match": over }),
           },
-          keepalive: isLast && text.length < LAST_WORDS,
+          keepalive: isLast && canOutlive(text),
         }),
       ),
     remove: async (path) => (await send(file(path), { method: "DELETE" }))?.ok ?? false,

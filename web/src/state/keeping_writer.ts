@@ -9,7 +9,7 @@ import type { Document } from "@/graph/document";
 
 import type { Drafts } from "./keeping_drafts";
 import { placeOf } from "./keeping_names";
-import { LAST_WORDS, type Place, type Written } from "./keeping_place";
+import { canOutlive, type Place, type Written } from "./keeping_place";
 import { type Tab, type TabId, updateTab, useWorkbench } from "./workbench";
 
 export interface Keeping {
@@ -129,8 +129,7 @@ export class Writer {
       const text = this.#tools.textOf(tab.history.present);
       void this.#keepHere(tab, text);
       if (!isLast) void this.save(tab.id);
-      else if (text.length < LAST_WORDS)
-        void this.#tools.place.write(placeOf(tab), text, { over: versionOf(tab), isLast });
+      else if (canOutlive(text)) void this.#tools.place.write(placeOf(tab), text, { over: versionOf(tab), isLast });
     }
   }
 

@@ -49,6 +49,19 @@ describe("the server's user data", () => {
     expect((await place.write("a.json", "{}", { over: null })).kind).toBe(kind);
   });
 
+  it("is sent last words only as large as browsers let them be, counted in bytes", async () => {
+    const sent: (boolean | undefined)[] = [];
+    const place = serverPlace(async (_, init) => {
+      sent.push(init?.keepalive);
+      return new Response("");
+    });
+    // Fetch refuses a body of more than 64 KiB; a Chinese sign has three bytes.
+    for (const text of ["a".repeat(40_000), "苹".repeat(40_000)]) {
+      await place.write("a.json", text, { over: "any", isLast: true });
+    }
+    expect(sent).toEqual([true, false]);
+  });
+
   it("is away when nobody answers", async () => {
     const { place } = await placeAt((request) => request.socket.destroy());
     expect(await place.read("a.json")).toBe("away");
