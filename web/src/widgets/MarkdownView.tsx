@@ -4,6 +4,10 @@
  */
 
 import Markdown, { type Components } from "react-markdown";
+import gfm from "remark-gfm";
+
+/** Tables, tasks, crossed-out words and bare addresses, as GitHub draws them. */
+const PLUGINS = [gfm];
 
 const COMPONENTS: Components = {
   // An address that may do harm (javascript:) arrives here empty.
@@ -19,5 +23,9 @@ const COMPONENTS: Components = {
 };
 
 export default function MarkdownView({ text }: { readonly text: string }) {
-  return <Markdown components={COMPONENTS}>{text}</Markdown>;
+  return (
+    <Markdown components={COMPONENTS} remarkPlugins={PLUGINS}>
+      {text}
+    </Markdown>
+  );
 }
