@@ -40,6 +40,7 @@ export function read(json: Value, types: NodeTypes): Outcome<ReadFile> {
   if (!isEditorFile(json)) return refused(reason("reason.file_without_nodes", { name: "" }));
   const notes = new RepairNotes();
   const root = mendedGraph(json, notes);
+  if (notes.oddNodes > 0 && !isSet(root["nodes"])) return refused(reason("reason.file_without_readable_node"));
   const definitions = new Map<GraphId, { source: JsonObject; drawn: FileGraph }>();
   for (const [id, each] of definitionsIn(json)) {
     if (id === ROOT || !Array.isArray(each["nodes"])) {

@@ -24,11 +24,20 @@ const MOST_WRAPPINGS = 4;
 const WRAPPERS = ["prompt", "output", "input", "workflow"];
 
 export function open(content: Uint8Array | string, name: string, types: NodeTypes): Outcome<OpenedFile> {
-  if (typeof content === "string") return opened(parse(content), name, types);
+  if (typeof content === "string") return opened(parsed(parse(content), content, name), name, types);
   if (isPicture(content)) return openPicture(content, name, types);
   const isText = !content.subarray(0, 512).includes(0);
-  return isText ? opened(parseBytes(content), name, types) : refused(reason("reason.file_of_no_kind", { name }));
+  if (!isText) return refused(reason("reason.file_of_no_kind", { name }));
+  return opened(parsed(parseBytes(content), new TextDecoder().decode(content.subarray(0, 512)), name), name, types);
 }
+
+/** Where a line of a text is wrong helps only those who mean to open JSON. */
+function parsed(json: Outcome<Value>, beginning: string, name: string): Outcome<Value> {
+  const isMeant = json.ok || !UNFIT.has(json.reason.code) || /^[{[]/.test(beginning.trimStart());
+  return isMeant ? json : refused(reason("reason.file_of_no_kind", { name }));
+}
+
+const UNFIT: ReadonlySet<string> = new Set(["reason.file_not_json", "reason.file_not_text"]);
 
 /** The graph as it was drawn, else the prompt as it ran; what could not be used of the first is said in the notes. */
 function openPicture(bytes: Uint8Array, name: string, types: NodeTypes): Outcome<OpenedFile> {
