@@ -1,5 +1,5 @@
 /**
- * Short messages in the corner. What only informs goes by itself, unless it is pointed at or has the focus; warnings
+ * Short messages at the bottom. What only informs goes by itself, unless it is pointed at or has the focus; warnings
  * and errors stay until they are dismissed.
  */
 
