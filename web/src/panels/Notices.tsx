@@ -68,7 +68,7 @@ function Choices({ id }: { readonly id: TabId }) {
       <Button size="sm" onPress={() => void lookAtTheirs(id)}>
         {t("changed.look")}
       </Button>
-      <Button size="sm" onPress={() => keepMineAsCopy(id)}>
+      <Button size="sm" onPress={() => void keepMineAsCopy(id)}>
         {t("changed.copy")}
       </Button>
       <Button size="sm" onPress={() => void takeTheirs(id)}>

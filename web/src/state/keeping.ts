@@ -87,13 +87,22 @@ export async function closeKept(id: TabId): Promise<void> {
   forget(id);
 }
 
-/** Closes a tab without a name for good. */
+/** Closes a tab and lets go of what is unwritten in it: all of a workflow without a name. */
 export async function discard(id: TabId): Promise<void> {
-  const { place, tools } = theKeeper();
+  const { place, writer } = theKeeper();
   const tab = useWorkbench.getState().tabs.find((each) => each.id === id);
   forget(id);
-  if (tab === undefined || !isDraft(tab)) return;
-  await Promise.allSettled([place.remove(placeOf(tab)), tools.drafts.remove(placeOf(tab))]);
+  if (tab === undefined) return;
+  await writer.idle(id);
+  const path = placeOf(tab);
+  await Promise.all([forgetDraft(path), isDraft(tab) ? place.remove(path) : null]);
+}
+
+/** What this browser kept of a workflow is not wanted any more. */
+export async function forgetDraft(path: string): Promise<void> {
+  await theKeeper()
+    .tools.drafts.remove(path)
+    .catch(() => undefined);
 }
 
 function forget(id: TabId): void {

@@ -5,7 +5,7 @@
 
 import { t } from "@/texts/index";
 
-import { theKeeper } from "./keeping";
+import { forgetDraft, theKeeper } from "./keeping";
 import { freeName } from "./keeping_names";
 import { takeOver } from "./keeping_peers";
 import { keepingOf, setKeeping } from "./keeping_writer";
@@ -25,7 +25,7 @@ export async function lookAtTheirs(id: TabId): Promise<void> {
 }
 
 /** What is here becomes a workflow of its own, without a name yet; theirs stays as it is. */
-export function keepMineAsCopy(id: TabId): void {
+export async function keepMineAsCopy(id: TabId): Promise<void> {
   const tab = changedTab(id);
   if (tab === null) return;
   const names = new Set(useWorkbench.getState().tabs.map((each) => each.name));
@@ -35,6 +35,7 @@ export function keepMineAsCopy(id: TabId): void {
     const document = { ...each.history.present, id: crypto.randomUUID() };
     return { ...each, name, kept: null, saved: null, history: { ...each.history, present: document } };
   });
+  if (tab.kept !== null) await forgetDraft(tab.kept.path);
 }
 
 /** What is here replaces theirs. */
@@ -58,9 +59,7 @@ export async function takeTheirs(id: TabId): Promise<void> {
     return toast("error", t("keeping.cannot_read", { name: tab.name }));
   }
   setKeeping(id, "saved");
-  await theKeeper()
-    .tools.drafts.remove(tab.kept.path)
-    .catch(() => undefined);
+  await forgetDraft(tab.kept.path);
 }
 
 function changedTab(id: TabId): Tab | null {

@@ -3,7 +3,7 @@
 import { done, type Outcome, type Reason, reason, refused } from "@/graph/reason";
 import { t } from "@/texts/index";
 
-import { theKeeper } from "./keeping";
+import { forgetDraft, theKeeper } from "./keeping";
 import { checkName, freeName, isDraft, nameOf, pathOf, placeOf } from "./keeping_names";
 import { openAt } from "./keeping_opening";
 import { type Entry, WORKFLOWS, type Written } from "./keeping_place";
@@ -64,8 +64,10 @@ export async function saveCopy(id: TabId, wanted: string): Promise<Reason | null
   if (why !== null) return why;
   const { writer } = theKeeper();
   await writer.save(id);
+  const before = useWorkbench.getState().tabs.find((each) => each.id === id);
   const result = await writer.keepAt(id, pathOf(wanted));
   if (result.kind !== "written") return whyNot(result, wanted.trim());
+  if (before !== undefined) await forgetDraft(placeOf(before));
   updateTab(id, (each) => ({ ...each, name: wanted.trim() }));
   return null;
 }
@@ -94,6 +96,7 @@ export async function duplicateKept(path: string): Promise<Reason | null> {
 /** Takes a workflow away. An open tab of it stays, as a workflow without a name. */
 export async function removeKept(path: string): Promise<boolean> {
   const isGone = await theKeeper().place.remove(path);
+  if (isGone) await forgetDraft(path);
   const tab = useWorkbench.getState().tabs.find((each) => each.kept?.path === path);
   if (isGone && tab !== undefined) updateTab(tab.id, (each) => ({ ...each, kept: null, saved: null }));
   return isGone;

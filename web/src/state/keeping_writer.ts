@@ -103,6 +103,11 @@ export class Writer {
     return tab === null ? { kind: "away" } : this.#one(id, this.#begin(tab, path));
   }
 
+  /** When nothing is being written of a tab. */
+  async idle(id: TabId): Promise<void> {
+    while (this.#running.has(id)) await this.#running.get(id);
+  }
+
   /** Remembers what runs, so that no two writes of a workflow cross. */
   #one(id: TabId, writing: Promise<Written>): Promise<Written> {
     const running = writing.finally(() => {

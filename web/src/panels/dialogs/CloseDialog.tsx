@@ -23,7 +23,7 @@ export function CloseDialog({ tab: id, onClose }: { readonly tab: TabId; readonl
   };
   const save = (): void => {
     // Changed elsewhere: what is here gets a name of its own.
-    if (!isDraft(tab)) keepMineAsCopy(id);
+    if (!isDraft(tab)) void keepMineAsCopy(id);
     ask({ kind: "save", tab: id, thenClose: true });
   };
   const keep = (): void => {

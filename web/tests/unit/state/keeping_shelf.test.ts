@@ -111,6 +111,24 @@ describe("workflows on the server", () => {
   });
 });
 
+describe("a workflow that is discarded while it is being written", () => {
+  it("leaves nothing behind either", async () => {
+    const id = openContent(FILE, "a.json") ?? "";
+    const { write } = place;
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    Object.assign(place, { write: (...all: Parameters<typeof write>) => answered.then(() => write(...all)) });
+    const writing = theKeeper().writer.save(id);
+    const discarding = discard(id);
+    Object.assign(place, { write });
+    expect(useWorkbench.getState().tabs).toEqual([]);
+    answer();
+    expect((await writing).kind).toBe("written");
+    await discarding;
+    expect([place.files.size, drafts.held.size]).toEqual([0, 0]);
+  });
+});
+
 describe("a workflow that was changed elsewhere", () => {
   it("can be looked at, and the choice stays open", async () => {
     const id = await conflicting();
@@ -122,11 +140,25 @@ describe("a workflow that was changed elsewhere", () => {
 
   it("can be kept beside mine", async () => {
     const id = await conflicting();
-    keepMineAsCopy(id);
+    await keepMineAsCopy(id);
     await theKeeper().writer.save(id);
+    expect(drafts.held.size).toBe(0);
     expect(place.files.get("workflows/shared.json")?.text).toBe(`${FILE}\n`);
     expect(place.files.has(placeOf(tab(id)))).toBe(true);
     expect([isDraft(tab(id)), nodes(id), tab(id).name]).toEqual([true, 0, "shared (mine)"]);
+  });
+
+  it("leaves nothing of mine in the browser that would come back, when mine is discarded or kept elsewhere", async () => {
+    const ends = [discard, keepMineAsCopy, (id: string) => saveCopy(id, "other"), takeTheirs];
+    for (const end of ends) {
+      place.files.clear();
+      const id = await conflicting();
+      expect([...drafts.held.keys()]).toEqual(["workflows/shared.json"]);
+      await end(id);
+      expect([...drafts.held.keys()]).toEqual([]);
+      expect(place.files.get("workflows/shared.json")?.text).toBe(`${FILE}\n`);
+      useWorkbench.setState({ tabs: [], active: null });
+    }
   });
 
   it("can be overwritten on purpose", async () => {
