@@ -33,6 +33,16 @@ export function record(history: History, document: Document, edit: string, merge
   return { past: past.slice(-MAX_STEPS), present: document, future: [] };
 }
 
+/** The history with all its documents under another id. */
+export function withId(history: History, id: string): History {
+  const changed = (step: Step): Step => ({ ...step, document: { ...step.document, id } });
+  return {
+    past: history.past.map(changed),
+    present: { ...history.present, id },
+    future: history.future.map(changed),
+  };
+}
+
 /** Ends a merge: the next edit is a step of its own. */
 export function settle(history: History): History {
   const last = history.past.at(-1);

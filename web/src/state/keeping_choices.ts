@@ -3,6 +3,7 @@
  * loses anything: what is replaced can be had back by undo, or stands in another tab.
  */
 
+import { withId } from "@/graph/history";
 import { t } from "@/texts/index";
 
 import { forgetDraft, theKeeper } from "./keeping";
@@ -31,10 +32,8 @@ export async function keepMineAsCopy(id: TabId): Promise<void> {
   const names = new Set(useWorkbench.getState().tabs.map((each) => each.name));
   const name = freeName(t("keeping.mine", { name: tab.name }), names);
   setKeeping(id, "saved");
-  updateTab(id, (each) => {
-    const document = { ...each.history.present, id: crypto.randomUUID() };
-    return { ...each, name, kept: null, saved: null, history: { ...each.history, present: document } };
-  });
+  const history = withId(tab.history, crypto.randomUUID());
+  updateTab(id, (each) => ({ ...each, name, kept: null, saved: null, history }));
   if (tab.kept !== null) await forgetDraft(tab.kept.path);
 }
 

@@ -9,7 +9,7 @@ import { takeOver } from "@/state/keeping_peers";
 import { giveName, listWorkflows, openKept, removeKept, renameKept, saveCopy } from "@/state/keeping_shelf";
 import { keepingOf, useKeeping } from "@/state/keeping_writer";
 import { openContent } from "@/state/opening";
-import { edit, select, type Tab, undo, useWorkbench } from "@/state/workbench";
+import { edit, redo, select, showTab, type Tab, undo, useWorkbench } from "@/state/workbench";
 
 import { drawer, shelf } from "./keeping_room";
 
@@ -146,6 +146,20 @@ describe("a workflow that was changed elsewhere", () => {
     expect(place.files.get("workflows/shared.json")?.text).toBe(`${FILE}\n`);
     expect(place.files.has(placeOf(tab(id)))).toBe(true);
     expect([isDraft(tab(id)), nodes(id), tab(id).name]).toEqual([true, 0, "shared (mine)"]);
+  });
+
+  it("is another workflow than mine beside it, also after undo and redo", async () => {
+    const id = await conflicting();
+    await keepMineAsCopy(id);
+    const copy = placeOf(tab(id));
+    const theirs = await openKept("workflows/shared.json");
+    showTab(id);
+    for (const step of [undo, redo, undo]) {
+      step();
+      expect(placeOf(tab(id))).toBe(copy);
+      expect(tab(id).history.present.id).not.toBe(tab(theirs).history.present.id);
+    }
+    expect([nodes(id), tab(id).history.future.length]).toEqual([7, 1]);
   });
 
   it("leaves nothing of mine in the browser that would come back, when mine is discarded or kept elsewhere", async () => {
