@@ -170,8 +170,12 @@ function inPython(value: Value, input: InputType | undefined, variables: Readonl
   }
   // The builder wraps lists itself.
   const bare = isObject(value) && Array.isArray(value["__value__"]) ? value["__value__"] : value;
-  if (input?.type === "FLOAT" && Number.isInteger(bare)) return `${String(bare)}.0`;
-  return literal(bare);
+  return input?.type === "FLOAT" && Number.isInteger(bare) ? float(String(bare)) : literal(bare);
+}
+
+/** Digits alone are an int to Python; "1e+21" is a float already. */
+function float(digits: string): string {
+  return /^-?\d+$/.test(digits) ? `${digits}.0` : digits;
 }
 
 function isWire(value: Value): value is readonly [string, number] {

@@ -7,7 +7,8 @@ import { read, write } from "@/format/editor_file";
 import { open } from "@/format/open";
 import { toPrompt } from "@/format/prompt";
 import { toPython } from "@/format/python_script";
-import { type Document, type Node, TITLE_HEIGHT } from "@/graph/document";
+import { newNode } from "@/graph/create";
+import { type Document, emptyDocument, type Node, TITLE_HEIGHT } from "@/graph/document";
 import { isObject, type JsonObject } from "@/graph/value";
 
 import { coreObjectInfo, realWorkflows, scriptPrompts, typesOf } from "./server";
@@ -130,6 +131,33 @@ test("a script says strange names, texts, rings and numbers as Python does", () 
   expect(inputsOf(answer?.prompt ?? {})).toEqual(wanted);
   expect(script).toContain("model_x = graph.node(");
   expect(script).toContain('"my input": "a \\"b\\"\\n\\\\ \\u2028 €"');
+});
+
+test("a script says any float as one that Python reads, of the same value", () => {
+  const type = {
+    input: { required: { f: ["FLOAT", { default: 1 }] } },
+    output: [],
+    output_is_list: [],
+    output_name: [],
+    name: "Draw",
+    display_name: "",
+    description: "",
+    python_module: "nodes",
+    category: "",
+    output_node: true,
+  };
+  const types = typesOf({ Draw: type });
+  const made = newNode(types, "Draw", "1", { x: 0, y: 0 });
+  const document = emptyDocument("d");
+  const script = (f: number) => {
+    const nodes = new Map([["1", { ...made, values: { f } }]]);
+    return toPython({ ...document, root: { ...document.root, nodes, lastNode: 1 } }, types, "x");
+  };
+  expect(script(2)).toContain('"Draw", id="1", f=2.0)');
+  expect(script(-3)).toContain("f=-3.0)");
+  expect(script(0.5)).toContain("f=0.5)");
+  expect(script(1e21)).toContain("f=1e+21)");
+  expect(script(-2.5e300)).toContain("f=-2.5e+300)");
 });
 
 test("a script is readable", () => {
