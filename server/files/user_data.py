@@ -22,10 +22,10 @@ from server.files.user_files import clean_name, readable_errors, without_paths
 from server.requests.budget import Budget
 from server.requests.refusal import Refused
 
-LARGEST = 20 << 20
-"""Bytes of a file; a workflow of 2,000 nodes takes one or two MB."""
+LARGEST = 64_000_000
+"""Bytes of a file, the most that the editor reads as JSON; a workflow of 2,000 nodes takes one or two MB."""
 
-RECEIVED_AT_ONCE = 4 * LARGEST  # bytes of files that are in memory while they come in
+RECEIVED_AT_ONCE = 2 * LARGEST  # bytes of files that are in memory while they come in
 
 _KIND = "user"  # what clients call the folder
 

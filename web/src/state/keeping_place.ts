@@ -87,8 +87,8 @@ export function serverPlace(ask: (path: string, init?: RequestInit) => Promise<R
     move: async (path, to) =>
       written(await send(`${file(path)}/move/${encodeURIComponent(to)}?overwrite=false`, { method: "POST" })),
     list: async (folder) => {
-      const dir = encodeURIComponent(folder.replace(/\/$/, ""));
-      const response = await send(`userdata?dir=${dir}&recurse=true&split=false&full_info=true`);
+      // All there is: to ask for a folder that nobody has made yet is an error.
+      const response = await send("v2/userdata");
       return response?.ok === true ? entries(folder, await response.json()) : [];
     },
   };
@@ -106,17 +106,31 @@ function file(path: string): string {
 }
 
 async function sentence(response: Response): Promise<string> {
-  const text = await response.text().catch(() => "");
+  const body = await response.text().catch(() => "");
+  const text = told(body) ?? body;
   return text.length > 0 && text.length < 500 ? text : `${response.status} ${response.statusText}`;
+}
+
+/** The server's sentence in its JSON; null when it said something else. */
+function told(body: string): string | null {
+  try {
+    const json: unknown = JSON.parse(body);
+    const error = typeof json === "object" && json !== null && "error" in json ? json.error : null;
+    return typeof error === "string" ? error : null;
+  } catch {
+    return null;
+  }
 }
 
 function entries(folder: string, json: unknown): Entry[] {
   if (!Array.isArray(json)) return [];
   return json.flatMap((each: unknown) => {
     if (typeof each !== "object" || each === null || !("path" in each) || typeof each.path !== "string") return [];
+    const isFile = "type" in each && each.type === "file";
+    if (!isFile || !each.path.startsWith(folder)) return [];
     const size = "size" in each && typeof each.size === "number" ? each.size : 0;
     const modified = "modified" in each && typeof each.modified === "number" ? each.modified : 0;
     // Seconds or milliseconds, as servers differ.
-    return [{ path: `${folder}${each.path}`, size, modified: modified < 1e11 ? modified * 1000 : modified }];
+    return [{ path: each.path, size, modified: modified < 1e11 ? modified * 1000 : modified }];
   });
 }

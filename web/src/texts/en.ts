@@ -216,6 +216,8 @@ export const en = {
   "opening.notes": "{name} was opened, but:",
   "opening.more_notes": "and {count} more",
   "keeping.saved": "“{name}” is saved",
+  "keeping.failed": "“{name}” cannot be saved on the server",
+  "keeping.export": "Export…",
   "keeping.away": "The server is away; it will be saved when it is back.",
   "keeping.gone": "“{name}” is no longer on the server",
   "keeping.cannot_read": "The other version of “{name}” could not be read",
@@ -690,6 +692,8 @@ export const en = {
   "reason.file_no_workflow":
     "This is JSON, but no workflow: {found}. A workflow has a list of nodes, or nodes with a class_type.",
   "reason.file_node_without_type": "A node of this workflow has no id or no type.",
+  "reason.file_number_too_long":
+    "This file has a whole number of more than {limit} digits, which no node can use. Nothing was opened.",
   "reason.file_not_json": "This is not JSON: line {line}, column {column}. The file may be cut short.",
   "reason.file_not_text": "This is neither text nor a PNG, WebP or JPEG picture.",
   "reason.file_odd_group": "The group node “{name}” is damaged; save the workflow again in the editor that made it.",

@@ -62,6 +62,15 @@ describe("the server's user data", () => {
     expect(sent).toEqual([true, false]);
   });
 
+  it("says why a write was refused in the server's words alone", async () => {
+    const answer = JSON.stringify({ error: "this file is too large" });
+    const { place } = await placeAt((_, response) => response.writeHead(413).end(answer));
+    expect(await place.write("a.json", "{}", { over: null })).toEqual({
+      kind: "refused",
+      message: "this file is too large",
+    });
+  });
+
   it("is away when nobody answers", async () => {
     const { place } = await placeAt((request) => request.socket.destroy());
     expect(await place.read("a.json")).toBe("away");
@@ -74,8 +83,13 @@ describe("the server's user data", () => {
   });
 
   it("lists what is in a folder, by whole paths", async () => {
-    const files = [{ path: "sub/a.json", size: 3, modified: 1_700_000_000_000, created: 1 }];
-    const { place } = await placeAt((_, response) => response.end(JSON.stringify(files)));
+    const found = [
+      { name: "workflows", path: "workflows", type: "directory" },
+      { name: "sub", path: "workflows/sub", type: "directory" },
+      { name: "settings.json", path: "settings.json", type: "file", size: 9, modified: 1 },
+      { name: "a.json", path: "workflows/sub/a.json", type: "file", size: 3, modified: 1_700_000_000_000 },
+    ];
+    const { place } = await placeAt((_, response) => response.end(JSON.stringify(found)));
     expect(await place.list("workflows/")).toEqual([
       { path: "workflows/sub/a.json", size: 3, modified: 1_700_000_000_000 },
     ]);
