@@ -102,17 +102,32 @@ class Check {
       const slot = slots.get(input.name);
       const isWired = slot !== undefined && linkInto(scope.graph, node.id, slot) !== null;
       const source = isWired ? this.tracer.trace(scope, node, slot) : null;
-      const why = source === null ? unwired(node, input) : this.wired(input, source);
+      const isFed = source?.kind === "value" || (source?.kind === "output" && runs(source.node));
+      const off = isWired && !isFed ? this.tracer.stopOf(scope, node, slot) : null;
+      const holds = source === null && isWidget(input); // a muted node gives nothing, not even what the widget holds
+      const why = isFed ? this.wired(input, source) : holds ? checkHeld(node, input) : this.unfed(input, off);
       if (why !== null) this.say(place, input.name, why);
     }
   }
 
   private wired(input: InputType, source: Exclude<Source, null>): Reason | null {
     if (source.kind === "value") return checkValue(input, source.value);
-    if (!runs(source.node)) return input.required ? reason("reason.missing_input", { input: input.name }) : null;
     const given = this.types.get(source.node.type)?.outputs[source.slot]?.type;
     if (given === undefined || areCompatible(given, input.type)) return null;
     return reason("reason.type_mismatch", { given, wanted: input.type });
+  }
+
+  /** An input that nothing comes into. `off`: the node that its wire ends at. */
+  private unfed(input: InputType, off: Node | null): Reason | null {
+    if (!input.required) return null;
+    if (off === null) return reason("reason.missing_input", { input: input.name });
+    const code = off.mode === MUTED ? "reason.from_muted" : "reason.from_bypassed";
+    return reason(code, { input: input.name, node: this.titleOf(off) });
+  }
+
+  private titleOf(node: Node): string {
+    const name = this.types.get(node.type)?.displayName ?? this.document.subgraphs.get(node.type)?.name;
+    return node.title || name || node.type;
   }
 
   private isInRing({ scope, node }: Place): boolean {
@@ -126,8 +141,7 @@ class Check {
   }
 }
 
-/** What is wrong with an input that no wire feeds: a socket without one, or the value a widget holds. */
-function unwired(node: Node, input: InputType): Reason | null {
-  if (!isWidget(input)) return input.required ? reason("reason.missing_input", { input: input.name }) : null;
+/** What is wrong with the value that a widget holds. */
+function checkHeld(node: Node, input: InputType): Reason | null {
   return checkValue(input, node.values[input.name] ?? defaultOf(input));
 }

@@ -50,6 +50,8 @@ const MAX_NESTING = 64;
 export class Tracer {
   readonly root: Scope;
   private readonly scopes = new Map<string, Scope>();
+  /** The node that the last step came to. */
+  private reached: Node | null = null;
 
   constructor(private readonly document: Document) {
     this.root = { graph: document.root, path: [], instance: null, outer: null };
@@ -81,6 +83,15 @@ export class Tracer {
     return at;
   }
 
+  /** The muted or bypassed node at which the way to an input's value ends; null when it does not end at one. */
+  stopOf(scope: Scope, node: Node, slot: number): Node | null {
+    this.reached = null;
+    const source = this.trace(scope, node, slot);
+    const last: Node | null = source?.kind === "output" ? source.node : this.reached;
+    const isOff = last?.mode === MUTED || last?.mode === BYPASSED;
+    return source?.kind !== "value" && isOff ? last : null;
+  }
+
   /** From an input, over one wire, to the input that decides next or to the answer. */
   private step(at: At): At | Source {
     let scope = at.scope;
@@ -89,6 +100,7 @@ export class Tracer {
       if (link.origin === INPUT_NODE) return this.leave(scope, link.originSlot);
       const node: Node | undefined = scope.graph.nodes.get(link.origin);
       if (node === undefined) return null;
+      this.reached = node;
       if (node.mode === BYPASSED) return past(scope, node, link, at.wanted);
       const inside = this.inside(scope, node);
       if (inside === null) return outOf(scope, node, link, at.wanted);

@@ -35,10 +35,17 @@ export function Keyboard() {
       if (event.key === "Tab") walks = false;
       perform(command.id);
     };
+    const pressFirst = (event: KeyboardEvent): void => {
+      if (!isOverButton(event)) return;
+      press(event);
+      if (event.defaultPrevented) event.stopPropagation();
+    };
     window.addEventListener("pointerdown", point, true);
+    window.addEventListener("keydown", pressFirst, true);
     window.addEventListener("keydown", press);
     return () => {
       window.removeEventListener("pointerdown", point, true);
+      window.removeEventListener("keydown", pressFirst, true);
       window.removeEventListener("keydown", press);
     };
   }, []);
@@ -51,9 +58,19 @@ function mayAct(event: KeyboardEvent, walks: boolean): boolean {
   if (at?.closest(OVERLAY) != null) return false;
   if (event.key === "Tab") return !walks && !isTyping(event) && isOnCanvas(at);
   if (event.code === "Space" || event.key === "Enter") {
-    return event.ctrlKey || event.metaKey || at?.closest(PRESSED_BY_SPACE) == null;
+    return hasModifier(event) || at?.closest(PRESSED_BY_SPACE) == null;
   }
   return true;
+}
+
+/** Enter or Space with Ctrl, ⌘ or Alt on a button, which would press itself with it: the command has the first word. */
+function isOverButton(event: KeyboardEvent): boolean {
+  const isPress = event.code === "Space" || event.key === "Enter";
+  return isPress && hasModifier(event) && event.target instanceof HTMLButtonElement;
+}
+
+function hasModifier({ ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
+  return ctrlKey || metaKey || altKey;
 }
 
 /** Plain keys while something is typed belong to the text; so do those with Mod that edit it. */

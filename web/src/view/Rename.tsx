@@ -24,7 +24,7 @@ export function Rename({ value, label, onDone }: RenameProps) {
   const end = (text: string | null): void => {
     if (isOver.current) return;
     isOver.current = true;
-    const frame = field.current?.closest<HTMLElement>("[data-node]");
+    const frame = field.current?.closest<HTMLElement>("[data-node], [role=group]");
     setCanvas({ renaming: null });
     onDone(text === null || text.trim() === value ? null : text.trim());
     frame?.focus({ preventScroll: true });

@@ -103,6 +103,18 @@ test("what can be read of a damaged workflow opens beside what is there, and say
   await editor.expectNodes(1);
 });
 
+test("a workflow pasted as text opens in a tab with a name", async () => {
+  await editor.newWorkflow();
+  const api = { 1: { class_type: "VAEDecode", inputs: {} } };
+  await page.evaluate((text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, JSON.stringify(api));
+  await editor.node("VAE Decode").waitFor();
+  expect(await editor.tab().innerText()).toBe("Pasted workflow");
+});
+
 test("HTML in titles and texts is shown as text and never runs", async () => {
   await editor.newWorkflow();
   const attack = `<img src=x onerror="window.broken=1"><script>window.broken=1</script>`;

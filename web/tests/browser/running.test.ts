@@ -125,6 +125,20 @@ test("while it samples a node shows the picture in the making; stopping it leave
   expect((await jobs("cancelled")).length).toBe(1);
 });
 
+test("the keys that stop do so while the Run button has the focus, and queue nothing", async () => {
+  await editor.open("keys", textToImage({ steps: MANY_STEPS, seed: 35 }), 7);
+  const before = (await jobs()).length;
+  await page.getByRole("button", { name: "Run", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await expectRunning(editor.node("KSampler"));
+  await page.keyboard.press("Control+Alt+Enter");
+  await eventually(async () => (await jobs("in_progress", "pending")).length === 0, "nothing to run");
+  expect((await jobs()).length).toBe(before + 1);
+  await page.keyboard.press("Control+Alt+Enter"); // nothing to stop: nothing begins either
+  await page.waitForTimeout(300);
+  expect((await jobs()).length).toBe(before + 1);
+});
+
 test("waiting jobs are put in another order by keyboard, and cleared, while the running one goes on", async () => {
   await editor.open("long", textToImage({ steps: MANY_STEPS, seed: 41 }), 7);
   await editor.run();

@@ -82,6 +82,8 @@ test("nodes are packed into a sub-graph that runs, shows a widget of its inside,
   await click("KSampler", { with: "Shift" });
   await page.keyboard.press("Control+Shift+KeyE");
   await editor.expectNodes(5);
+  await page.getByRole("textbox", { name: en["canvas.node.title"] }).waitFor(); // its name is asked for
+  await page.keyboard.press("Escape");
   const instance = editor.node(en["node.new_subgraph"]);
   await instance.waitFor();
   const packed = await sentByRun();
@@ -150,7 +152,10 @@ test("nodes are collapsed, grouped, rerouted and wired to values, and undone", a
   await click("Positive");
   await click("Negative", { with: "Shift" });
   await page.keyboard.press("Control+KeyG");
-  await page.getByRole("group", { name: "Group Group" }).waitFor();
+  await page.getByRole("textbox", { name: en["canvas.group.title"] }).waitFor();
+  await page.keyboard.type("Words");
+  await page.keyboard.press("Enter");
+  await page.getByRole("group", { name: "Group Words" }).waitFor();
 
   // In the middle of the wire from the sampler to the decoder.
   const wire = page.locator('.react-flow__edge [data-link="7"] path').first();
@@ -174,7 +179,7 @@ test("nodes are collapsed, grouped, rerouted and wired to values, and undone", a
   await menuOf(editor.number(sampler, "cfg"));
   await choose(en["widget.to_widget"]);
   await eventually(async () => (await sockets.count()) === 4, "a socket less", 5000);
-  for (let i = 0; i < 4; i++) await editor.undo();
+  for (let i = 0; i < 5; i++) await editor.undo();
   await editor.expectNodes(7);
   expect(await editor.wires().count()).toBe(9);
   expect(complaintsOf(page)).toEqual([]);

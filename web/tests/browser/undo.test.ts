@@ -88,6 +88,7 @@ test("moving, typing, deleting, wiring and grouping are undone one by one and do
   });
   await step(async () => {
     await page.keyboard.press("Control+KeyG");
+    await page.keyboard.press("Escape"); // its name is asked for
   });
 
   for (let i = states.length - 2; i >= 0; i--) {

@@ -13,7 +13,7 @@ import { inWords } from "@/state/opening";
 import { toast } from "@/state/toasts";
 import { activeTab, editGraph, enter, select, shownGraph, type Tab } from "@/state/workbench";
 import { t } from "@/texts/index";
-import { useCanvas } from "@/view/canvas_store";
+import { setCanvas, useCanvas } from "@/view/canvas_store";
 import { currentSizes } from "@/view/scene";
 
 import { openPaletteHere } from "../palette/open_here";
@@ -82,11 +82,16 @@ function group(): void {
     added = result.id;
     return result.document;
   });
-  if (added !== "") select({ groups: new Set([added]) });
+  if (added === "") return;
+  select({ groups: new Set([added]) });
+  setCanvas({ renaming: { kind: "group", id: added } });
 }
 
 function packSelection(): void {
-  editOrSay("edit.pack", (tab) => pack(tab.history.present, shownGraph(tab).id, tab.selection, t("node.new_subgraph")));
+  const id = editOrSay("edit.pack", (tab) =>
+    pack(tab.history.present, shownGraph(tab).id, tab.selection, t("node.new_subgraph")),
+  );
+  if (id !== null) setCanvas({ renaming: { kind: "node", id } });
 }
 
 function unpackSelection(): void {
@@ -149,16 +154,20 @@ function distributeSelection(direction: "horizontal" | "vertical"): void {
   );
 }
 
-/** An edit that can be refused: then the reason is said, and nothing changes. */
+/** An edit that can be refused: then the reason is said, and nothing changes. Returns: the node that it made. */
 function editOrSay<
   T extends { readonly document: Tab["history"]["present"]; readonly id?: NodeId; readonly selection?: Selection },
->(name: string, change: (tab: Tab) => Outcome<T>): void {
+>(name: string, change: (tab: Tab) => Outcome<T>): NodeId | null {
   const tab = activeTab();
-  if (tab === null) return;
+  if (tab === null) return null;
   const outcome = change(tab);
-  if (!outcome.ok) return toast("warning", inWords(outcome.reason));
+  if (!outcome.ok) {
+    toast("warning", inWords(outcome.reason));
+    return null;
+  }
   editGraph(name, () => outcome.value.document);
   const { id, selection } = outcome.value;
   if (id !== undefined) select({ nodes: new Set([id]) });
   else if (selection !== undefined) select(selection);
+  return id ?? null;
 }

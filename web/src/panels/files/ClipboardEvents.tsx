@@ -4,6 +4,7 @@ import { useEffect } from "react";
 
 import { openContent, openFiles } from "@/state/opening";
 import { activeTab } from "@/state/workbench";
+import { t } from "@/texts/index";
 
 import { clipOf, copySelection, cutSelection, pasteClip } from "./clipboard";
 import { looksLikeWorkflow } from "./pasted_text";
@@ -45,7 +46,7 @@ function pasteFrom(data: DataTransfer): boolean {
   const text = data.getData("text/plain");
   const clip = clipOf(text);
   if (clip !== null && activeTab() !== null) pasteClip(clip, false);
-  else if (looksLikeWorkflow(text)) openContent(text, "");
+  else if (looksLikeWorkflow(text)) openContent(text, t("opening.pasted"));
   else return false;
   return true;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { BYPASSED, type Document, MUTED, ROOT } from "@/graph/document";
 import { disconnect } from "@/graph/edits/links";
-import { addNode, setMode } from "@/graph/edits/nodes";
+import { addNode, setMode, setTitle } from "@/graph/edits/nodes";
 import { pack, promote } from "@/graph/edits/subgraphs";
 import { setValue, setValues } from "@/graph/edits/values";
 import { outputNodes } from "@/graph/findings";
@@ -21,6 +21,11 @@ function found(document: Document): readonly string[] {
   return checkDocument(document, TYPES)
     .filter((each) => each.input !== "ckpt_name")
     .map((each) => `${[...each.path, each.node].join(":")} ${each.input ?? ""} ${each.reason.code}`);
+}
+
+/** The words of the first finding. */
+function words(document: Document): unknown {
+  return checkDocument(document, TYPES).find((each) => each.input !== "ckpt_name")?.reason.words;
 }
 
 function cut(document: Document, id: string, slot: number): Document {
@@ -47,9 +52,24 @@ test("what no output needs is not looked at", () => {
 });
 
 test("a muted node feeds nothing, a bypassed one hands on what fits", () => {
-  expect(found(setMode(ready(), ROOT, ["5"], MUTED))).toEqual(["6 samples reason.missing_input"]);
+  expect(found(setMode(ready(), ROOT, ["5"], MUTED))).toEqual(["6 samples reason.from_muted"]);
   expect(found(setMode(ready(), ROOT, ["5"], BYPASSED))).toEqual([]);
-  expect(found(setMode(ready(), ROOT, ["6"], BYPASSED))).toEqual(["7 images reason.missing_input"]);
+  expect(found(setMode(ready(), ROOT, ["6"], BYPASSED))).toEqual(["7 images reason.from_bypassed"]);
+});
+
+test("what comes from a muted node, or ends at a bypassed one, is said with that node's name", () => {
+  expect(words(setMode(ready(), ROOT, ["5"], MUTED))).toEqual({ input: "samples", node: "KSampler 5" });
+  const named = setTitle(ready(), ROOT, "6", "Pixels");
+  expect(words(setMode(named, ROOT, ["6"], BYPASSED))).toEqual({ input: "images", node: "Pixels" });
+  // Through a bypassed sampler the wire goes on to a muted latent.
+  expect(words(setMode(setMode(ready(), ROOT, ["5"], BYPASSED), ROOT, ["4"], MUTED))).toMatchObject({
+    input: "samples",
+  });
+  // Inside a sub-graph the node that is off is named, not the box around it.
+  const packed = value(pack(ready(), ROOT, { nodes: new Set(["5"]) }, "Sample"));
+  const inside = packed.document.root.nodes.get(packed.id)?.type ?? "";
+  expect(words(setMode(packed.document, inside, ["5"], MUTED))).toEqual({ input: "samples", node: "KSampler 5" });
+  expect(words(setMode(packed.document, ROOT, [packed.id], MUTED))).toEqual({ input: "samples", node: "Sample" });
 });
 
 test("a node of unknown type is found where something needs it", () => {
