@@ -14,7 +14,7 @@ import { type Place, serverPlace } from "./keeping_place";
 import { listenToPeers, tellPeers } from "./keeping_peers";
 import { restore } from "./keeping_restore";
 import { remember } from "./keeping_tabs";
-import { isTouched, keepingOf, useKeeping, Writer, type WriterTools } from "./keeping_writer";
+import { dropKeeping, isTouched, keepingOf, useKeeping, Writer, type WriterTools } from "./keeping_writer";
 import { nodeTypes, useNodeTypes } from "./node_types";
 import { tellUnknownTypes } from "./opening";
 import { useRun } from "./run";
@@ -46,14 +46,14 @@ export function theKeeper(tools: Partial<WriterTools> = {}): Keeper {
 export function start(): () => void {
   const { writer, place, tools } = theKeeper();
   let isRestored = false;
-  const seen = new Map<TabId, Document>();
+  let seen: ReadonlyMap<TabId, Document> = new Map();
   const ends = [
     useWorkbench.subscribe((state) => {
       for (const tab of state.tabs) {
         const isWaiting = keepingOf(tab.id).state === "changed" || tab.history.present === tab.saved;
         if (!isWaiting && seen.get(tab.id) !== tab.history.present) writer.schedule(tab.id);
-        seen.set(tab.id, tab.history.present);
       }
+      seen = new Map(state.tabs.map((tab) => [tab.id, tab.history.present]));
       if (isRestored) rememberTabs();
     }),
     useRun.subscribe((state, before) => {
@@ -108,7 +108,7 @@ export async function forgetDraft(path: string): Promise<void> {
 function forget(id: TabId): void {
   theKeeper().writer.forget(id);
   closeTab(id);
-  useKeeping.setState(({ keeping }) => ({ keeping: new Map([...keeping].filter(([each]) => each !== id)) }));
+  dropKeeping(id);
 }
 
 function rememberTabs(): void {

@@ -38,8 +38,18 @@ export function touch(tab: TabId): void {
   useKeeping.setState(({ touched }) => ({ touched: new Set(touched).add(tab) }));
 }
 
+/** Says how keeping a tab went; nothing when it was closed meanwhile. */
 export function setKeeping(tab: TabId, state: Keeping["state"], message = ""): void {
+  if (tabOf(tab) === null) return;
   useKeeping.setState(({ keeping }) => ({ keeping: new Map(keeping).set(tab, { state, message }) }));
+}
+
+/** A tab is closed: nothing is known of it any more. */
+export function dropKeeping(tab: TabId): void {
+  useKeeping.setState(({ keeping, touched }) => ({
+    keeping: new Map([...keeping].filter(([each]) => each !== tab)),
+    touched: new Set([...touched].filter((each) => each !== tab)),
+  }));
 }
 
 export function keepingOf(tab: TabId): Keeping {
@@ -156,6 +166,7 @@ export class Writer {
     this.#cost = performance.now() - begun;
     const result = await this.#send(tab, text);
     await this.#settle(tab, document, text, result);
+    if (tabOf(tab.id) === null) this.forget(tab.id);
     return result;
   }
 
@@ -201,6 +212,7 @@ export class Writer {
 
   #after(id: TabId, wait: number): void {
     clearTimeout(this.#timers.get(id));
+    if (tabOf(id) === null) return;
     this.#timers.set(
       id,
       setTimeout(() => void this.save(id), wait),

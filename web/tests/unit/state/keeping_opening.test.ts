@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { closeKept, fileText, theKeeper } from "@/state/keeping";
 import { giveName, openKept } from "@/state/keeping_shelf";
 import { restore } from "@/state/keeping_restore";
-import { keepingOf, useKeeping } from "@/state/keeping_writer";
+import { keepingOf, touch, useKeeping } from "@/state/keeping_writer";
 import { useNodeTypes } from "@/state/node_types";
 import { openContent } from "@/state/opening";
 import { askToClose } from "@/panels/tabs/close";
@@ -60,6 +60,15 @@ beforeEach(() => {
 });
 
 describe("a workflow closed while the server was away", () => {
+  it("leaves no word about its tab", async () => {
+    const id = await named();
+    touch(id);
+    place.state = "away";
+    change(id, 77);
+    await closeKept(id);
+    expect([useKeeping.getState().keeping.size, useKeeping.getState().touched.size]).toEqual([0, 0]);
+  });
+
   it("comes back with its last changes when it is opened again, and they are written then", async () => {
     const id = await named();
     place.state = "away";

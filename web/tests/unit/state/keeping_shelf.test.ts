@@ -115,14 +115,14 @@ describe("a workflow that is discarded while it is being written", () => {
   it("leaves nothing behind either", async () => {
     const id = openContent(FILE, "a.json") ?? "";
     const { write } = place;
-    let answer: () => void = () => undefined;
-    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const answers: (() => void)[] = [];
+    const answered = new Promise<void>((resolve) => void answers.push(resolve));
     Object.assign(place, { write: (...all: Parameters<typeof write>) => answered.then(() => write(...all)) });
     const writing = theKeeper().writer.save(id);
     const discarding = discard(id);
     Object.assign(place, { write });
     expect(useWorkbench.getState().tabs).toEqual([]);
-    answer();
+    answers[0]?.();
     expect((await writing).kind).toBe("written");
     await discarding;
     expect([place.files.size, drafts.held.size]).toEqual([0, 0]);

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { emptyDocument } from "@/graph/document";
 import { placeOf } from "@/state/keeping_names";
-import { keepingOf, useKeeping, WAIT, Writer } from "@/state/keeping_writer";
-import { edit, openTab, type Tab, useWorkbench } from "@/state/workbench";
+import { dropKeeping, keepingOf, useKeeping, WAIT, Writer } from "@/state/keeping_writer";
+import { closeTab, edit, openTab, type Tab, useWorkbench } from "@/state/workbench";
 
 import { drawer, shelf } from "./keeping_room";
 
@@ -148,6 +148,20 @@ describe("the writer of workflows", () => {
     expect((await writer.keepAt(id, "workflows/taken.json")).kind).toBe("conflict");
     expect(place.files.get("workflows/taken.json")?.text).toBe("other");
     expect(tab(id).kept).toBeNull();
+  });
+
+  it("says and does nothing more about a tab that was closed while it was written", async () => {
+    const { place, writer } = room();
+    const id = await opened(place, "workflows/a.json");
+    place.state = "away";
+    rename(id, "late");
+    const writing = writer.save(id);
+    writer.forget(id);
+    closeTab(id);
+    dropKeeping(id);
+    await writing;
+    expect([...useKeeping.getState().keeping.keys()]).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("sends what is unwritten when the page goes, and keeps it in the browser too", async () => {
