@@ -1,6 +1,6 @@
 /** What goes wrong between the editor and the server: one kind of error, which says what can be done about it. */
 
-import { isObject, type Json, parse } from "./json";
+import { isObject, type Json, parse } from "@/json/exact";
 
 /**
  * offline: no answer, it may be worth sending again; refused: the request itself is wrong; conflict: somebody was faster;

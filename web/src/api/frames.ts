@@ -1,6 +1,6 @@
 /** What a frame of the socket says: JSON messages with their numbers, and the binary frames 1, 3 and 4. Pure. */
 
-import { isObject, type JsonObject, parse } from "./json";
+import { isObject, type JsonObject, parse } from "@/json/exact";
 import type { Message, Messages } from "./wire";
 
 /** A picture in the making. `node` and `job` are null in the older frame, which does not say whose it is. */

@@ -5,7 +5,7 @@
 
 import { asFailure } from "./failure";
 import { messageOf } from "./frames";
-import { isObject, parse } from "./json";
+import { isObject, parse } from "@/json/exact";
 import { send } from "./request";
 import type { Message } from "./wire";
 

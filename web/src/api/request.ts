@@ -4,7 +4,7 @@
  */
 
 import { asFailure, failureOf } from "./failure";
-import { type Json, parse, stringify } from "./json";
+import { type Json, parse, stringify } from "@/json/exact";
 
 /** What stands behind the `?`; null and undefined are left out. */
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;

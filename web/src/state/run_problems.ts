@@ -1,7 +1,7 @@
 /** What the server or our own check finds wrong, as problems in the person's language. Details stay as they came. */
 
 import type { Failure } from "@/api/failure";
-import { isObject } from "@/api/json";
+import { isObject } from "@/json/exact";
 import type { ExecutionError, NodeProblems, PromptProblem } from "@/api/wire";
 import { executionId } from "@/graph/document";
 import type { Finding } from "@/graph/rules";

@@ -2,7 +2,7 @@
 
 import { job as askJob, queuePrompt, submissionBody } from "@/api/client";
 import { asFailure } from "@/api/failure";
-import { isObject, type Json, stringify } from "@/api/json";
+import { isObject, type Json, stringify } from "@/json/exact";
 import type { JobDetail } from "@/api/wire";
 import { refreshActive } from "@/state/active_jobs";
 import { openPicture } from "@/state/lightbox";

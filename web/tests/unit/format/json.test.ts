@@ -70,6 +70,19 @@ test("what is no JSON says where it ends, what is empty or too deep says so", ()
   expect(refusal(" ".repeat(64_000_001))).toBe("reason.file_too_many_bytes");
 });
 
+function long(digits: number): string {
+  return `{"nodes": [], "seed": -${"7".repeat(digits)}}`;
+}
+
+test("a whole number that no node can use is refused in words, and not replaced", () => {
+  expect(parse(long(4000))).toEqual({
+    ok: false,
+    reason: { code: "reason.file_number_too_long", words: { limit: 1233 } },
+  });
+  expect(read(long(1000))).toEqual({ nodes: [], seed: -BigInt("7".repeat(1000)) });
+  expect(read(`["${"7".repeat(4000)}"]`)).toEqual(["7".repeat(4000)]);
+});
+
 test("bytes that are no UTF-8 are refused, a byte order mark is none of the text", () => {
   const bad = parseBytes(new Uint8Array([0x22, 0xff, 0xfe, 0x22]));
   expect(bad.ok ? null : bad.reason.code).toBe("reason.file_not_text");

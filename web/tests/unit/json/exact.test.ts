@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 
-import { parse, stringify } from "@/api/json";
+import { parse, stringify } from "@/json/exact";
 
 it("keeps whole numbers of 64 bits as they are, in both directions", () => {
   const text = '{"seed":18446744073709551615,"small":7,"negative":-9007199254740993,"half":0.5}';
@@ -36,3 +36,8 @@ it("reads back whatever it writes", () => {
 });
 
 const key = fc.string().filter((each) => each !== "__proto__");
+
+it("throws a SyntaxError for what is no JSON, also where it has long whole numbers or NaN", () => {
+  for (const text of ["{", "[18446744073709551615,]", "[NaN,,1]", `[${"1".repeat(5000)}]`])
+    expect(() => parse(text)).toThrow(SyntaxError);
+});

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
-import { isObject, parse } from "@/api/json";
+import { isObject, parse } from "@/json/exact";
 import { messageOf } from "@/api/frames";
 import type { JobDetail, Message } from "@/api/wire";
 import { nodesOf } from "@/state/jobs";
