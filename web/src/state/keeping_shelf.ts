@@ -6,7 +6,7 @@ import { t } from "@/texts/index";
 import { forgetDraft, theKeeper } from "./keeping";
 import { checkName, freeName, isDraft, nameOf, pathOf, placeOf } from "./keeping_names";
 import { openAt } from "./keeping_opening";
-import { type Entry, WORKFLOWS, type Written } from "./keeping_place";
+import { DRAFTS, type Entry, WORKFLOWS, type Written } from "./keeping_place";
 import { busyWith, inWords, showOpen, tellNotes } from "./opening";
 import { toast } from "./toasts";
 import { type TabId, updateTab, useWorkbench } from "./workbench";
@@ -18,14 +18,24 @@ export async function listWorkflows(): Promise<readonly Entry[]> {
   return named.toSorted((one, other) => other.modified - one.modified);
 }
 
+/** The kept workflows without a name that are open in no tab here, the newest first: their tabs are gone. */
+export async function listDrafts(): Promise<readonly Entry[]> {
+  const entries = await theKeeper().place.list(DRAFTS);
+  const open = new Set(useWorkbench.getState().tabs.map(placeOf));
+  const closed = entries.filter((each) => each.path.endsWith(".json") && !open.has(each.path));
+  return closed.toSorted((one, other) => other.modified - one.modified);
+}
+
 export async function openKept(path: string, size = 0): Promise<TabId | null> {
   const shown = showOpen(path);
   if (shown !== null) return shown.id;
-  const name = nameOf(path);
+  const isUnnamed = path.startsWith(DRAFTS);
+  const names = useWorkbench.getState().tabs.map((each) => each.name);
+  const name = isUnnamed ? freeName(t("tabs.untitled"), new Set(names)) : nameOf(path);
   return busyWith(name, size, async () => {
     const file = await theKeeper().place.read(path);
     if (file === null || file === "away") return complain(name, missing(file));
-    const opened = await openAt({ path, name, isTouched: false }, file, theKeeper().tools);
+    const opened = await openAt({ path, name, isTouched: isUnnamed }, file, theKeeper().tools);
     if (!opened.ok) return complain(name, opened.reason);
     tellNotes(opened.value.notes, name);
     return opened.value.id;

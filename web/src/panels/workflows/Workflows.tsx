@@ -1,10 +1,10 @@
-/** Templates to start from, and the person's own workflows. */
+/** The person's own workflows, with and without names, and templates to start from. */
 
 import { FolderOpen, RefreshCw } from "lucide-react";
 import { useCallback, useEffect, useState } from "react";
 
 import type { Entry } from "@/state/keeping_place";
-import { listWorkflows } from "@/state/keeping_shelf";
+import { listDrafts, listWorkflows } from "@/state/keeping_shelf";
 import { useKeeping } from "@/state/keeping_writer";
 import { listTemplates, openTemplate, type Template } from "@/state/opening";
 import { inLanguage } from "@/state/template_words";
@@ -16,6 +16,7 @@ import { IconButton } from "@/ui/IconButton";
 import { Panel } from "@/ui/Panel";
 import { Spinner } from "@/ui/Spinner";
 
+import { DraftRow } from "./DraftRow";
 import { TemplateCard } from "./TemplateCard";
 import { WorkflowRow } from "./WorkflowRow";
 import styles from "./Workflows.module.css";
@@ -23,6 +24,7 @@ import styles from "./Workflows.module.css";
 interface Shelf {
   readonly templates: readonly Template[];
   readonly workflows: readonly Entry[];
+  readonly drafts: readonly Entry[];
 }
 
 export function Workflows({ onClose }: { readonly onClose: () => void }) {
@@ -52,6 +54,14 @@ function Shelves({ shelf, onChange }: { readonly shelf: Shelf; readonly onChange
           ))}
         </ul>
       </section>
+      <section className={styles.part} hidden={shelf.drafts.length === 0}>
+        <h3>{t("workflows.drafts")}</h3>
+        <ul className={styles.list}>
+          {shelf.drafts.map((entry) => (
+            <DraftRow key={entry.path} entry={entry} onChange={onChange} />
+          ))}
+        </ul>
+      </section>
       <section className={styles.part} hidden={shelf.templates.length === 0}>
         <h3>{t("workflows.templates")}</h3>
         <ul className={styles.list}>
@@ -72,8 +82,8 @@ function Shelves({ shelf, onChange }: { readonly shelf: Shelf; readonly onChange
 function useShelf(): [Shelf | null, () => void] {
   const [shelf, setShelf] = useState<Shelf | null>(null);
   const refresh = useCallback(() => {
-    void Promise.all([listTemplates(), listWorkflows()]).then(([templates, workflows]) =>
-      setShelf({ templates, workflows }),
+    void Promise.all([listTemplates(), listWorkflows(), listDrafts()]).then(([templates, workflows, drafts]) =>
+      setShelf({ templates, workflows, drafts }),
     );
   }, []);
   useEffect(() => {

@@ -6,8 +6,8 @@ import { discard, fileText, theKeeper } from "@/state/keeping";
 import { keepMineAsCopy, lookAtTheirs, overwriteTheirs, takeTheirs } from "@/state/keeping_choices";
 import { isDraft, placeOf } from "@/state/keeping_names";
 import { takeOver } from "@/state/keeping_peers";
-import { giveName, listWorkflows, openKept, removeKept, renameKept, saveCopy } from "@/state/keeping_shelf";
-import { keepingOf, useKeeping } from "@/state/keeping_writer";
+import { giveName, listDrafts, listWorkflows, openKept, removeKept, renameKept, saveCopy } from "@/state/keeping_shelf";
+import { isTouched, keepingOf, useKeeping } from "@/state/keeping_writer";
 import { openContent } from "@/state/opening";
 import { edit, redo, select, showTab, type Tab, undo, useWorkbench } from "@/state/workbench";
 
@@ -108,6 +108,34 @@ describe("workflows on the server", () => {
     await theKeeper().writer.save(id);
     await discard(id);
     expect([place.files.size, drafts.held.size, useWorkbench.getState().tabs.length]).toEqual([0, 0, 0]);
+  });
+});
+
+describe("workflows without a name", () => {
+  it("can be found and opened when their tabs are gone, and are not lost by closing them unasked", async () => {
+    const id = openContent(FILE, "a.json") ?? "";
+    await theKeeper().writer.save(id);
+    const path = placeOf(tab(id));
+    expect(await listDrafts()).toEqual([]);
+    useWorkbench.setState({ tabs: [], active: null });
+    expect((await listDrafts()).map((each) => each.path)).toEqual([path]);
+    expect(await listWorkflows()).toEqual([]);
+    const again = await openKept(path);
+    expect([nodes(again), tab(again).name, isDraft(tab(again)), isTouched(tab(again))]).toEqual([
+      7,
+      "Untitled",
+      true,
+      true,
+    ]);
+    expect(await listDrafts()).toEqual([]);
+  });
+
+  it("can be deleted", async () => {
+    const id = openContent(FILE, "a.json") ?? "";
+    await theKeeper().writer.save(id);
+    useWorkbench.setState({ tabs: [], active: null });
+    for (const { path } of await listDrafts()) expect(await removeKept(path)).toBe(true);
+    expect([await listDrafts(), place.files.size]).toEqual([[], 0]);
   });
 });
 
