@@ -1,6 +1,5 @@
 /** Every route of the server that the editor uses, as a function. All throw a `Failure` but `ask`. */
 
-import { asFailure, type Failure, failureOf } from "./failure";
 import { type Json, stringify } from "@/json/exact";
 import { load, route, send } from "./request";
 import type {
@@ -161,18 +160,6 @@ export function viewUrl(picture: FileName | DrawnPicture, options: ViewOptions =
   const { size, channel, version } = options;
   const preview = options.preview ?? (size === undefined ? undefined : "webp;80");
   return route("view", { filename, subfolder: subfolder || null, type, preview, size, channel, v: version });
-}
-
-/** Why a picture cannot be shown, asked when it could not; null: the server does answer it. */
-export async function whyNotShown(address: string): Promise<Failure | null> {
-  try {
-    const answer = await fetch(address, { credentials: "same-origin" });
-    if (!answer.ok) return await failureOf(answer);
-    await answer.body?.cancel();
-    return null;
-  } catch (error) {
-    return asFailure(error);
-  }
 }
 
 export interface UploadOptions {

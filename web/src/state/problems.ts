@@ -19,6 +19,9 @@ export const useProblems = create<{ readonly problems: ReadonlyMap<string, reado
   problems: new Map(),
 }));
 
+/** What the messages about runs that were kept from running are about. */
+export const RUN_TOPIC = "run";
+
 export const NO_PROBLEMS: readonly Problem[] = [];
 
 export function useProblemsOf(documentId: string): readonly Problem[] {

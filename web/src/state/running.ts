@@ -11,12 +11,12 @@ import { changeActive, refreshActive } from "./active_jobs";
 import { carryValues } from "./carry_values";
 import { introduce } from "./job_tracking";
 import { loadNodeTypes, nodeTypes, useNodeTypes } from "./node_types";
-import { setProblems, useProblems } from "./problems";
+import { RUN_TOPIC, setProblems, useProblems } from "./problems";
 import { type Job, useRun } from "./run";
 import { Batch } from "./run_batch";
 import { problemOfFinding, problemsOfNodes, problemsOfRefusal, sentenceOf } from "./run_problems";
 import { clientId, expectNews } from "./session";
-import { toast } from "./toasts";
+import { toast, withdraw } from "./toasts";
 import { activeTab, edit, settle, type Tab, useWorkbench } from "./workbench";
 
 export interface RunOptions {
@@ -72,11 +72,12 @@ async function runTab(id: string, options: RunOptions, stopper: AbortController)
     toast("warning", t("running.not_ready"), { detail: useNodeTypes.getState().message });
     return "failed";
   }
+  withdraw(RUN_TOPIC);
   const document = tab.history.present;
   const findings = await findingsOf(document, options);
   setProblems(document.id, findings.map(problemOfFinding));
   if (findings.length > 0) {
-    toast("error", plural("running.problems", findings.length));
+    toast("error", plural("running.problems", findings.length), { topic: RUN_TOPIC });
     return "problems";
   }
   return send(tab, batchOf(document, nodeTypes(), options, stopper.signal), stopper);
@@ -140,7 +141,7 @@ function complain(tab: Tab, batch: Batch, stopper: AbortController, failure: Fai
   if (wasRefused) {
     const problems = problemsOfRefusal(failure);
     addProblems(documentId, problems);
-    toast("error", t("running.refused"), { detail: problems[0]?.message ?? failure.message });
+    toast("error", t("running.refused"), { detail: problems[0]?.message ?? failure.message, topic: RUN_TOPIC });
     return "problems";
   }
   const partly = batch.sent > 0 ? t("running.partly", { sent: batch.sent, count: batch.times }) : "";

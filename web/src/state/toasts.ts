@@ -9,6 +9,8 @@ export interface Toast {
   readonly text: string;
   readonly detail: string;
   readonly action: { readonly label: string; readonly run: () => void } | null;
+  /** What it is about: a newer one about the same takes its place, and it goes when that is over (`withdraw`). */
+  readonly topic: string | null;
 }
 
 export const useToasts = create<{ readonly toasts: readonly Toast[]; readonly given: number }>()(() => ({
@@ -16,11 +18,18 @@ export const useToasts = create<{ readonly toasts: readonly Toast[]; readonly gi
   given: 0,
 }));
 
-export function toast(tone: Toast["tone"], text: string, more: Partial<Pick<Toast, "detail" | "action">> = {}): void {
+export function toast(
+  tone: Toast["tone"],
+  text: string,
+  more: Partial<Pick<Toast, "detail" | "action" | "topic">> = {},
+): void {
   useToasts.setState(({ toasts, given }) => {
-    const others = toasts.filter((each) => each.text !== text || each.detail !== (more.detail ?? ""));
+    const { topic = null, detail = "" } = more;
+    const isReplaced = (each: Toast) =>
+      (each.text === text && each.detail === detail) || (topic !== null && each.topic === topic);
+    const others = toasts.filter((each) => !isReplaced(each));
     return {
-      toasts: [...others, { id: given, tone, text, detail: "", action: null, ...more }].slice(-5),
+      toasts: [...others, { id: given, tone, text, detail: "", action: null, topic: null, ...more }].slice(-5),
       given: given + 1,
     };
   });
@@ -28,4 +37,9 @@ export function toast(tone: Toast["tone"], text: string, more: Partial<Pick<Toas
 
 export function dismiss(id: number): void {
   useToasts.setState(({ toasts }) => ({ toasts: toasts.filter((each) => each.id !== id) }));
+}
+
+/** Takes back what was said about something that is over. */
+export function withdraw(topic: string): void {
+  useToasts.setState(({ toasts }) => ({ toasts: toasts.filter((each) => each.topic !== topic) }));
 }

@@ -3,7 +3,6 @@
 import { Brush } from "lucide-react";
 import { memo } from "react";
 
-import { viewUrl } from "@/api/client";
 import type { Node } from "@/graph/document";
 import type { Strip } from "@/graph/geometry";
 import { openPicture } from "@/state/lightbox";
@@ -14,6 +13,7 @@ import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 import { Icon } from "@/ui/Icon";
 
+import { MediaPicture } from "./MediaPicture";
 import styles from "./NodeMedia.module.css";
 
 interface NodeMediaProps {
@@ -91,13 +91,7 @@ function Pictures({ pictures, isAnimated }: { readonly pictures: readonly Pictur
             openPicture(pictures, i);
           }}
         >
-          <img
-            className={styles.picture}
-            src={isAnimated ? viewUrl(picture) : viewUrl(picture, { size: 512 })}
-            alt={picture.filename}
-            draggable={false}
-            decoding="async"
-          />
+          <MediaPicture picture={picture} isAnimated={isAnimated} />
           {i === shown.length - 1 && pictures.length > shown.length && (
             <span className={styles.more}>{t("canvas.media.more", { count: pictures.length - shown.length })}</span>
           )}

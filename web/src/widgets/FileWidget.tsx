@@ -4,6 +4,7 @@ import { Upload } from "lucide-react";
 import { type DragEvent, useState } from "react";
 
 import { t } from "@/texts/index";
+import { isPlaced, useNewFiles } from "@/state/new_files";
 import { toast } from "@/state/toasts";
 import { Icon } from "@/ui/Icon";
 import { Spinner } from "@/ui/Spinner";
@@ -13,12 +14,13 @@ import { ChoiceWidget } from "./ChoiceWidget";
 import { type FieldProps, textOption } from "./field";
 import { acceptOf } from "./kinds";
 import rowStyles from "./Row.module.css";
-import { isAccepted, upload, useUploadedNames, useWaiting } from "./uploads";
+import { isAccepted, upload, useWaiting } from "./uploads";
 
 export function FileWidget(props: FieldProps) {
-  const { target, input } = props;
+  const { target, input, value } = props;
   const [isOver, setOver] = useState(false);
-  const names = useUploadedNames();
+  const times = useNewFiles((state) => state.times);
+  const names = [...new Set([...(isPlaced(value) ? [value] : []), ...times.keys()])];
   const waiting = useWaiting(target);
   const accept = acceptOf(input) ?? "";
   const take = (files: FileList | null): boolean => {

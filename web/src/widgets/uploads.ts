@@ -1,9 +1,10 @@
-/** Files that people give to widgets: what is on its way, and what the server has since then. */
+/** Files that people give to widgets: what is on its way. */
 
 import { create } from "zustand";
 
 import { uploadImage } from "@/api/client";
 import { t } from "@/texts/index";
+import { noteFile } from "@/state/new_files";
 import { toast } from "@/state/toasts";
 
 import { give, type Target } from "./target";
@@ -11,15 +12,9 @@ import { give, type Target } from "./target";
 interface Uploads {
   /** The files on their way, by the widget that waits for them. */
   readonly waiting: ReadonlyMap<string, string>;
-  /** What was uploaded since the node types were read, the newest first: they are choices too. */
-  readonly names: readonly string[];
 }
 
-const useUploads = create<Uploads>()(() => ({ waiting: new Map(), names: [] }));
-
-export function useUploadedNames(): readonly string[] {
-  return useUploads((state) => state.names);
-}
+const useUploads = create<Uploads>()(() => ({ waiting: new Map() }));
 
 /** The name of the file that a widget waits for; null: none. */
 export function useWaiting(target: Target): string | null {
@@ -32,7 +27,7 @@ export async function upload(target: Target, file: File, subfolder = ""): Promis
   try {
     const { name, subfolder: folder } = await uploadImage(file, file.name, subfolder === "" ? {} : { subfolder });
     const path = folder === "" ? name : `${folder}/${name}`;
-    useUploads.setState(({ names }) => ({ names: [path, ...names.filter((each) => each !== path)] }));
+    noteFile(path);
     give(target, path);
   } catch (error) {
     const detail = error instanceof Error ? error.message : "";

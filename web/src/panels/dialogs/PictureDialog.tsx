@@ -3,6 +3,7 @@
 import { uploadImage } from "@/api/client";
 import { addNode } from "@/graph/edits/nodes";
 import { setValue } from "@/graph/edits/values";
+import { noteFile } from "@/state/new_files";
 import { nodeTypes } from "@/state/node_types";
 import { openEmpty, useOpening } from "@/state/opening";
 import { toast } from "@/state/toasts";
@@ -47,6 +48,7 @@ async function loadAsImage(picture: File): Promise<void> {
     const { name, subfolder } = await uploadImage(picture, picture.name);
     if (activeTab() === null) openEmpty();
     const value = subfolder === "" ? name : `${subfolder}/${name}`;
+    noteFile(value);
     let added = "";
     editGraph("edit.add", (document, graph) => {
       const result = addNode(document, graph, nodeTypes(), LOAD_IMAGE, freePlace());

@@ -8,6 +8,8 @@ import { asFailure } from "@/api/failure";
 import { FullWindow } from "@/panels/lightbox/FullWindow";
 import { inMegapixels, resolution } from "@/panels/lightbox/words";
 import { closeMaskEditor, loadMasked, type MaskTarget, pictureOf, useMaskEditing } from "@/state/mask_editing";
+import { noteFile } from "@/state/new_files";
+import { nameOf } from "@/state/picture_name";
 import type { Picture } from "@/state/run";
 import { sentenceOf } from "@/state/run_problems";
 import { toast } from "@/state/toasts";
@@ -89,6 +91,7 @@ async function keep(painter: MaskPainter, picture: Picture, target: MaskTarget):
     const file = await maskPng(painter.mask);
     const made = await uploadMask(file, maskedName(picture), picture, { subfolder: "clipspace" });
     const { name: filename, subfolder } = made;
+    noteFile(nameOf({ filename, subfolder, type: "input" }));
     if (loadMasked(target, { filename, subfolder, type: "input" })) toast("success", t("mask.saved"));
     else toast("warning", t("mask.no_node"), { detail: `${subfolder}/${filename}` });
     return true;
