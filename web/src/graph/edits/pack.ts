@@ -1,6 +1,9 @@
-/** Packs nodes into a sub-graph: they move inside, one instance takes their place, wires across the border get ports. */
+/**
+ * Packs nodes into a sub-graph: they move inside, one instance takes their place, wires across the border get ports.
+ * Where no wire crosses it, the instance has a port for each end that is free, and shows the values inside.
+ */
 
-import { newInstance } from "../create";
+import { DRAWN_KINDS, newInstance } from "../create";
 import {
   type Document,
   emptyGraph,
@@ -16,11 +19,12 @@ import {
   type Selection,
   TITLE_HEIGHT,
 } from "../document";
-import type { OutputEnd } from "../links";
+import { layoutOfPorts } from "../geometry";
+import type { OutputEnd, SlotEnd } from "../links";
 import { done, type Outcome, reason, refused } from "../reason";
 import { isAny } from "../sockets";
 import { withLinks } from "./graph_change";
-import { boundsOf } from "./groups";
+import { boundsOf, type Box, type Sizes } from "./groups";
 import { newPort } from "./links";
 import { mirrored, settled } from "./mirror";
 import { originType, targetType } from "./retype";
@@ -45,32 +49,54 @@ interface Gate {
   readonly end: OutputEnd;
 }
 
-const BESIDE = 240;
+/** An input that nothing feeds, and the port that will. */
+interface Opening {
+  readonly port: Port;
+  readonly end: SlotEnd;
+}
+
+/** What is to become the ports of the sub-graph. `free`: the last of its inputs, with no wire outside. */
+interface Gates {
+  readonly inputs: readonly Gate[];
+  readonly free: readonly Opening[];
+  readonly outputs: readonly Gate[];
+}
+
+/** Between the nodes inside and the cards with the ports. */
+const BESIDE = 100;
+/** More values inside than this are not all shown outside. */
+const MOST_SHOWN = 12;
 
 export function pack(
   document: Document,
   graphId: GraphId,
   selection: Partial<Selection>,
   name: string,
+  sizes?: Sizes,
 ): Outcome<Packed> {
   const graph = graphOf(document, graphId);
   const chosen = selection.nodes ?? new Set();
   const nodes = graph === null ? [] : [...graph.nodes.values()].filter((node) => chosen.has(node.id));
   if (graph === null || nodes.length === 0) return refused(reason("reason.nothing_selected"));
   const border = borderOf(graph, new Set(nodes.map((node) => node.id)));
-  const inputs = gates(border.incoming, (link) => entrance(graph, link));
-  const outputs = gates(border.outgoing, (link) => exit(graph, link));
-  const definition = definitionOf(graph, nodes, border, inputs, outputs, selection, name);
+  const isAlone = border.incoming.length + border.outgoing.length === 0;
+  const gates: Gates = {
+    inputs: gatesOf(border.incoming, (link) => entrance(graph, link)),
+    free: isAlone ? openingsOf(nodes, border) : [],
+    outputs: isAlone ? exitsOf(nodes, border) : gatesOf(border.outgoing, (link) => exit(graph, link)),
+  };
+  const definition = definitionOf(graph, nodes, border, gates, selection, name, sizes);
   const id = String(graph.lastNode + 1);
   const box = boundsOf(nodes) ?? { x: 0, y: 0, width: 0, height: 0 };
   const fresh = newInstance(definition, id, { x: 0, y: 0 });
   const instance = {
     ...fresh,
+    promoted: [...(fresh.promoted ?? []), ...(isAlone ? shownOf(nodes, border) : [])],
     x: Math.round(box.x + (box.width - fresh.width) / 2),
     y: Math.round(box.y + (box.height - fresh.height + TITLE_HEIGHT) / 2),
   };
   const known = { ...document, subgraphs: new Map(document.subgraphs).set(definition.id, definition) };
-  const outside = outsideOf(graph, instance, border, inputs, outputs, selection);
+  const outside = outsideOf(graph, instance, border, gates, selection);
   return done({ document: mirrored(settled(known, outside), definition.id), id, definition: definition.id });
 }
 
@@ -84,7 +110,7 @@ function borderOf(graph: Graph, inside: ReadonlySet<NodeId>): Border {
 }
 
 /** One gate per distinct origin of the wires. */
-function gates(links: readonly Link[], described: (link: Link) => { name: string; type: string }): readonly Gate[] {
+function gatesOf(links: readonly Link[], described: (link: Link) => { name: string; type: string }): readonly Gate[] {
   const found = new Map<string, Gate>();
   for (const link of links) {
     const key = keyOf(link);
@@ -107,6 +133,45 @@ function exit(graph: Graph, link: Link): { name: string; type: string } {
   return { name: slot?.name ?? "", type: originType(graph, link) };
 }
 
+/** The sockets of nodes that no wire leads to. */
+function openingsOf(nodes: readonly Node[], { within }: Border): readonly Opening[] {
+  const wired = new Set(within.map((link) => `${link.target} ${link.targetSlot}`));
+  const found: Opening[] = [];
+  for (const node of nodes) {
+    node.inputs.forEach((input, slot) => {
+      if (input.isWidget || wired.has(`${node.id} ${slot}`)) return;
+      const ports = found.map((each) => each.port);
+      found.push({ port: newPort(ports, input.name, input.type), end: { node: node.id, slot } });
+    });
+  }
+  return found;
+}
+
+/** The outputs of nodes that no wire leaves from. */
+function exitsOf(nodes: readonly Node[], { within }: Border): readonly Gate[] {
+  const wired = new Set(within.map(keyOf));
+  const found: Gate[] = [];
+  for (const node of nodes) {
+    node.outputs.forEach((output, slot) => {
+      if (wired.has(`${node.id} ${slot}`)) return;
+      const ports = found.map((each) => each.port);
+      found.push({ port: newPort(ports, output.name, output.type), end: { node: node.id, slot } });
+    });
+  }
+  return found;
+}
+
+/** The values inside as the instance shows them: none of notes, and none that a wire gives. */
+function shownOf(nodes: readonly Node[], { within }: Border): readonly (readonly [NodeId, string])[] {
+  const wired = new Set(within.map((link) => `${link.target} ${link.targetSlot}`));
+  const shown = nodes.flatMap((node) => {
+    const taken = new Set(node.inputs.filter((_, slot) => wired.has(`${node.id} ${slot}`)).map(({ name }) => name));
+    const names = DRAWN_KINDS.has(node.type) ? [] : Object.keys(node.values).filter((name) => !taken.has(name));
+    return names.map((name) => [node.id, name] as const);
+  });
+  return shown.slice(0, MOST_SHOWN);
+}
+
 function keyOf(link: Link): string {
   return `${link.origin} ${link.originSlot}`;
 }
@@ -120,23 +185,21 @@ function definitionOf(
   graph: Graph,
   nodes: readonly Node[],
   border: Border,
-  inputs: readonly Gate[],
-  outputs: readonly Gate[],
+  { inputs, free, outputs }: Gates,
   selection: Partial<Selection>,
   name: string,
+  sizes?: Sizes,
 ): Graph {
-  const box = boundsOf(nodes) ?? { x: 0, y: 0, width: 0, height: 0 };
-  const middle = Math.round(box.y + box.height / 2);
+  const box = boundsOf(nodes, sizes) ?? { x: 0, y: 0, width: 0, height: 0 };
+  const ports = { inputs: [...inputs, ...free].map(({ port }) => port), outputs: outputs.map(({ port }) => port) };
   const entries = placesOf(inputs);
   const inner: Graph = {
     ...emptyGraph(crypto.randomUUID(), name),
     nodes: new Map(nodes.map((node) => [node.id, node])),
     links: new Map(border.within.map((link) => [link.id, link])),
     groups: new Map([...graph.groups].filter(([id]) => selection.groups?.has(id) === true)),
-    inputs: inputs.map((gate) => gate.port),
-    outputs: outputs.map((gate) => gate.port),
-    inputAt: { x: Math.round(box.x - BESIDE), y: middle },
-    outputAt: { x: Math.round(box.x + box.width + BESIDE / 2), y: middle },
+    ...ports,
+    ...besides(box, ports),
     lastNode: graph.lastNode,
     lastLink: graph.lastLink,
     lastGroup: graph.lastGroup,
@@ -146,6 +209,14 @@ function definitionOf(
     const type = inputs[originSlot]?.port.type ?? link.type;
     return { ...link, origin: INPUT_NODE, originSlot, type, rest: {} };
   });
+  const given = free.map(({ port, end }, i) => ({
+    origin: INPUT_NODE,
+    originSlot: inputs.length + i,
+    target: end.node,
+    targetSlot: end.slot,
+    type: port.type,
+    rest: {},
+  }));
   const leaving = outputs.map(({ port, end }, targetSlot) => ({
     origin: end.node,
     originSlot: end.slot,
@@ -154,15 +225,27 @@ function definitionOf(
     type: port.type,
     rest: {},
   }));
-  return withLinks(inner, [...entering, ...leaving]);
+  return withLinks(inner, [...entering, ...given, ...leaving]);
+}
+
+/** Where the cards with the ports stand: at either side of what is inside, level with its middle. */
+function besides(
+  box: Box,
+  { inputs, outputs }: Pick<Graph, "inputs" | "outputs">,
+): Pick<Graph, "inputAt" | "outputAt"> {
+  const [left, right] = [layoutOfPorts(INPUT_NODE, inputs), layoutOfPorts(OUTPUT_NODE, outputs)];
+  const level = (height: number): number => Math.round(box.y + (box.height - height) / 2 + TITLE_HEIGHT);
+  return {
+    inputAt: { x: Math.round(box.x - BESIDE - left.width), y: level(left.height) },
+    outputAt: { x: Math.round(box.x + box.width + BESIDE), y: level(right.height) },
+  };
 }
 
 function outsideOf(
   graph: Graph,
   instance: Node,
   border: Border,
-  inputs: readonly Gate[],
-  outputs: readonly Gate[],
+  { inputs, outputs }: Gates,
   selection: Partial<Selection>,
 ): Graph {
   const inside = new Set([...border.within, ...border.incoming, ...border.outgoing].map((link) => link.id));

@@ -89,7 +89,7 @@ function group(): void {
 
 function packSelection(): void {
   const id = editOrSay("edit.pack", (tab) =>
-    pack(tab.history.present, shownGraph(tab).id, tab.selection, t("node.new_subgraph")),
+    pack(tab.history.present, shownGraph(tab).id, tab.selection, t("node.new_subgraph"), currentSizes()),
   );
   if (id !== null) setCanvas({ renaming: { kind: "node", id } });
 }

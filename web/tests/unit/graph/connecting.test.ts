@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { INPUT_NODE, OUTPUT_NODE, ROOT } from "@/graph/document";
 import { connect, connectFitting, disconnect, insertReroute, removeAround } from "@/graph/edits/links";
 import { convertToInput, convertToWidget, setValue } from "@/graph/edits/values";
-import { pack } from "@/graph/edits/subgraphs";
+import { pack, removePort } from "@/graph/edits/subgraphs";
 import { linkInto, linksFrom, linksOf } from "@/graph/links";
 import { areCompatible, canConnect } from "@/graph/rules";
 import { throughBypassed } from "@/graph/sockets";
@@ -168,7 +168,12 @@ test("a node dropped on a wire's end is wired where it fits first", () => {
 test("at the boundary of a sub-graph a wire to the free place makes a port, and instances get a slot", () => {
   const packed = value(pack(withNodes("VAEDecode"), ROOT, { nodes: new Set(["1"]) }, "Decode"));
   const inside = packed.definition;
-  let document = value(connect(packed.document, inside, TYPES, { node: INPUT_NODE, slot: 0 }, { node: "1", slot: 0 }));
+  const bare = [...graph(packed.document, inside).inputs, ...graph(packed.document, inside).outputs].reduce(
+    (each, { id }) => removePort(removePort(each, inside, "input", id), inside, "output", id),
+    packed.document,
+  );
+  expect(node(bare, packed.id)).toMatchObject({ inputs: [], outputs: [] });
+  let document = value(connect(bare, inside, TYPES, { node: INPUT_NODE, slot: 0 }, { node: "1", slot: 0 }));
   document = value(connect(document, inside, TYPES, { node: "1", slot: 0 }, { node: OUTPUT_NODE, slot: 0 }));
   expect(graph(document, inside).inputs).toMatchObject([{ name: "samples", type: "LATENT" }]);
   expect(node(document, packed.id).inputs).toMatchObject([{ name: "samples", type: "LATENT", isWidget: false }]);

@@ -161,3 +161,29 @@ test("a port for anything becomes what it feeds first, and takes nothing else th
     "reason.type_mismatch",
   );
 });
+
+test("what stands alone gets a port for each free end, and shows its values", () => {
+  const { document, id, definition } = value(
+    pack(withNodes("KSampler", "VAEDecode"), ROOT, { nodes: new Set(["1"]) }, "Sample"),
+  );
+  const inside = graph(document, definition);
+  expect(inside.inputs.map((port) => port.name)).toEqual(["model", "positive", "negative", "latent_image"]);
+  expect(inside.outputs.map((port) => port.type)).toEqual(["LATENT"]);
+  const instance = node(document, id);
+  expect(instance.inputs.map((slot) => slot.type)).toEqual(["MODEL", "CONDITIONING", "CONDITIONING", "LATENT"]);
+  const shown = widgetsAt(document, graph(document), TYPES, instance).map(({ input }) => input.name);
+  expect(shown).toContain("seed");
+  expect(shown).toContain("cfg");
+  expect(invariants(document, TYPES)).toEqual([]);
+});
+
+test("the cards with the ports stand beside what is inside, however large it is drawn", () => {
+  const sizes = new Map([["5", { width: 900, height: 1200 }]]);
+  const packed = value(pack(textToImage(), ROOT, { nodes: new Set(["2", "3", "5"]) }, "Sample", sizes));
+  const { inputAt, outputAt, nodes } = graph(packed.document, packed.definition);
+  const inner = [...nodes.values()];
+  const left = Math.min(...inner.map((each) => each.x));
+  const right = Math.max(...inner.map((each) => each.x + (sizes.get(each.id) ?? each).width));
+  expect(inputAt.x + 140).toBeLessThan(left);
+  expect(outputAt.x).toBeGreaterThan(right);
+});
