@@ -11,8 +11,10 @@ export type Drawer = (typeof DRAWERS)[number];
 /** What asks for an answer, over everything else. */
 export type Question =
   | { readonly kind: "commands" | "shortcuts" | "settings" | "about" }
-  | { readonly kind: "save"; readonly tab: TabId; readonly thenClose: boolean }
-  | { readonly kind: "close"; readonly tab: TabId };
+  /** `thenClose`: the tabs that are to be closed when it is saved. */
+  | { readonly kind: "save"; readonly tab: TabId; readonly thenClose: readonly TabId[] }
+  /** `others`: the tabs that are to be closed after it. */
+  | { readonly kind: "close"; readonly tab: TabId; readonly others: readonly TabId[] };
 
 export interface Layout {
   readonly drawer: Drawer | null;

@@ -48,7 +48,7 @@ async function save(): Promise<void> {
 
 function saveAs(): void {
   const tab = activeTab();
-  if (tab !== null) ask({ kind: "save", tab: tab.id, thenClose: false });
+  if (tab !== null) ask({ kind: "save", tab: tab.id, thenClose: [] });
 }
 
 function duplicate(): void {

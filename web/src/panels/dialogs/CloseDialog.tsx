@@ -10,9 +10,16 @@ import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 
 import { ask } from "../layout";
+import { askToCloseAll } from "../tabs/close";
 import styles from "./dialogs.module.css";
 
-export function CloseDialog({ tab: id, onClose }: { readonly tab: TabId; readonly onClose: () => void }) {
+interface CloseDialogProps {
+  readonly tab: TabId;
+  readonly others: readonly TabId[];
+  readonly onClose: () => void;
+}
+
+export function CloseDialog({ tab: id, others, onClose }: CloseDialogProps) {
   const tab = useWorkbench((state) => state.tabs.find((each) => each.id === id));
   if (tab === undefined) return null;
   const isChanged = keepingOf(id).state === "changed";
@@ -20,15 +27,17 @@ export function CloseDialog({ tab: id, onClose }: { readonly tab: TabId; readonl
   const drop = (): void => {
     onClose();
     void discard(id);
+    askToCloseAll(others);
   };
   const save = (): void => {
     // Changed elsewhere: what is here gets a name of its own.
     if (!isDraft(tab)) void keepMineAsCopy(id);
-    ask({ kind: "save", tab: id, thenClose: true });
+    ask({ kind: "save", tab: id, thenClose: [id, ...others] });
   };
   const keep = (): void => {
     onClose();
     void closeKept(id);
+    askToCloseAll(others);
   };
   const footer = (
     <>

@@ -32,6 +32,6 @@ function OpenDialog({ question, onClose }: { readonly question: Question; readon
     case "save":
       return <SaveDialog tab={question.tab} thenClose={question.thenClose} onClose={onClose} />;
     case "close":
-      return <CloseDialog tab={question.tab} onClose={onClose} />;
+      return <CloseDialog tab={question.tab} others={question.others} onClose={onClose} />;
   }
 }

@@ -3,7 +3,6 @@
 import { type FormEvent, useState } from "react";
 
 import type { Reason } from "@/graph/reason";
-import { closeKept } from "@/state/keeping";
 import { isDraft } from "@/state/keeping_names";
 import { giveName, saveCopy } from "@/state/keeping_shelf";
 import { inWords } from "@/state/opening";
@@ -14,9 +13,11 @@ import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import { TextField } from "@/ui/TextField";
 
+import { askToCloseAll } from "../tabs/close";
+
 interface SaveDialogProps {
   readonly tab: TabId;
-  readonly thenClose: boolean;
+  readonly thenClose: readonly TabId[];
   readonly onClose: () => void;
 }
 
@@ -35,7 +36,7 @@ export function SaveDialog({ tab: id, thenClose, onClose }: SaveDialogProps) {
     if (refusal !== null) return;
     onClose();
     toast("success", t("keeping.saved", { name: name.trim() }));
-    if (thenClose) await closeKept(id);
+    askToCloseAll(thenClose);
   };
   const footer = (
     <>

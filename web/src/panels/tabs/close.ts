@@ -11,15 +11,23 @@ import { type Tab, type TabId, useWorkbench } from "@/state/workbench";
 import { ask } from "../layout";
 
 export function askToClose(id: TabId): void {
-  const tab = useWorkbench.getState().tabs.find((each) => each.id === id);
-  if (tab === undefined) return;
-  if (isStuck(tab)) ask({ kind: "close", tab: id });
-  else if (!isDraft(tab)) void closeKept(id);
-  else if (isTouched(tab)) ask({ kind: "close", tab: id });
-  else void discard(id);
+  askToCloseAll([id]);
 }
 
-/** Whether a workflow that has a name could not be written. */
+/** Closes what nothing is lost of at once, and asks about the others one after the other. */
+export function askToCloseAll(ids: readonly TabId[]): void {
+  const tabs = useWorkbench.getState().tabs.filter((each) => ids.includes(each.id));
+  const [first, ...others] = tabs.filter(isToAsk);
+  for (const tab of tabs) if (!isToAsk(tab)) void (isDraft(tab) ? discard(tab.id) : closeKept(tab.id));
+  if (first !== undefined) ask({ kind: "close", tab: first.id, others: others.map((each) => each.id) });
+}
+
+function isToAsk(tab: Tab): boolean {
+  return isStuck(tab) || (isDraft(tab) && isTouched(tab));
+}
+
+/** Whether it could not be written; what has no name and nothing in it need not be. */
 function isStuck(tab: Tab): boolean {
-  return !isDraft(tab) && ["changed", "away", "failed"].includes(keepingOf(tab.id).state);
+  const { state } = keepingOf(tab.id);
+  return state === "changed" || (!isDraft(tab) && (state === "away" || state === "failed"));
 }

@@ -8,7 +8,7 @@ import type { MenuItem } from "@/ui/menu_item";
 
 import { commandItem } from "../command_items";
 import { useLayout } from "../layout";
-import { askToClose } from "./close";
+import { askToClose, askToCloseAll } from "./close";
 import { moveTab } from "./order";
 
 export function tabItems(tab: Tab): readonly MenuItem[] {
@@ -37,7 +37,7 @@ export function tabItems(tab: Tab): readonly MenuItem[] {
       id: "others",
       label: t("tabs.close_others"),
       isDisabled: others.length === 0,
-      onAction: () => others.forEach((each) => askToClose(each.id)),
+      onAction: () => askToCloseAll(others.map((each) => each.id)),
     },
   ];
 }
