@@ -25,7 +25,7 @@ export function Gallery({ onClose }: { readonly onClose?: (() => void) | undefin
 /** Stands once in the window, whatever drawer is open. */
 export function GalleryWindow() {
   const isExpanded = useGalleryView((state) => state.isExpanded);
-  const count = useGallery((state) => state.pictures.length);
+  const count = useGallery((state) => state.items.length);
   const hasMore = useGallery((state) => state.hasMore);
   if (!isExpanded) return null;
   const detail = hasMore || count === 0 ? undefined : plural("gallery.count", count);

@@ -16,7 +16,7 @@ import { menuOf } from "./picture_menu";
 
 /** `smallest`: how narrow a picture may become, in pixels. */
 export function GalleryBody({ smallest }: { readonly smallest: number }) {
-  const { pictures, isLoading, hasMore, error } = useGallery();
+  const { items: pictures, isLoading, hasMore, error } = useGallery();
   const chosen = useGalleryView((state) => state.chosen);
   const [menu, setMenu] = useState<PictureMenu | null>(null);
   useEffect(() => {

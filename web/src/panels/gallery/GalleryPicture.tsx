@@ -38,7 +38,7 @@ function Cell({ picture, index, isCurrent, isChosen, onMenu }: GalleryPicturePro
         tabIndex={isCurrent ? 0 : -1}
         aria-label={t("gallery.picture", { name, facts: factsOf(picture) })}
         aria-pressed={isChosen}
-        onClick={() => open(picture, useGallery.getState().pictures)}
+        onClick={() => open(picture, useGallery.getState().items)}
       >
         {state === "broken" ? (
           <span className={styles.broken} title={t("gallery.broken", { name })}>

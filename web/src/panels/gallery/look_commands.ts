@@ -46,12 +46,12 @@ function selectedTarget(): MaskTarget | null {
   return tab === null || id === undefined || others.length > 0 ? null : maskTarget(tab, id);
 }
 
-type Pictures = ReturnType<typeof useGallery.getState>["pictures"];
+type Pictures = ReturnType<typeof useGallery.getState>["items"];
 
 /** Does something with the pictures, when there are at least `count`; says so when there are not. */
 async function withNewest(count: number, then: (pictures: Pictures) => void): Promise<void> {
   await refresh();
-  const { pictures } = useGallery.getState();
+  const { items: pictures } = useGallery.getState();
   if (pictures.length < count) toast("info", t("gallery.empty"));
   else then(pictures);
 }

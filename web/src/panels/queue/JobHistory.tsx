@@ -21,7 +21,7 @@ import { openPicturesOf, openWorkflowOfJob, runAgain } from "./queue_actions";
 import styles from "./Queue.module.css";
 
 export function JobHistory() {
-  const { jobs, hasMore, isLoading, error } = useHistory();
+  const { items: jobs, hasMore, isLoading, error } = useHistory();
   useEffect(() => {
     void refresh();
   }, []);

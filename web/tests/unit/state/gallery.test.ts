@@ -36,7 +36,7 @@ async function opened() {
   setFreshPlace(`${server.address}/`);
   const gallery = await import("@/state/gallery");
   const { useRun } = await import("@/state/run");
-  const numbers = () => gallery.useGallery.getState().pictures.map((each) => each.modified);
+  const numbers = () => gallery.useGallery.getState().items.map((each) => each.modified);
   return { ...gallery, useRun, numbers };
 }
 

@@ -38,7 +38,7 @@ async function opened() {
   setPlace(`${server.address}/`);
   const history = await import("@/state/history");
   const { useRun } = await import("@/state/run");
-  const ids = () => history.useHistory.getState().jobs.map((each) => Number(each.id));
+  const ids = () => history.useHistory.getState().items.map((each) => Number(each.id));
   return { ...history, useRun, ids };
 }
 
