@@ -22,6 +22,8 @@ const MOST_STREAMS = 3;
 const PAUSE = 250;
 /** Milliseconds in which the messages about the end of a job arrive that is gone from the list. */
 const LATE = 1000;
+/** Jobs that are remembered, more than a Run×9999 and what it leaves behind; others are asked for again. */
+const MOST_KNOWN = 20_000;
 
 /** Jobs whose document and nodes are known, by id; null: of no document. */
 const documents = new Map<string, string | null>();
@@ -37,7 +39,7 @@ let isShowing = false;
 
 /** A job that we send: its messages come to us from its beginning. */
 export function introduce(id: string, documentId: string | null, nodes: readonly string[]): void {
-  told.add(id);
+  remember(told, id);
   know(id, documentId, nodes);
 }
 
@@ -96,7 +98,20 @@ export function leaveDocument(documentId: string): void {
 
 function know(id: string, documentId: string | null, nodes: readonly string[]): void {
   documents.set(id, documentId);
+  forgetOldest(documents);
   feed({ type: "known", job: id, documentId, nodes });
+}
+
+function remember(ids: Set<string>, id: string): void {
+  ids.add(id);
+  forgetOldest(ids);
+}
+
+function forgetOldest(ids: Set<string> | Map<string, unknown>): void {
+  for (const id of ids.keys()) {
+    if (ids.size <= MOST_KNOWN) return;
+    ids.delete(id);
+  }
 }
 
 /** Asks what a job is that we are told about. Returns: whether it is known now. */
@@ -140,7 +155,7 @@ function tell(id: string, message: Message, at: number | null): void {
 }
 
 function begin(id: string, documentId: string | null): void {
-  told.add(id);
+  remember(told, id);
   if (documentId !== null) keepProblems(documentId, (each) => each.from !== "run");
   changeActive((active) =>
     active.map((each) => (each.id === id ? { ...each, status: "in_progress", started: Date.now() } : each)),
@@ -149,7 +164,7 @@ function begin(id: string, documentId: string | null): void {
 
 function end(id: string, documentId: string | null): void {
   if (over.has(id)) return;
-  over.add(id);
+  remember(over, id);
   changeActive((active) => active.filter((each) => each.id !== id));
   useRun.setState(({ ended }) => ({ ended: ended + 1 }));
   void refreshActive();
