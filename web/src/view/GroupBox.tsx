@@ -9,6 +9,7 @@ import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 
 import { setCanvas, useCanvas } from "./canvas_store";
+import { drawable } from "./color";
 import type { GroupNode } from "./flow_nodes";
 import { Rename } from "./Rename";
 import { Grip } from "./ResizeGrip";
@@ -25,6 +26,7 @@ const STEPS: Readonly<Record<string, readonly [number, number]>> = {
 export const GroupBox = memo(function GroupBox({ data: { group }, selected }: NodeProps<GroupNode>) {
   const isRenaming = useCanvas((state) => state.renaming?.kind === "group" && state.renaming.id === group.id);
   const { id, width, height } = group;
+  const color = drawable(group.color);
   const title = group.title === "" ? t("canvas.group.untitled") : group.title;
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
     if (event.target !== event.currentTarget) return;
@@ -38,7 +40,7 @@ export const GroupBox = memo(function GroupBox({ data: { group }, selected }: No
   return (
     <div
       className={classes(styles.group, selected && styles.selected)}
-      style={{ width, height, ...(group.color === null ? {} : { ["--group" as string]: group.color }) }}
+      style={{ width, height, ...(color === null ? {} : { ["--group" as string]: color }) }}
       data-group={id}
     >
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- as nodes */}

@@ -22,6 +22,7 @@ import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 
 import { setCanvas, useCanvas } from "./canvas_store";
+import { drawable } from "./color";
 import type { CardNode } from "./flow_nodes";
 import { whenStill } from "./hydration";
 import { DRAWN_KINDS } from "@/graph/create";
@@ -85,7 +86,7 @@ function Card({ data, selected }: CardProps) {
         node.mode === MUTED && styles.muted,
         node.mode === BYPASSED && styles.bypassed,
         isUnknown && styles.unknown,
-        (node.color !== null || node.background !== null) && styles.colored,
+        colorOf(node) !== null && styles.colored,
         layout.form === "collapsed" && styles.collapsed,
         detail === "plain" && styles.plain,
         "node-grip",
@@ -113,9 +114,13 @@ function Card({ data, selected }: CardProps) {
 
 function look(node: Node, width: number, height: number): CSSProperties {
   const colors: Record<string, string> = {};
-  const head = node.color ?? node.background;
+  const head = colorOf(node);
   if (head !== null) colors["--node-color"] = head;
   return { width, height, ...colors };
+}
+
+function colorOf(node: Node): string | null {
+  return drawable(node.color) ?? drawable(node.background);
 }
 
 /** Focus that came by the keyboard selects, as a click would. */

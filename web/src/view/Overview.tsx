@@ -6,6 +6,7 @@ import { type PointerEvent, useEffect, useMemo, useRef } from "react";
 import { around, type Rect } from "@/graph/geometry";
 import { t } from "@/texts/index";
 
+import { drawable } from "./color";
 import { portRects, rectIn, type Scene } from "./flow_nodes";
 import { palette, refreshPalette } from "./palette";
 import styles from "./Overview.module.css";
@@ -110,16 +111,14 @@ function drawMap(sheet: HTMLCanvasElement | null, scene: Scene, map: MapPlace): 
     );
   pen.globalAlpha = 0.2;
   for (const group of scene.graph.groups.values()) {
-    pen.fillStyle = palette("--text-faint");
-    if (group.color !== null) pen.fillStyle = group.color;
+    pen.fillStyle = drawable(group.color) ?? palette("--text-faint");
     fill(group);
   }
   pen.globalAlpha = 1;
   pen.fillStyle = palette("--line");
   for (const rect of portRects(scene.graph)) fill(rect);
   for (const node of scene.graph.nodes.values()) {
-    pen.fillStyle = palette("--line-strong");
-    if (node.color !== null) pen.fillStyle = node.color;
+    pen.fillStyle = drawable(node.color) ?? palette("--line-strong");
     fill(rectIn(scene, node));
   }
 }

@@ -4,6 +4,7 @@ import { BYPASSED, type Graph, INPUT_NODE, MUTED, OUTPUT_NODE, ROOT } from "@/gr
 import { layoutOfPorts, type NodeLayout, overlaps, type Rect, topOf } from "@/graph/geometry";
 import type { NodeRun } from "@/state/run";
 
+import { drawable } from "./color";
 import { typeOf } from "./flow_edges";
 import { layoutIn, type Scene } from "./flow_nodes";
 import { titleOf } from "./node_label";
@@ -64,7 +65,7 @@ export function farScene(scene: Scene): FarScene {
     spots.set(node.id, { x, y, layout });
     const rect = { x, y, width: layout.width, height: layout.height };
     const isFaint = node.mode === MUTED || node.mode === BYPASSED;
-    cards.push({ id: node.id, rect, title: titleOf(node, document, types), color: node.color, isFaint });
+    cards.push({ id: node.id, rect, title: titleOf(node, document, types), color: drawable(node.color), isFaint });
   }
   if (graph.id !== ROOT) {
     spots.set(INPUT_NODE, {
@@ -120,8 +121,7 @@ function drawGroups(pen: CanvasRenderingContext2D, scene: FarScene, seen: Rect, 
   for (const group of scene.groups.values()) {
     if (!overlaps(group, seen)) continue;
     pen.globalAlpha = 0.14;
-    pen.fillStyle = palette("--text-faint");
-    if (group.color !== null) pen.fillStyle = group.color;
+    pen.fillStyle = drawable(group.color) ?? palette("--text-faint");
     pen.fillRect(group.x, group.y, group.width, group.height);
   }
   pen.globalAlpha = 1;
