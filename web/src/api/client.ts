@@ -15,7 +15,6 @@ import type {
   PromptAnswer,
   QueueInfo,
   SystemStats,
-  Template,
   Uploaded,
 } from "./wire";
 
@@ -36,14 +35,9 @@ export async function features(): Promise<Features> {
   return (await load("features")) as unknown as Features;
 }
 
-/** Has workers free memory when they run nothing. */
-export async function free(what: { readonly models?: boolean; readonly results?: boolean }): Promise<void> {
-  await send("free", { method: "POST", json: { unload_models: !!what.models, free_memory: !!what.results } });
-}
-
 // ------------------------------------------------------------------------------------------------------------- running
 
-export interface Submission {
+interface Submission {
   readonly prompt: Json;
   readonly promptId: string;
   readonly clientId: string;
@@ -83,7 +77,7 @@ export async function interrupt(id: string | null = null): Promise<void> {
 }
 
 /** Takes jobs that wait or run away. Returns: whether there was anything to cancel. */
-export async function cancelJobs(ids: readonly string[]): Promise<boolean> {
+async function cancelJobs(ids: readonly string[]): Promise<boolean> {
   const answer = await load("jobs/cancel", { method: "POST", json: { job_ids: ids } });
   return (answer as unknown as JobsCancelled).cancelled;
 }
@@ -104,7 +98,7 @@ export async function clearQueue(): Promise<void> {
 
 // ---------------------------------------------------------------------------------------------------------------- jobs
 
-export interface JobQuery {
+interface JobQuery {
   readonly statuses?: readonly JobStatus[];
   readonly workflowId?: string;
   /** By default by when they were sent; "priority" is the order in which they run. */
@@ -143,7 +137,7 @@ export async function pictures(limit: number, before: string | null = null): Pro
   return (await load("pictures", { query: { limit, before } })) as unknown as PicturePage;
 }
 
-export interface ViewOptions {
+interface ViewOptions {
   /** The longest side in pixels of a small version. */
   readonly size?: number;
   /** A small version, or one in another format, as "webp;80". */
@@ -162,7 +156,7 @@ export function viewUrl(picture: FileName | DrawnPicture, options: ViewOptions =
   return route("view", { filename, subfolder: subfolder || null, type, preview, size, channel, v: version });
 }
 
-export interface UploadOptions {
+interface UploadOptions {
   readonly subfolder?: string;
   readonly type?: FileName["type"];
   readonly overwrite?: boolean;
@@ -202,15 +196,4 @@ function form(
   if (subfolder !== "") body.set("subfolder", subfolder);
   if (overwrite) body.set("overwrite", "true");
   return body;
-}
-
-// ------------------------------------------------------------------------------------------------- templates
-
-export async function templates(): Promise<readonly Template[]> {
-  return (await load("templates")) as unknown as readonly Template[];
-}
-
-/** A template's file, as text that `format/open` reads. */
-export async function template(name: string): Promise<string> {
-  return (await send(`templates/${encodeURIComponent(name)}`)).text();
 }

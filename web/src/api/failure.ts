@@ -6,8 +6,7 @@ import { isObject, type Json, parse } from "@/json/exact";
  * offline: no answer, it may be worth sending again; refused: the request itself is wrong; conflict: somebody was faster;
  * notReady: the server asks to try again later; other: a mistake on the server's side.
  */
-export type FailureKind =
-  "offline" | "refused" | "notFound" | "conflict" | "tooLarge" | "noSpace" | "notReady" | "other";
+type FailureKind = "offline" | "refused" | "notFound" | "conflict" | "tooLarge" | "noSpace" | "notReady" | "other";
 
 export class Failure extends Error {
   override readonly name = "Failure";
@@ -38,7 +37,7 @@ const KINDS: Readonly<Record<number, FailureKind>> = {
   507: "noSpace",
 };
 
-export function kindOf(status: number): FailureKind {
+function kindOf(status: number): FailureKind {
   return KINDS[status] ?? (status >= 400 && status < 500 ? "refused" : "other");
 }
 

@@ -4,7 +4,7 @@ import { isObject, type JsonObject, parse } from "@/json/exact";
 import type { Message, Messages } from "./wire";
 
 /** A picture in the making. `node` and `job` are null in the older frame, which does not say whose it is. */
-export interface PreviewFrame {
+interface PreviewFrame {
   readonly type: "preview";
   readonly job: string | null;
   readonly node: string | null;
@@ -15,7 +15,7 @@ export interface PreviewFrame {
 }
 
 /** A line of text that a node shows while it runs. */
-export interface TextFrame {
+interface TextFrame {
   readonly type: "text";
   readonly job: string | null;
   readonly node: string;

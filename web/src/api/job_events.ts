@@ -10,7 +10,7 @@ import { send } from "./request";
 import type { Message } from "./wire";
 
 /** One event of a stream, as the lines say it. */
-export interface StreamEvent {
+interface StreamEvent {
   readonly id: string;
   readonly event: string;
   readonly data: string;

@@ -7,9 +7,9 @@ import { asFailure, failureOf } from "./failure";
 import { type Json, parse, stringify } from "@/json/exact";
 
 /** What stands behind the `?`; null and undefined are left out. */
-export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
+type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly method?: "GET" | "POST" | "DELETE" | "PUT";
   readonly query?: Query;
   /** Sent as JSON. */

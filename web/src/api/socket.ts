@@ -8,7 +8,7 @@ import { heard, type Numbering, reconnected, UNNUMBERED } from "./numbering";
 
 export type Connection = "connecting" | "open" | "lost";
 
-export interface SocketOptions {
+interface SocketOptions {
   /** The address; `since`: the last number we have. */
   readonly address: (since: number | null) => string;
   readonly onFrame: (frame: Frame) => void;

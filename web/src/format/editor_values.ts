@@ -202,7 +202,7 @@ function readUnknown(source: JsonObject): Values {
 // ------------------------------------------------------------------------------------------------------------ writing
 
 /** The fields of a node's entry in a file that hold its values, and what goes beside them into its properties. */
-export interface Written {
+interface Written {
   readonly fields: JsonObject;
   readonly aside: JsonObject | null;
 }

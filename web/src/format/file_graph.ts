@@ -197,7 +197,7 @@ export function typeName(value: Value | undefined): string {
   return Array.isArray(value) ? "COMBO" : "*";
 }
 
-export function modeOf(value: Value | undefined): number {
+function modeOf(value: Value | undefined): number {
   if (typeof value === "boolean") return Number(value);
   return typeof value === "number" && Number.isInteger(value) ? value : 0;
 }

@@ -42,7 +42,7 @@ const EMPTY: ReadonlyMap<string, Value> = new Map<string, Value>([
 ]);
 
 /** Values by input name, as the API format writes them. `isKnown`: false where names had to be left to guessing. */
-export interface Widgets {
+interface Widgets {
   readonly values: JsonObject;
   readonly isKnown: boolean;
 }
@@ -74,7 +74,7 @@ export function widgetValues(node: FileNode, type: NodeType | undefined): Widget
 }
 
 /** A node's widgets in order; what follows each value in the row; and what is left in the row behind them all. */
-export interface ReadWidgets {
+interface ReadWidgets {
   readonly widgets: readonly Widget[];
   readonly controls: ReadonlyMap<string, Control>;
   readonly rest: readonly Value[];

@@ -14,9 +14,9 @@ import { parse, parseBytes } from "./json";
 import { isPicture, textsIn } from "./pictures";
 
 /** What a workflow was found as. */
-export type FileKind = "editor" | "api";
+type FileKind = "editor" | "api";
 
-export interface OpenedFile extends ReadFile {
+interface OpenedFile extends ReadFile {
   readonly kind: FileKind;
 }
 
@@ -89,7 +89,7 @@ function sentAlong(source: JsonObject): JsonObject | null {
   return isEditorFile(found) ? found : null;
 }
 
-export function isPrompt(source: Value): source is JsonObject {
+function isPrompt(source: Value): source is JsonObject {
   return isObject(source) && Object.values(source).some((each) => isObject(each) && "class_type" in each);
 }
 

@@ -10,7 +10,7 @@ import { Unzlib } from "fflate";
 import { MAX_BYTES } from "./json";
 
 /** The texts that hold a graph: the editor's own format, and the graph as it was run. */
-export interface PictureTexts {
+interface PictureTexts {
   readonly workflow?: string;
   readonly prompt?: string;
 }

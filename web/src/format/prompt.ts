@@ -18,14 +18,14 @@ import { MAX_NODES, type Origin, type Scope, Tracer } from "./file_links";
 import { widgetValues } from "./file_widgets";
 import { attempt, refuse } from "./refusal";
 
-export interface PromptOptions {
+interface PromptOptions {
   /** Keep only what these nodes need, by their ids in the prompt ("57:8" for node 8 inside instance 57). */
   readonly targets?: readonly string[];
   /** Keep only what output nodes need. */
   readonly prune?: boolean;
 }
 
-export interface MadePrompt {
+interface MadePrompt {
   readonly prompt: JsonObject;
   readonly notes: readonly Reason[];
 }

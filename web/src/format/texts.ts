@@ -12,7 +12,7 @@ import { inputsOf } from "@/graph/widgets";
 
 import { boundaryOf } from "./editor_values";
 
-export interface Moment {
+interface Moment {
   /** A number in 0…1, 1 left out, like Math.random. */
   readonly random: () => number;
   readonly now: Date;

@@ -20,7 +20,7 @@ export interface Finding {
 }
 
 /** A node at its place in a document. */
-export interface Place {
+interface Place {
   readonly scope: Scope;
   readonly node: Node;
 }

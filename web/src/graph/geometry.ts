@@ -13,7 +13,7 @@ export const WIDGET_ROW = 28;
 const PAD = 6;
 /** Three lines of text, the least a text that may have many has. */
 const TEXT_ROWS = 3;
-export const MIN_NODE_WIDTH = 140;
+const MIN_NODE_WIDTH = 140;
 const REROUTE_HEIGHT = 26;
 const REROUTE_WIDTH = 48;
 const COLLAPSED_WIDTH = 180;
@@ -67,7 +67,7 @@ export interface NodeLayout {
 }
 
 /** How many rows of `WIDGET_ROW` a widget needs at least. */
-export function heightOf(input: InputType): number {
+function heightOf(input: InputType): number {
   return isTall(input) ? TEXT_ROWS : 1;
 }
 

@@ -11,14 +11,14 @@ export interface History {
 }
 
 /** A document left behind, and what was done to get from it to the next (a key of `texts`, "edit.move"). */
-export interface Step {
+interface Step {
   readonly document: Document;
   readonly edit: string;
   /** Edits in a row with the same merge key are one step: a drag, a word being typed. */
   readonly merge: string | null;
 }
 
-export const MAX_STEPS = 500;
+const MAX_STEPS = 500;
 
 export function begin(document: Document): History {
   return { past: [], present: document, future: [] };

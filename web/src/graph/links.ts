@@ -15,7 +15,7 @@ export interface SlotEnd {
 }
 
 /** A widget that has no slot yet: a wire dropped on it converts it into an input. */
-export interface WidgetEnd {
+interface WidgetEnd {
   readonly node: NodeId;
   readonly widget: string;
 }

@@ -88,7 +88,7 @@ export function valueAt(document: Document, node: Node, name: string): Value | u
 }
 
 /** The widgets inside a sub-graph that one of its ports leads to. */
-export function widgetsFedBy(definition: Graph, port: Port): readonly { node: Node; slot: InputSlot }[] {
+function widgetsFedBy(definition: Graph, port: Port): readonly { node: Node; slot: InputSlot }[] {
   return fedBy(definition, port).filter((each) => each.slot.isWidget);
 }
 
@@ -102,7 +102,7 @@ export function fedBy(definition: Graph, port: Port): readonly { node: Node; slo
 }
 
 /** What a primitive holds a value for: the first widget input that it is wired to, under its own name; null: nothing. */
-export function primitiveInput(document: Document, graph: Graph, types: NodeTypes, node: Node): InputType | null {
+function primitiveInput(document: Document, graph: Graph, types: NodeTypes, node: Node): InputType | null {
   for (const link of linksFrom(graph, node.id, 0)) {
     const target = graph.nodes.get(link.target);
     const slot = target?.inputs[link.targetSlot];

@@ -23,7 +23,7 @@ export function readObjectInfo(json: Value): NodeTypes {
   return types;
 }
 
-export function readNodeType(id: string, entry: JsonObject): NodeType {
+function readNodeType(id: string, entry: JsonObject): NodeType {
   const order = objectAt(entry, "input_order");
   const inputs = objectAt(entry, "input");
   return {

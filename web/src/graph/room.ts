@@ -2,7 +2,7 @@
 
 import { overlaps, type Rect } from "./geometry";
 
-export interface Point {
+interface Point {
   readonly x: number;
   readonly y: number;
 }

@@ -115,7 +115,7 @@ function grown(group: InputType, slots: readonly InputSlot[]): InputType[] {
   return named.map((name, i) => ({ ...growth.first, name, required: i < growth.min && group.required }));
 }
 
-export interface Growth {
+interface Growth {
   readonly first: InputType;
   /** Every name the group can grow to, in order. */
   readonly names: readonly string[];

@@ -5,7 +5,7 @@ import { persist } from "zustand/middleware";
 
 import type { TabId } from "@/state/workbench";
 
-export const DRAWERS = ["nodes", "workflows", "gallery", "queue", "outline"] as const;
+const DRAWERS = ["nodes", "workflows", "gallery", "queue", "outline"] as const;
 export type Drawer = (typeof DRAWERS)[number];
 
 /** What asks for an answer, over everything else. */
@@ -16,7 +16,7 @@ export type Question =
   /** `others`: the tabs that are to be closed after it. */
   | { readonly kind: "close"; readonly tab: TabId; readonly others: readonly TabId[] };
 
-export interface Layout {
+interface Layout {
   readonly drawer: Drawer | null;
   readonly drawerWidth: number;
   readonly problemsOpen: boolean;

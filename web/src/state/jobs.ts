@@ -49,7 +49,7 @@ export function nodesOf(job: wire.JobDetail): string[] {
 }
 
 /** The first line of an error: what people read in a list. */
-export function sentence(text: string): string {
+function sentence(text: string): string {
   return text.trim().split("\n", 1)[0] ?? "";
 }
 

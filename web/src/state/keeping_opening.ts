@@ -12,7 +12,7 @@ import { setKeeping, touch, type WriterTools } from "./keeping_writer";
 import { readWorkflow, withOwnId } from "./opening";
 import { openTab, type TabId, useWorkbench } from "./workbench";
 
-export interface OpenOptions {
+interface OpenOptions {
   readonly path: string;
   readonly name: string;
   /** Whether a person has made something in it: closing it asks first, where it has no name. */

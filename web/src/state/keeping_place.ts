@@ -28,7 +28,7 @@ export type Written =
   | { readonly kind: "away" }
   | { readonly kind: "refused"; readonly message: string };
 
-export interface WriteOptions {
+interface WriteOptions {
   /** The version to replace; null: there must be none; "any": whatever is there. */
   readonly over: string | null | "any";
   /** The page is going: the request must outlive it. */

@@ -13,7 +13,7 @@ export interface OpenTab {
   readonly isTouched: boolean;
 }
 
-export interface OpenTabs {
+interface OpenTabs {
   readonly tabs: readonly OpenTab[];
   readonly active: number;
 }

@@ -13,7 +13,7 @@ export interface ShownPicture extends Picture {
   readonly height?: number | null;
 }
 
-export interface Lightbox {
+interface Lightbox {
   readonly shown: { readonly pictures: readonly ShownPicture[]; readonly index: number } | null;
   readonly compared: readonly [ShownPicture, ShownPicture] | null;
 }

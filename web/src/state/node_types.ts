@@ -9,7 +9,7 @@ import { readObjectInfo } from "@/graph/object_info";
 import { sameValue, type Value } from "@/graph/value";
 import { t } from "@/texts/index";
 
-export interface NodeTypesState {
+interface NodeTypesState {
   readonly types: NodeTypes;
   /** "waiting": no worker has said yet; "failed": `message` says why. */
   readonly status: "waiting" | "ready" | "failed";

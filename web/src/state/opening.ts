@@ -17,7 +17,7 @@ import { nodeTypes } from "./node_types";
 import { toast } from "./toasts";
 import { openTab, showTab, type Tab, type TabId, updateTab, useWorkbench } from "./workbench";
 
-export interface Opening {
+interface Opening {
   /** The name of what is being read, while it takes a while. */
   readonly busy: string | null;
   /** A picture without a workflow: the person is asked what to do with it. */
@@ -26,7 +26,7 @@ export interface Opening {
 
 export const useOpening = create<Opening>()(() => ({ busy: null, picture: null }));
 
-export interface Opened {
+interface Opened {
   readonly document: Document;
   readonly notes: readonly string[];
 }

@@ -7,7 +7,7 @@ import { asFailure } from "@/api/failure";
 import { useRun } from "./run";
 import { sentenceOf } from "./run_problems";
 
-export interface Paged<T> {
+interface Paged<T> {
   readonly items: readonly T[];
   readonly hasMore: boolean;
   readonly isLoading: boolean;

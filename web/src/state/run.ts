@@ -33,7 +33,7 @@ export interface NodeRun {
 
 export const IDLE: NodeRun = { state: "idle", value: 0, max: 1, seconds: null, preview: null, output: null };
 
-export type JobStatus = "pending" | "in_progress" | "completed" | "failed" | "cancelled";
+type JobStatus = "pending" | "in_progress" | "completed" | "failed" | "cancelled";
 
 export interface Job {
   readonly id: string;

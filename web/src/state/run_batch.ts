@@ -15,7 +15,7 @@ import type { NodeTypes } from "@/graph/node_type";
 import type { Reason } from "@/graph/reason";
 import type { JsonObject } from "@/graph/value";
 
-export interface BatchOptions {
+interface BatchOptions {
   readonly document: Document;
   readonly types: NodeTypes;
   readonly clientId: string;
@@ -28,13 +28,13 @@ export interface BatchOptions {
   readonly onMade: (job: MadeJob) => void;
 }
 
-export interface MadeJob {
+interface MadeJob {
   readonly id: string;
   /** The nodes that it may run. */
   readonly nodes: readonly string[];
 }
 
-export type BatchResult =
+type BatchResult =
   | { readonly kind: "sent" }
   | { readonly kind: "stopped" }
   | { readonly kind: "unconvertible"; readonly reason: Reason }

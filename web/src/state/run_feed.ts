@@ -37,7 +37,7 @@ export function feedPreview(preview: Preview): void {
 }
 
 /** Applies what was fed since the last frame. */
-export function flush(): void {
+function flush(): void {
   isScheduled = false;
   if (waiting.length === 0 && previews.size === 0) return;
   const before = runs;

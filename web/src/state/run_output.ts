@@ -37,6 +37,6 @@ export function isSameOutput(one: NodeOutput, other: NodeOutput): boolean {
   );
 }
 
-export function isSamePicture(one: Picture, other: Picture | undefined): boolean {
+function isSamePicture(one: Picture, other: Picture | undefined): boolean {
   return one.filename === other?.filename && one.subfolder === other.subfolder && one.type === other.type;
 }

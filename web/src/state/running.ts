@@ -19,7 +19,7 @@ import { clientId, expectNews } from "./session";
 import { toast, withdraw } from "./toasts";
 import { activeTab, edit, settle, type Tab, useWorkbench } from "./workbench";
 
-export interface RunOptions {
+interface RunOptions {
   readonly times?: number;
   /** Only these output nodes, by their execution ids. */
   readonly targets?: readonly string[];
@@ -28,7 +28,7 @@ export interface RunOptions {
 }
 
 /** How it went; what went wrong has been said already. */
-export type RunResult = "queued" | "problems" | "failed" | "nothing";
+type RunResult = "queued" | "problems" | "failed" | "nothing";
 
 /** Milliseconds that a run waits for the choices to be read anew. */
 const PATIENCE = 3000;

@@ -2,7 +2,7 @@
 
 import { create } from "zustand";
 
-export interface Toast {
+interface Toast {
   readonly id: number;
   readonly tone: "info" | "success" | "warning" | "error";
   /** Words already in the person's language, shown as plain text. */

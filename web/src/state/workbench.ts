@@ -23,14 +23,14 @@ import { nodeTypes } from "./node_types";
 export type TabId = string;
 
 /** Where a workflow is kept on the server. */
-export interface Kept {
+interface Kept {
   /** Its path in the user's data, "workflows/portrait.json". */
   readonly path: string;
   /** The version that we read or wrote last, as the server names it; sent back so that nothing newer is overwritten. */
   readonly etag: string | null;
 }
 
-export interface Viewport {
+interface Viewport {
   readonly x: number;
   readonly y: number;
   readonly zoom: number;
@@ -52,7 +52,7 @@ export interface Tab {
   readonly notes: readonly string[];
 }
 
-export interface Workbench {
+interface Workbench {
   readonly tabs: readonly Tab[];
   readonly active: TabId | null;
 }
@@ -89,7 +89,7 @@ export function useTab<T>(part: (tab: Tab) => T): T | null {
 // ------------------------------------------------------------------------------------------------------------ editing
 
 /** How an edit is recorded: edits in a row with the same `merge` are undone together. */
-export interface EditOptions {
+interface EditOptions {
   readonly merge?: string;
   readonly tab?: TabId;
 }

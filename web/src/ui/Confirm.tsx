@@ -8,7 +8,7 @@ import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import styles from "./Dialog.module.css";
 
-export interface Question {
+interface Question {
   readonly title: string;
   readonly text: string;
   /** What the button says that goes on: a verb. */

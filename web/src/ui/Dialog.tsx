@@ -10,7 +10,7 @@ import { classes } from "./class_names";
 import styles from "./Dialog.module.css";
 import { IconButton } from "./IconButton";
 
-export interface DialogProps {
+interface DialogProps {
   readonly title: string;
   readonly isOpen: boolean;
   readonly onClose: () => void;

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import styles from "./EmptyState.module.css";
 import { Icon, type LucideIcon } from "./Icon";
 
-export interface EmptyStateProps {
+interface EmptyStateProps {
   readonly icon: LucideIcon;
   readonly title: string;
   readonly text?: string | undefined;

@@ -4,7 +4,7 @@ import type { LucideIcon } from "lucide-react";
 
 export type { LucideIcon } from "lucide-react";
 
-export interface IconProps {
+interface IconProps {
   readonly icon: LucideIcon;
   readonly size?: number;
   readonly className?: string | undefined;

@@ -8,7 +8,7 @@ import { Icon, type LucideIcon } from "./Icon";
 import styles from "./IconButton.module.css";
 import { Tooltip } from "./Tooltip";
 
-export interface IconButtonProps extends Omit<AriaButtonProps, "children" | "className" | "style"> {
+interface IconButtonProps extends Omit<AriaButtonProps, "children" | "className" | "style"> {
   readonly icon: LucideIcon;
   readonly label: string;
   /** Given: a toggle, and whether it is on. */

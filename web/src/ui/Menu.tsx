@@ -24,7 +24,7 @@ import styles from "./Menu.module.css";
 
 export type { MenuAction, MenuItem } from "./menu_item";
 
-export interface MenuButtonProps {
+interface MenuButtonProps {
   /** Shown, or, with `isIconOnly`, read and shown as a tooltip. */
   readonly label: string;
   readonly icon?: LucideIcon | undefined;
@@ -56,7 +56,7 @@ export function MenuButton(props: MenuButtonProps) {
   );
 }
 
-export interface ContextMenuProps {
+interface ContextMenuProps {
   /** Where in the window; null: closed. */
   readonly at: { readonly x: number; readonly y: number } | null;
   readonly items: readonly MenuItem[];

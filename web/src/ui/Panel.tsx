@@ -8,7 +8,7 @@ import { t } from "@/texts/index";
 import { IconButton } from "./IconButton";
 import styles from "./Panel.module.css";
 
-export interface PanelProps {
+interface PanelProps {
   readonly title: string;
   readonly actions?: ReactNode;
   readonly children: ReactNode;

@@ -6,7 +6,7 @@ import { Dialog, Popover as AriaPopover, type PopoverProps as AriaPopoverProps }
 import { classes } from "./class_names";
 import styles from "./Popover.module.css";
 
-export interface PopoverProps {
+interface PopoverProps {
   readonly anchor: RefObject<Element | null> | Element;
   readonly isOpen: boolean;
   readonly onClose: () => void;

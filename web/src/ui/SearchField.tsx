@@ -9,7 +9,7 @@ import { t } from "@/texts/index";
 import styles from "./Field.module.css";
 import { Icon } from "./Icon";
 
-export interface SearchFieldProps {
+interface SearchFieldProps {
   readonly value: string;
   readonly onChange: (value: string) => void;
   /** What is searched, for screen readers. */

@@ -9,12 +9,12 @@ import { Icon } from "./Icon";
 import menuStyles from "./Menu.module.css";
 import styles from "./Select.module.css";
 
-export interface SelectOption<Id extends string> {
+interface SelectOption<Id extends string> {
   readonly id: Id;
   readonly label: string;
 }
 
-export interface SelectProps<Id extends string> {
+interface SelectProps<Id extends string> {
   readonly label: string;
   readonly isLabelHidden?: boolean;
   readonly value: Id | null;

@@ -4,7 +4,7 @@ import { Label, Slider as AriaSlider, SliderOutput, SliderThumb, SliderTrack } f
 
 import styles from "./Slider.module.css";
 
-export interface SliderProps {
+interface SliderProps {
   readonly label: string;
   readonly isLabelHidden?: boolean;
   readonly value: number;

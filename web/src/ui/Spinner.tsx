@@ -4,7 +4,7 @@ import { t } from "@/texts/index";
 
 import styles from "./Spinner.module.css";
 
-export interface SpinnerProps {
+interface SpinnerProps {
   readonly size?: number;
   /** What is on its way; left out: "Loading". */
   readonly label?: string | undefined;

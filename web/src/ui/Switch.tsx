@@ -5,7 +5,7 @@ import { Switch as AriaSwitch, type SwitchProps as AriaSwitchProps } from "react
 
 import styles from "./Switch.module.css";
 
-export interface SwitchProps extends Omit<AriaSwitchProps, "children" | "className" | "style"> {
+interface SwitchProps extends Omit<AriaSwitchProps, "children" | "className" | "style"> {
   readonly children?: ReactNode;
 }
 

@@ -6,7 +6,7 @@ import { Tab, TabList, TabPanel, Tabs as AriaTabs } from "react-aria-components"
 import { Icon, type LucideIcon } from "./Icon";
 import styles from "./Tabs.module.css";
 
-export interface TabPage<Id extends string> {
+interface TabPage<Id extends string> {
   readonly id: Id;
   readonly label: string;
   readonly icon?: LucideIcon | undefined;
@@ -15,7 +15,7 @@ export interface TabPage<Id extends string> {
   readonly content: ReactNode;
 }
 
-export interface TabsProps<Id extends string> {
+interface TabsProps<Id extends string> {
   readonly label: string;
   readonly pages: readonly TabPage<Id>[];
   readonly selected: Id;

@@ -13,7 +13,7 @@ import {
 
 import styles from "./Field.module.css";
 
-export interface TextFieldProps extends Omit<AriaTextFieldProps, "children" | "className" | "style" | "isInvalid"> {
+interface TextFieldProps extends Omit<AriaTextFieldProps, "children" | "className" | "style" | "isInvalid"> {
   readonly label: string;
   /** The label is read to screen readers but not drawn. */
   readonly isLabelHidden?: boolean;

@@ -23,7 +23,7 @@ export interface ToastData {
   readonly action: { readonly label: string; readonly run: () => void } | null;
 }
 
-export interface ToastsProps {
+interface ToastsProps {
   readonly toasts: readonly ToastData[];
   readonly onDismiss: (id: number) => void;
 }

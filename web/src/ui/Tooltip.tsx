@@ -6,7 +6,7 @@ import { Tooltip as AriaTooltip, Focusable, TooltipTrigger } from "react-aria-co
 import { Keys } from "./Keys";
 import styles from "./Tooltip.module.css";
 
-export interface TooltipProps {
+interface TooltipProps {
   readonly text: string;
   readonly shortcut?: string | undefined;
   readonly placement?: "top" | "bottom" | "left" | "right";

@@ -28,7 +28,7 @@ const NAMES: Readonly<Record<string, string>> = {
 const ON_A_MAC: Readonly<Record<string, string>> = { Mod: "⌘", Ctrl: "⌃", Shift: "⇧", Alt: "⌥" };
 const ELSEWHERE: Readonly<Record<string, string>> = { Mod: "Ctrl" };
 
-export function isMac(): boolean {
+function isMac(): boolean {
   return typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.platform);
 }
 

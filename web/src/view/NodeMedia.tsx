@@ -102,7 +102,7 @@ function Pictures({ pictures, isAnimated }: { readonly pictures: readonly Pictur
 }
 
 /** The file a loader has chosen: "name", "folder/name", or with a note of the folder's kind, "name [output]". */
-export function chosen(node: Node): readonly Picture[] {
+function chosen(node: Node): readonly Picture[] {
   const value = node.values["image"];
   if (typeof value !== "string" || value === "") return [];
   const [, path = value, kind = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value) ?? [];

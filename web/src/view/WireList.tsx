@@ -21,7 +21,7 @@ import { currentScene } from "./scene";
 import { typeColor } from "./type_color";
 import styles from "./WireList.module.css";
 
-export interface Choice {
+interface Choice {
   readonly key: string;
   readonly label: string;
   readonly detail: string;
@@ -91,7 +91,7 @@ function frameOf(id: string): HTMLElement | null {
 }
 
 /** The sockets of a node, outputs first: they are wired more often. */
-export function endsOfNode(scene: Scene, id: string): readonly Choice[] {
+function endsOfNode(scene: Scene, id: string): readonly Choice[] {
   const node = scene.graph.nodes.get(id);
   if (node === undefined) return [];
   const outputs = node.outputs.map((slot, i): Choice => {

@@ -42,7 +42,7 @@ export interface OpenMenu {
 /** How much of each node is drawn: all of it; only its title; or all nodes as one picture. */
 export type Detail = "full" | "plain" | "far";
 
-export interface CanvasState {
+interface CanvasState {
   /** Shows everything, or these nodes, as large as fits. */
   readonly fit: (ids?: Iterable<NodeId>) => void;
   readonly zoomIn: () => void;

@@ -7,7 +7,7 @@ import type { InputEnd, OutputEnd } from "@/graph/links";
 
 import { inHandle, outHandle } from "./flow_nodes";
 
-export type WireData = { readonly type: string; readonly isMuted: boolean };
+type WireData = { readonly type: string; readonly isMuted: boolean };
 export type FlowWire = Edge<WireData, "wire">;
 
 const SILENT = { "aria-roledescription": undefined } as unknown as NonNullable<FlowWire["domAttributes"]>;

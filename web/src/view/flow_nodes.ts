@@ -24,8 +24,8 @@ import { widgetsAt } from "@/graph/node_inputs";
 import type { NodeTypes } from "@/graph/node_type";
 
 export type CardData = { readonly node: Node; readonly layout: NodeLayout };
-export type GroupData = { readonly group: Group };
-export type PortsData = { readonly id: NodeId; readonly ports: readonly Port[]; readonly layout: NodeLayout };
+type GroupData = { readonly group: Group };
+type PortsData = { readonly id: NodeId; readonly ports: readonly Port[]; readonly layout: NodeLayout };
 
 export type CardNode = FlowNodeOf<CardData, "card">;
 export type GroupNode = FlowNodeOf<GroupData, "frame">;

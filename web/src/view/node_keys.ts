@@ -66,13 +66,13 @@ function takesKey(event: KeyboardEvent, node: Node, layout: NodeLayout, frame: H
 }
 
 /** The ids of the shown nodes as people read them. */
-export function orderedIds(): readonly NodeId[] {
+function orderedIds(): readonly NodeId[] {
   const rects = [...currentRects()].map(([id, rect]) => ({ ...rect, id }));
   return readingOrder(rects).map((each) => each.id);
 }
 
 /** False at the ends, so that Tab goes on out of the canvas. */
-export function focusBeside(id: NodeId | null, step: 1 | -1): boolean {
+function focusBeside(id: NodeId | null, step: 1 | -1): boolean {
   const ids = orderedIds();
   const place = id === null ? -1 : ids.indexOf(id);
   const next = id === null ? ids[0] : ids[place + step];

@@ -2,7 +2,7 @@
 
 export type WireStyle = "curved" | "straight" | "stepped";
 
-export interface WireEnds {
+interface WireEnds {
   readonly x1: number;
   readonly y1: number;
   readonly x2: number;
@@ -31,9 +31,4 @@ function stepped({ x1, y1, x2, y2 }: WireEnds): string {
   }
   const level = (y1 + y2) / 2;
   return `M${x1},${y1} H${x1 + 16} V${level} H${x2 - 16} V${y2} H${x2}`;
-}
-
-/** The middle of a wire, where its menu's reroute goes. */
-export function middleOf({ x1, y1, x2, y2 }: WireEnds): { readonly x: number; readonly y: number } {
-  return { x: (x1 + x2) / 2, y: (y1 + y2) / 2 };
 }

@@ -25,7 +25,7 @@ export function startWire(node: string, handle: string | null): void {
 }
 
 /** The end that a handle stands for, with the type it gives or takes. */
-export function wireEnd(node: string, handle: string | null): WireEnd | null {
+function wireEnd(node: string, handle: string | null): WireEnd | null {
   const tab = activeTab();
   if (tab === null) return null;
   const graph = shownGraph(tab);

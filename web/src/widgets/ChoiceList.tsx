@@ -11,7 +11,7 @@ import { Icon } from "@/ui/Icon";
 import styles from "./Choice.module.css";
 import { type ChoiceRow, type ListRow, rowsOf } from "./choices";
 
-export interface ChoiceListProps {
+interface ChoiceListProps {
   readonly label: string;
   readonly choices: readonly Value[];
   readonly chosen: readonly Value[];

@@ -17,7 +17,7 @@ import { problemAria, Row, type RowProps } from "./Row";
 import styles from "./Row.module.css";
 import { give } from "./target";
 
-export interface ChoiceWidgetProps extends FieldProps {
+interface ChoiceWidgetProps extends FieldProps {
   readonly isMultiple?: boolean;
   /** What may be chosen besides the input's choices: files that were uploaded since. */
   readonly more?: readonly Value[];

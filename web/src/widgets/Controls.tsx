@@ -22,7 +22,7 @@ const ICONS: Readonly<Record<Control, LucideIcon>> = {
   "increment-wrap": Repeat,
 };
 
-export interface ControlsProps {
+interface ControlsProps {
   readonly target: Target;
   readonly node: Node;
   readonly input: InputType;

@@ -9,7 +9,7 @@ import { reasonText } from "./field";
 import styles from "./Number.module.css";
 import { isWhole, type Numeric, typed } from "./numbers";
 
-export interface NumberInputProps {
+interface NumberInputProps {
   readonly initial: string;
   /** Typing was begun by a key, which is all that `initial` has in it. */
   readonly isTyping: boolean;

@@ -20,7 +20,7 @@ import { problemAria, Row } from "./Row";
 import rowStyles from "./Row.module.css";
 import { give, mergeKey } from "./target";
 
-export interface NumberWidgetProps extends FieldProps {
+interface NumberWidgetProps extends FieldProps {
   readonly isSlider?: boolean;
   readonly tools?: ReactNode;
 }

@@ -7,7 +7,7 @@ import styles from "./Refusal.module.css";
 
 const SECONDS = 6;
 
-export interface RefusalProps {
+interface RefusalProps {
   readonly at: DOMRect;
   readonly text: string;
   readonly onOver: () => void;

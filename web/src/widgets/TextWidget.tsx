@@ -37,7 +37,7 @@ export function LineWidget({ target, input, value, label, problem }: FieldProps)
   );
 }
 
-export interface AreaWidgetProps extends FieldProps {
+interface AreaWidgetProps extends FieldProps {
   readonly onLeave?: () => void;
   /** Given: takes the focus when it appears. */
   readonly onAppear?: (element: HTMLTextAreaElement | null) => void;

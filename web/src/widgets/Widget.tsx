@@ -29,7 +29,7 @@ import styles from "./Widget.module.css";
 import { widgetMenu } from "./widget_menu";
 import { WiredWidget } from "./WiredWidget";
 
-export interface WidgetProps {
+interface WidgetProps {
   readonly documentId: string;
   readonly graphId: GraphId;
   readonly node: Node;

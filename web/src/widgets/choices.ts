@@ -16,7 +16,7 @@ export interface ChoiceRow {
   readonly isMissing: boolean;
 }
 
-export interface FolderRow {
+interface FolderRow {
   readonly kind: "folder";
   readonly label: string;
 }

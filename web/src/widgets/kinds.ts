@@ -6,7 +6,7 @@ import { kindOf } from "@/graph/widgets";
 
 import { barOf } from "./numbers";
 
-export type Kind =
+type Kind =
   "number" | "slider" | "line" | "area" | "markdown" | "choice" | "choices" | "file" | "toggle" | "color" | "raw";
 
 const UPLOADS: readonly (readonly [string, string])[] = [
@@ -40,7 +40,7 @@ export function kindOfWidget(node: Node, input: InputType): Kind {
 }
 
 /** Whether several may be chosen at once. */
-export function isMultiple(input: InputType): boolean {
+function isMultiple(input: InputType): boolean {
   return Boolean(input.options["multi_select"] ?? input.options["multiselect"] ?? false);
 }
 

@@ -14,7 +14,7 @@ import { evaluate } from "./arithmetic";
 export type Numeric = number | bigint;
 
 /** What changes the pace while dragging or stepping: Shift is fine, Ctrl goes to round numbers. */
-export interface Pace {
+interface Pace {
   readonly isFine: boolean;
   readonly isRound: boolean;
 }
@@ -30,7 +30,7 @@ export function isWhole(input: InputType): boolean {
   return kindOf(input) === "INT";
 }
 
-export function stepOf(input: InputType): number {
+function stepOf(input: InputType): number {
   const told = Number(input.options["step"] ?? 0);
   if (isWhole(input)) return Math.max(1, Math.trunc(told));
   return told > 0 ? told : 0.1;
@@ -98,7 +98,7 @@ function checked(value: Numeric, input: InputType): Outcome<Numeric> {
   return why === null ? done(value) : refused(why);
 }
 
-export interface Bar {
+interface Bar {
   readonly min: number;
   readonly max: number;
 }
@@ -127,7 +127,7 @@ export function valueAtPlace(bar: Bar, place: number, input: InputType): Numeric
 }
 
 /** A whole number as a plain one where that is exact. */
-export function compact(value: bigint): Numeric {
+function compact(value: bigint): Numeric {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

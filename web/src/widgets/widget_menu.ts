@@ -22,7 +22,7 @@ import { isWhole } from "./numbers";
 import { sharingItems } from "./sharing";
 import { change, give, type Target } from "./target";
 
-export interface WidgetPlace {
+interface WidgetPlace {
   readonly documentId: string;
   readonly graphId: GraphId;
 }

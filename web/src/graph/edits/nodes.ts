@@ -91,8 +91,8 @@ export function moveBy(document: Document, graphId: GraphId, ids: Iterable<NodeI
   return change(document, graphId, ids, (node) => ({ ...node, x: node.x + dx, y: node.y + dy }));
 }
 
-export const MIN_WIDTH = 60;
-export const MIN_HEIGHT = 20;
+const MIN_WIDTH = 60;
+const MIN_HEIGHT = 20;
 
 export function resize(
   document: Document,

@@ -49,7 +49,7 @@ function hasWaiting(): boolean {
 }
 
 /** The selected nodes that draw or save something, by their execution ids. */
-export function selectedOutputs(): readonly string[] {
+function selectedOutputs(): readonly string[] {
   const tab = activeTab();
   if (tab === null) return [];
   const { nodes } = shownGraph(tab);

@@ -31,7 +31,7 @@ export interface PictureMenu {
   readonly y: number;
 }
 
-export interface GalleryGridProps {
+interface GalleryGridProps {
   readonly pictures: readonly ShownPicture[];
   readonly smallest: number;
   readonly chosen: readonly string[];

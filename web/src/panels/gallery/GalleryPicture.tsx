@@ -16,7 +16,7 @@ import { choose } from "./gallery_view";
 import type { PictureMenu } from "./GalleryGrid";
 import { open } from "./picture_menu";
 
-export interface GalleryPictureProps {
+interface GalleryPictureProps {
   readonly picture: ShownPicture;
   readonly index: number;
   readonly isCurrent: boolean;

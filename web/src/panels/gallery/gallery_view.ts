@@ -6,7 +6,7 @@ import { comparePictures, pictureKey, type ShownPicture } from "@/state/lightbox
 
 import { chosenWith } from "./rows";
 
-export interface GalleryView {
+interface GalleryView {
   readonly isExpanded: boolean;
   /** Keys of at most two pictures. */
   readonly chosen: readonly string[];

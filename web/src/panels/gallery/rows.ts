@@ -3,7 +3,7 @@
  * headings, below each its pictures in columns. No DOM.
  */
 
-export interface DayRow {
+interface DayRow {
   readonly kind: "day";
   /** The picture that begins the day. */
   readonly first: number;
@@ -12,7 +12,7 @@ export interface DayRow {
   readonly height: number;
 }
 
-export interface PicturesRow {
+interface PicturesRow {
   readonly kind: "pictures";
   /** Pictures from `first` up to, not with, `end`. */
   readonly first: number;
@@ -23,7 +23,7 @@ export interface PicturesRow {
 
 export type Row = DayRow | PicturesRow;
 
-export interface Measures {
+interface Measures {
   readonly columns: number;
   readonly rowHeight: number;
   readonly dayHeight: number;

@@ -10,7 +10,7 @@ import { keyedPart, lineAt, partAt } from "./compare";
 import styles from "./CompareLine.module.css";
 import type { Size } from "./zoom";
 
-export interface CompareLineProps {
+interface CompareLineProps {
   /** 0 to 1, from left to right of what one sees. */
   readonly part: number;
   readonly span: readonly [number, number];

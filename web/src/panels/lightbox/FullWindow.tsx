@@ -9,7 +9,7 @@ import { IconButton } from "@/ui/IconButton";
 
 import styles from "./FullWindow.module.css";
 
-export interface FullWindowProps {
+interface FullWindowProps {
   readonly title: string;
   readonly detail?: ReactNode;
   readonly actions?: ReactNode;

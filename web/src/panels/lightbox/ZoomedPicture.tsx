@@ -10,7 +10,7 @@ import type { Box } from "./compare";
 import { PIXELATED_FROM, type Size, type View } from "./zoom";
 import styles from "./ZoomedPicture.module.css";
 
-export interface ZoomedPictureProps {
+interface ZoomedPictureProps {
   readonly picture: ShownPicture;
   readonly view: View;
   /** Where it lies in what `view` is of. */

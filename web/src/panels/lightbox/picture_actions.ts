@@ -66,7 +66,7 @@ export async function copyPath(picture: Picture): Promise<void> {
 }
 
 /** Where the file lies below the server's folders: "output/portraits/a.png". */
-export function pathOf({ type, subfolder, filename }: Picture): string {
+function pathOf({ type, subfolder, filename }: Picture): string {
   return [type, ...(subfolder === "" ? [] : [subfolder]), filename].join("/");
 }
 

@@ -6,7 +6,7 @@
 import type { Size } from "./zoom";
 
 /** More than this is not given to the browser's decoder; 100 megapixels are 400 MB of memory. */
-export const MAX_SHOWN_PIXELS = 100e6;
+const MAX_SHOWN_PIXELS = 100e6;
 /** The mask editor keeps masks beside the picture; 8192 × 8192. */
 export const MAX_PAINTED_PIXELS = 8192 * 8192;
 /** So many bytes from a file's beginning hold the size, but for JPEGs with huge profiles. */

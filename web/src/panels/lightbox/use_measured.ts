@@ -13,7 +13,7 @@ import type { Size } from "./zoom";
 export type Measured =
   { readonly state: "measuring" | "unknown" | "missing" } | { readonly state: "known"; readonly size: Size };
 
-export const MEASURING: Measured = { state: "measuring" };
+const MEASURING: Measured = { state: "measuring" };
 
 export function useMeasured(picture: ShownPicture | null): Measured {
   const key = picture === null ? "" : pictureKey(picture);

@@ -44,7 +44,7 @@ export interface Zoom {
 
 const SWIPE = 60;
 
-export interface ZoomOptions {
+interface ZoomOptions {
   /** A finger went sideways over a fitted picture; 1 is the next one. */
   readonly onSwipe?: (by: 1 | -1) => void;
   /** How many frames of one size stand side by side in the frame's parent and show the same view. */

@@ -20,7 +20,7 @@ export interface View extends Point {
 
 /** One step of the + and − keys. */
 export const ZOOM_STEP = 1.25;
-export const MAX_SCALE = 64;
+const MAX_SCALE = 64;
 /** From here on a pixel is drawn as a square, so that one sees exactly what is there. */
 export const PIXELATED_FROM = 2;
 
@@ -90,11 +90,11 @@ export function inPicture(view: View, point: Point): Point {
   return { x: (point.x - view.x) / view.scale, y: (point.y - view.y) / view.scale };
 }
 
-export function middle(one: Point, other: Point): Point {
+function middle(one: Point, other: Point): Point {
   return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 };
 }
 
-export function distance(one: Point, other: Point): number {
+function distance(one: Point, other: Point): number {
   return Math.hypot(one.x - other.x, one.y - other.y);
 }
 

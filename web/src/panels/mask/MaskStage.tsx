@@ -13,7 +13,7 @@ import { MaskPicture } from "./mask_picture";
 import type { MaskPainter } from "./painter";
 import { usePainting } from "./use_painting";
 
-export interface MaskStageProps {
+interface MaskStageProps {
   readonly painter: MaskPainter;
   readonly address: string;
   readonly zoom: Zoom;

@@ -11,7 +11,7 @@ import { MaskStage } from "./MaskStage";
 import { MaskTools } from "./MaskTools";
 import type { MaskPainter } from "./painter";
 
-export interface MaskStudioProps {
+interface MaskStudioProps {
   readonly painter: MaskPainter;
   /** Of the picture's colours. */
   readonly address: string;

@@ -18,7 +18,7 @@ const TOOLS = [
   { tool: "hand", icon: Hand, label: "mask.hand", shortcut: "KeyH" },
 ] as const satisfies readonly { tool: Tool; [key: string]: unknown }[];
 
-export interface MaskToolsProps {
+interface MaskToolsProps {
   readonly painter: MaskPainter;
   readonly state: PainterState;
 }

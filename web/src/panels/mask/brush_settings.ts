@@ -5,9 +5,9 @@ import { create } from "zustand";
 import { type Brush, LARGEST, nextSize, SMALLEST } from "./brush";
 
 export type Tool = "brush" | "eraser" | "rectangle" | "hand";
-export type Look = "overlay" | "mask";
+type Look = "overlay" | "mask";
 
-export interface BrushSettings {
+interface BrushSettings {
   readonly tool: Tool;
   /** The brush's width in the picture's pixels. */
   readonly size: number;

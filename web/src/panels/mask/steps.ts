@@ -3,7 +3,7 @@
 import type { Mask, Replaced } from "./mask";
 
 /** 192 MiB: some thousand usual strokes. */
-export const MAX_BYTES = 192 * 1024 * 1024;
+const MAX_BYTES = 192 * 1024 * 1024;
 
 export interface Steps {
   readonly past: readonly Replaced[];

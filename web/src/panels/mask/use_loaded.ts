@@ -11,7 +11,7 @@ import type { Picture } from "@/state/run";
 import { emptyMask, type Mask, TILE, tileOfAlpha } from "./mask";
 import { MaskPainter } from "./painter";
 
-export type Loaded =
+type Loaded =
   | { readonly state: "loading" | "missing" }
   | { readonly state: "refused"; readonly size: Size }
   | { readonly state: "ready"; readonly painter: MaskPainter; readonly address: string };

@@ -9,7 +9,7 @@ import { type Brush, pressedRadius } from "./brush";
 import { brushNow, useBrush } from "./brush_settings";
 import type { MaskPainter } from "./painter";
 
-export interface Painting {
+interface Painting {
   /** Where the brush is, in the picture's pixels; null: not over it. */
   readonly cursor: Point | null;
   /** The other corner of a rectangle that is being drawn. */

@@ -17,7 +17,7 @@ export function NodeName({ hit }: { readonly hit: Hit }) {
 }
 
 /** What was searched for, marked in a text. `ranges`: (first, behind the last) characters. */
-export function Marked({ text, ranges }: { readonly text: string; readonly ranges: Hit["ranges"] }) {
+function Marked({ text, ranges }: { readonly text: string; readonly ranges: Hit["ranges"] }) {
   const parts = [];
   let place = 0;
   for (const [start, end] of ranges) {

@@ -9,7 +9,7 @@ import { Icon } from "@/ui/Icon";
 
 import styles from "./Queue.module.css";
 
-export interface JobRowProps {
+interface JobRowProps {
   readonly handle?: ReactNode;
   readonly thumbnail?: ReactNode;
   readonly name: string;

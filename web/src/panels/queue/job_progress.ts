@@ -2,7 +2,7 @@
 
 import type { NodeRun } from "@/state/run";
 
-export interface JobProgress {
+interface JobProgress {
   /** 0 to 1 of the node that runs now; null when none says how far it is. */
   readonly part: number | null;
   readonly done: number;
