@@ -6,7 +6,7 @@ import { useNodeTypes } from "@/state/node_types";
 import { type NodeRun, useRun } from "@/state/run";
 import { currentTab, shownGraph, useWorkbench } from "@/state/workbench";
 
-import { type Made, rectIn, type Scene } from "./flow_nodes";
+import { type Made, layoutIn, rectIn, type Scene } from "./flow_nodes";
 
 export function currentScene(): Scene | null {
   const tab = currentTab(useWorkbench.getState());
@@ -25,10 +25,23 @@ export function currentRects(): ReadonlyMap<NodeId, Rect> {
 }
 
 /** The sizes of nodes' bodies as they are drawn, for edits that must know them (groups, aligning, arranging). */
-export function currentSizes(): ReadonlyMap<NodeId, { readonly width: number; readonly height: number }> {
+export function currentSizes(): ReadonlyMap<NodeId, DrawnSize> {
   const scene = currentScene();
   if (scene === null) return new Map();
-  return new Map([...scene.graph.nodes.values()].map((node) => [node.id, bodySize(node, rectIn(scene, node))]));
+  return new Map(
+    [...scene.graph.nodes.values()].map((node) => {
+      const { inputs, outputs } = layoutIn(scene, node);
+      return [node.id, { ...bodySize(node, rectIn(scene, node)), inputs, outputs }];
+    }),
+  );
+}
+
+/** With how far below its upper edge each socket is. */
+interface DrawnSize {
+  readonly width: number;
+  readonly height: number;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
 }
 
 function bodySize(node: Node, rect: Rect): { readonly width: number; readonly height: number } {

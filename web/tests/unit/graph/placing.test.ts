@@ -153,6 +153,25 @@ test("the layout goes from left to right, without overlaps, and keeps its corner
   expect(Math.min(...all.map((each) => each.y))).toBe(90);
 });
 
+test("a chain of nodes stands in one line, though another wire runs past it", async () => {
+  const document = textToImage();
+  const sockets = new Map(
+    [...graph(document).nodes.values()].map((each) => [
+      each.id,
+      {
+        width: each.width,
+        height: each.height,
+        inputs: each.inputs.map((_, i) => 48 + 24 * i),
+        outputs: each.outputs.map((_, i) => 48 + 24 * i),
+      },
+    ]),
+  );
+  const places = await arrange(document, ROOT, "all", sockets);
+  const [sampler, decoder, saver] = ["5", "6", "7"].map((id) => places.get(id)?.y);
+  expect(decoder).toBe(sampler);
+  expect(saver).toBe(decoder);
+});
+
 test("only what is chosen is laid out", async () => {
   const document = addNode(textToImage(), ROOT, TYPES, "Note", { x: 5, y: 5 }).document;
   expect([...(await arrange(document, ROOT, ["5", "6"])).keys()].toSorted()).toEqual(["5", "6"]);
