@@ -88,8 +88,18 @@ export async function renameKept(path: string, wanted: string): Promise<Reason |
   if (tab !== undefined) return giveName(tab.id, wanted);
   const why = checkName(wanted);
   if (why !== null || pathOf(wanted) === path) return why;
+  const { place, tools } = theKeeper();
+  const draft = await tools.drafts.get(path).catch(() => null);
+  const file = draft === null ? null : await place.read(path);
   const moved = await move(path, pathOf(wanted));
-  return moved.ok ? null : moved.reason;
+  if (!moved.ok) return moved.reason;
+  if (draft === null) return null;
+  // What was not written goes along; it is no older than its file when it was not before.
+  const isNewest = file !== null && file !== "away" && file.etag === draft.etag;
+  const etag = isNewest ? moved.value : draft.etag;
+  await tools.drafts.put({ ...draft, path: pathOf(wanted), etag }).catch(() => undefined);
+  await forgetDraft(path);
+  return null;
 }
 
 /** Writes a copy beside it. Returns: why it could not. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { closeKept, fileText, theKeeper } from "@/state/keeping";
-import { giveName, openKept } from "@/state/keeping_shelf";
+import { giveName, openKept, renameKept } from "@/state/keeping_shelf";
 import { restore } from "@/state/keeping_restore";
 import { keepingOf, touch, useKeeping } from "@/state/keeping_writer";
 import { useNodeTypes } from "@/state/node_types";
@@ -81,6 +81,19 @@ describe("a workflow closed while the server was away", () => {
     expect((await writer.save(again)).kind).toBe("written");
     expect(JSON.parse(place.files.get(PATH)?.text ?? "")).toMatchObject({ last_node_id: 77 });
     expect(drafts.held.size).toBe(0);
+  });
+
+  it("takes them along when it is given another name", async () => {
+    const id = await named();
+    place.state = "away";
+    change(id, 77);
+    await closeKept(id);
+    place.state = "up";
+    expect(await renameKept(PATH, "pear")).toBeNull();
+    const again = (await openKept("workflows/pear.json")) ?? "";
+    expect([lastNode(again), keepingOf(again).state]).toEqual([77, "saved"]);
+    expect((await writer.save(again)).kind).toBe("written");
+    expect([[...place.files.keys()], drafts.held.size]).toEqual([["workflows/pear.json"], 0]);
   });
 
   it("asks what to do when it was changed elsewhere meanwhile", async () => {
