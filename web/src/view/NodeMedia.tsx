@@ -7,6 +7,7 @@ import type { Node } from "@/graph/document";
 import type { Strip } from "@/graph/geometry";
 import { openPicture } from "@/state/lightbox";
 import { maskTarget, openMaskEditor } from "@/state/mask_editing";
+import { pictureNamed } from "@/state/picture_name";
 import type { NodeRun, Picture } from "@/state/run";
 import { activeTab } from "@/state/workbench";
 import { t } from "@/texts/index";
@@ -27,7 +28,7 @@ const MOST_SHOWN = 16;
 
 export const NodeMedia = memo(function NodeMedia({ node, strip, run }: NodeMediaProps) {
   const made = run.output?.pictures ?? [];
-  const pictures = made.length > 0 ? made : chosen(node);
+  const pictures = made.length > 0 ? made : loadedBy(node);
   const texts = run.output?.texts ?? [];
   return (
     <div className={styles.media} style={{ top: strip.y, height: strip.height }}>
@@ -101,13 +102,8 @@ function Pictures({ pictures, isAnimated }: { readonly pictures: readonly Pictur
   );
 }
 
-/** The file a loader has chosen: "name", "folder/name", or with a note of the folder's kind, "name [output]". */
-function chosen(node: Node): readonly Picture[] {
-  const value = node.values["image"];
-  if (typeof value !== "string" || value === "") return [];
-  const [, path = value, kind = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value) ?? [];
-  const parts = path.split("/");
-  const filename = parts.pop() ?? "";
-  if (filename === "") return [];
-  return [{ filename, subfolder: parts.join("/"), type: kind as Picture["type"] }];
+/** The picture that a loader has chosen. */
+function loadedBy(node: Node): readonly Picture[] {
+  const picture = pictureNamed(node.values["image"]);
+  return picture === null ? [] : [picture];
 }
