@@ -16,6 +16,7 @@ import {
 import { isObject, type JsonObject, type Value } from "@/graph/value";
 
 import {
+  FARTHEST,
   finite,
   labelOf,
   readDrawnNode,
@@ -98,7 +99,7 @@ export function readGraphBody(
     const node = drawn.nodes.get(identifier(entry["id"]) ?? "");
     if (node === undefined) continue;
     const kind = kindOf(node.type);
-    read.push(readDrawnNode(entry, node, kind, isLinked, isModern));
+    read.push(readDrawnNode(entry, node, kind, isLinked, isModern, notes));
   }
   const wiring = new Wiring(links, originOf, parentsIn(source["extra"]), lastId(links.keys(), counter(source, "Link")));
   for (const each of read) wiring.into(each);
@@ -237,7 +238,10 @@ function readGroups(listed: Value | undefined, counted: number): { groups: Map<G
 
 function fourNumbers(value: Value | undefined): readonly [number, number, number, number] {
   const listed = Array.isArray(value) ? (value as readonly Value[]) : isObject(value) ? Object.values(value) : [];
-  const at = (place: number, otherwise: number): number => finite(listed[place]) ?? otherwise;
+  const at = (place: number, otherwise: number): number => {
+    const found = finite(listed[place]);
+    return found !== null && Math.abs(found) <= FARTHEST ? found : otherwise;
+  };
   return [at(0, 0), at(1, 0), at(2, 200), at(3, 100)];
 }
 

@@ -8,6 +8,7 @@ import { isObject, type JsonObject, type Value } from "@/graph/value";
 import { growthOf, inputsOf, isWidget } from "@/graph/widgets";
 
 import { ASIDE, type Kind, readValues, slotsInFile, type Values, writeValues } from "./editor_values";
+import type { RepairNotes } from "./repair_notes";
 import { type FileNode, isSet, objects, readProxies, type Slot, typeName } from "./file_graph";
 
 const NODE_FIELDS: ReadonlySet<string> = new Set([
@@ -32,6 +33,10 @@ const OUTPUT_FIELDS: ReadonlySet<string> = new Set(["name", "type", "label", "li
 
 const DEFAULT_SIZE = [210, 60] as const;
 
+/** Beyond this a place is a mistake: one such node would make the whole graph too small to be seen. */
+export const FARTHEST = 1e7;
+const LARGEST = 20_000;
+
 /** Ours: a widget that was made an input and has no wire yet; other editors would show it as a widget again. */
 const CONVERTED = "converted";
 
@@ -51,13 +56,16 @@ export function readDrawnNode(
   kind: Kind,
   isLinked: (link: string) => boolean,
   isModern: boolean,
+  notes: RepairNotes,
 ): ReadNode {
   const values = readValues(source, drawn, kind);
   const kept = keptInputs(source, drawn, kind, values, isLinked, isModern);
   const read = { inputs: kept.map(({ slot }) => slot), outputs: objects(source["outputs"]).map(readOutput) };
   const slots = kind.is === "known" && drawn.mode !== BYPASSED ? completed(kind.type, values, read) : read;
-  const [x, y] = readPair(source["pos"], 0, 0);
-  const [width, height] = readPair(source["size"], ...DEFAULT_SIZE);
+  const place = readWithin(source["pos"], [0, 0], -FARTHEST, FARTHEST);
+  const extent = readWithin(source["size"], DEFAULT_SIZE, 1, LARGEST);
+  if (place.isMended || extent.isMended) notes.oddPlaces += 1;
+  const [[x, y], [width, height]] = [place.pair, extent.pair];
   const [color, background] = [source["color"], source["bgcolor"]];
   const flags = isObject(source["flags"]) ? source["flags"] : {};
   const node: Node = {
@@ -258,12 +266,25 @@ export function without(source: JsonObject, known: ReadonlySet<string>): JsonObj
 
 /** Two numbers, which files write as a list or as {"0": …, "1": …}. */
 export function readPair(value: Value | undefined, first: number, second: number): readonly [number, number] {
-  const [one, two] = Array.isArray(value)
+  return readWithin(value, [first, second], -FARTHEST, FARTHEST).pair;
+}
+
+/** Two numbers between bounds, each the usual one where it is not. */
+function readWithin(
+  value: Value | undefined,
+  usual: readonly [number, number],
+  least: number,
+  most: number,
+): { readonly pair: readonly [number, number]; readonly isMended: boolean } {
+  const given = Array.isArray(value)
     ? (value as readonly Value[])
     : isObject(value)
       ? [value["0"], value["1"]]
       : [];
-  return [finite(one) ?? first, finite(two) ?? second];
+  const isFit = (each: Value | undefined): each is number => typeof each === "number" && each >= least && each <= most;
+  const [one, two] = given;
+  const isMended = [one, two].some((each) => typeof each === "number" && !isFit(each));
+  return { pair: [isFit(one) ? one : usual[0], isFit(two) ? two : usual[1]], isMended };
 }
 
 export function finite(value: Value | undefined): number | null {

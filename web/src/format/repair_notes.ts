@@ -10,6 +10,7 @@ export class RepairNotes {
   deadLinks = 0;
   sharedLinks = 0;
   oddSubgraphs = 0;
+  oddPlaces = 0;
   readonly unknownTypes = new Map<string, number>();
 
   unknownType(type: string): void {
@@ -23,6 +24,7 @@ export class RepairNotes {
       ["reason.file_mended_links", this.deadLinks],
       ["reason.file_mended_shared_links", this.sharedLinks],
       ["reason.file_mended_subgraphs", this.oddSubgraphs],
+      ["reason.file_mended_places", this.oddPlaces],
     ] as const;
     const mended = counted.filter(([, count]) => count > 0).map(([code, count]) => reason(code, { count }));
     return [...this.unknown(), ...mended];

@@ -695,6 +695,7 @@ export const en = {
   "reason.file_mended_links": "Links that led nowhere were removed: {count}.",
   "reason.file_mended_node_ids": "Nodes whose id another node has were left out: {count}.",
   "reason.file_mended_nodes": "Entries that are no nodes (without id or type) were left out: {count}.",
+  "reason.file_mended_places": "Nodes with a place or a size beyond all bounds were put back: {count}.",
   "reason.file_mended_shared_links": "Links that several inputs shared were given to each: {count}.",
   "reason.file_mended_subgraphs": "Sub-graphs without nodes were left out: {count}.",
   "reason.file_nested_too_deeply": "This JSON is nested too deeply; at most {limit} levels can be read.",

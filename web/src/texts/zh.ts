@@ -693,6 +693,7 @@ export const zh: Texts = {
   "reason.file_mended_links": "已移除无处可连的连线：{count} 条。",
   "reason.file_mended_node_ids": "已略去编号重复的节点：{count} 个。",
   "reason.file_mended_nodes": "已略去不是节点的条目（缺少编号或类型）：{count} 个。",
+  "reason.file_mended_places": "位置或尺寸超出范围的节点已复位：{count} 个。",
   "reason.file_mended_shared_links": "多个输入共用的连线已分别建立：{count} 条。",
   "reason.file_mended_subgraphs": "已略去没有节点的子图：{count} 个。",
   "reason.file_nested_too_deeply": "此 JSON 嵌套过深，最多可读取 {limit} 层。",
