@@ -81,8 +81,15 @@ export function fileText(document: Document): string {
   return stringify(toFile(document, nodeTypes()));
 }
 
-/** Closes a tab whose workflow is wanted: what is unwritten is written first. Its words stay in the browser if not. */
-export async function closeKept(id: TabId): Promise<void> {
+/** Closes a tab whose workflow is wanted when all of it is written. Returns: whether it could be. */
+export async function closeKept(id: TabId): Promise<boolean> {
+  const { kind } = await theKeeper().writer.save(id);
+  if (kind === "written") forget(id);
+  return kind === "written";
+}
+
+/** Closes a tab also when it cannot be written: what is unwritten stays in the browser until it is opened again. */
+export async function closeUnwritten(id: TabId): Promise<void> {
   await theKeeper().writer.save(id);
   forget(id);
 }

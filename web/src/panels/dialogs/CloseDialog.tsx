@@ -1,6 +1,6 @@
 /** Asks before a tab is closed whose workflow would be lost. */
 
-import { closeKept, discard } from "@/state/keeping";
+import { closeUnwritten, discard } from "@/state/keeping";
 import { keepMineAsCopy } from "@/state/keeping_choices";
 import { isDraft } from "@/state/keeping_names";
 import { keepingOf } from "@/state/keeping_writer";
@@ -36,7 +36,7 @@ export function CloseDialog({ tab: id, others, onClose }: CloseDialogProps) {
   };
   const keep = (): void => {
     onClose();
-    void closeKept(id);
+    void closeUnwritten(id);
     askToCloseAll(others);
   };
   const footer = (

@@ -8,7 +8,7 @@ import { isDraft } from "@/state/keeping_names";
 import { isTouched, keepingOf } from "@/state/keeping_writer";
 import { type Tab, type TabId, useWorkbench } from "@/state/workbench";
 
-import { ask } from "../layout";
+import { ask, useLayout } from "../layout";
 
 export function askToClose(id: TabId): void {
   askToCloseAll([id]);
@@ -17,9 +17,19 @@ export function askToClose(id: TabId): void {
 /** Closes what nothing is lost of at once, and asks about the others one after the other. */
 export function askToCloseAll(ids: readonly TabId[]): void {
   const tabs = useWorkbench.getState().tabs.filter((each) => ids.includes(each.id));
-  const [first, ...others] = tabs.filter(isToAsk);
-  for (const tab of tabs) if (!isToAsk(tab)) void (isDraft(tab) ? discard(tab.id) : closeKept(tab.id));
-  if (first !== undefined) ask({ kind: "close", tab: first.id, others: others.map((each) => each.id) });
+  for (const tab of tabs) {
+    if (isToAsk(tab)) askAbout(tab.id);
+    else if (isDraft(tab)) void discard(tab.id);
+    else void closeKept(tab.id).then((isClosed) => !isClosed && askAbout(tab.id));
+  }
+}
+
+/** Asks now, or when what is asked now is answered. */
+function askAbout(id: TabId): void {
+  const { question } = useLayout.getState();
+  if (question?.kind === "close") ask({ ...question, others: [...question.others, id] });
+  else if (question?.kind === "save") ask({ ...question, thenClose: [...question.thenClose, id] });
+  else ask({ kind: "close", tab: id, others: [] });
 }
 
 function isToAsk(tab: Tab): boolean {

@@ -27,6 +27,7 @@ function question(): Question | null {
 }
 
 beforeEach(() => {
+  place.state = "up";
   useWorkbench.setState({ tabs: [], active: null });
   useKeeping.setState({ keeping: new Map() });
   useLayout.setState({ question: null });
@@ -41,8 +42,21 @@ describe("closing several tabs", () => {
     expect(question()).toEqual({ kind: "close", tab: one, others: [other] });
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(useWorkbench.getState().tabs.map((each) => each.id)).toEqual([one, other, kept]);
+    useLayout.setState({ question: null });
     askToCloseAll([other]);
     expect(question()).toEqual({ kind: "close", tab: other, others: [] });
+  });
+
+  it("asks when it turns out that one cannot be written", async () => {
+    const id = opened("late", false);
+    await giveName(id, "late");
+    edit("edit.rename", (document) => ({ ...document, root: { ...document.root, name: "x" } }), { tab: id });
+    place.state = "away";
+    askToCloseAll([id]);
+    expect(question()).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(question()).toEqual({ kind: "close", tab: id, others: [] });
+    expect(useWorkbench.getState().tabs).toHaveLength(1);
   });
 
   it("asks nothing when nothing would be lost", () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { closeKept, fileText, theKeeper } from "@/state/keeping";
+import { closeKept, closeUnwritten, fileText, theKeeper } from "@/state/keeping";
 import { giveName, openKept, renameKept } from "@/state/keeping_shelf";
 import { restore } from "@/state/keeping_restore";
 import { keepingOf, touch, useKeeping } from "@/state/keeping_writer";
@@ -65,7 +65,7 @@ describe("a workflow closed while the server was away", () => {
     touch(id);
     place.state = "away";
     change(id, 77);
-    await closeKept(id);
+    await closeUnwritten(id);
     expect([useKeeping.getState().keeping.size, useKeeping.getState().touched.size]).toEqual([0, 0]);
   });
 
@@ -73,7 +73,7 @@ describe("a workflow closed while the server was away", () => {
     const id = await named();
     place.state = "away";
     change(id, 77);
-    await closeKept(id);
+    await closeUnwritten(id);
     place.state = "up";
     const again = (await openKept(PATH)) ?? "";
     expect([lastNode(again), keepingOf(again).state]).toEqual([77, "saved"]);
@@ -87,7 +87,7 @@ describe("a workflow closed while the server was away", () => {
     const id = await named();
     place.state = "away";
     change(id, 77);
-    await closeKept(id);
+    await closeUnwritten(id);
     place.state = "up";
     expect(await renameKept(PATH, "pear")).toBeNull();
     const again = (await openKept("workflows/pear.json")) ?? "";
@@ -100,13 +100,24 @@ describe("a workflow closed while the server was away", () => {
     const id = await named();
     place.state = "away";
     change(id, 77);
-    await closeKept(id);
+    await closeUnwritten(id);
     place.state = "up";
     await place.write(PATH, `${FILE}\n`, { over: "any" });
     const again = (await openKept(PATH)) ?? "";
     expect([lastNode(again), keepingOf(again).state]).toEqual([77, "changed"]);
     expect((await writer.save(again)).kind).toBe("conflict");
     expect(place.files.get(PATH)?.text).toBe(`${FILE}\n`);
+  });
+
+  it("is not closed as if it were written", async () => {
+    const id = await named();
+    place.state = "away";
+    change(id, 77);
+    expect(await closeKept(id)).toBe(false);
+    expect(lastNode(id)).toBe(77);
+    place.state = "up";
+    expect(await closeKept(id)).toBe(true);
+    expect(useWorkbench.getState().tabs).toEqual([]);
   });
 
   it("is not closed without asking", async () => {
