@@ -6,6 +6,7 @@ event loop and bounds how much of it happens at once.
 
 import asyncio
 import io
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -176,7 +177,8 @@ def opened(path: Path, name: str = "", *, side: int | None = None) -> Iterator["
             f"{name}: no picture of a kind that can be shown; expected PNG, JPEG, WebP or the like"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many(name, "far more") from error
+        count = re.search(r"\((\d+) pixels\)", str(error))
+        raise _too_many(name, f"{int(count[1]):,}" if count else "far more") from error
     except MemoryError as error:
         raise ImageError(f"{name}: there is not enough memory to open this picture") from error
     except _DAMAGES as error:

@@ -75,7 +75,7 @@ function wordsOf(failure: Failure | null, { type }: Picture, name: string): { ti
     case "offline":
       return { title: t("canvas.media.offline"), more: "" };
     case "tooLarge": {
-      const size = /\d+×\d+/.exec(failure.message)?.[0];
+      const size = /this one has (\d[\d,×]*\d)/.exec(failure.message)?.[1];
       const facts = [
         size === undefined ? "" : t("canvas.media.size", { size }),
         type === "input" ? t("canvas.media.still_works") : "",

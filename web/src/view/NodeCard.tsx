@@ -30,7 +30,7 @@ import { labelOf, titleOf } from "./node_label";
 import { onNodeKey } from "./node_keys";
 import { NodeHeader } from "./NodeHeader";
 import { NodeMedia } from "./NodeMedia";
-import { NodeMessages } from "./NodeMessages";
+import { linesOf, NodeMessages } from "./NodeMessages";
 import { useExecutionId, usePlace } from "./place";
 import { Reroute } from "./Reroute";
 import { PicturePlace } from "./PicturePlace";
@@ -66,6 +66,9 @@ function Card({ data, selected }: CardProps) {
   const isTabStop = useCanvas((state) => state.focused === node.id);
   const isWhole = useIsWhole() && detail === "full";
   const frame = useFocusAsked(isTabStop);
+  const lines = linesOf(problems);
+  const [isPointed, setPointed] = useState(false);
+  const isOpen = lines.length > 0 && (selected || isPointed);
   const label = labelOf(title, node, wired.size, run, [...new Set(problems.map((each) => each.message))]);
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => onNodeKey(event, node, layout);
   return (
@@ -93,9 +96,18 @@ function Card({ data, selected }: CardProps) {
       )}
       style={look(node, layout.width, layout.height)}
       onKeyDown={onKeyDown}
+      onPointerLeave={() => isPointed && setPointed(false)}
       onFocus={(event) => event.target === event.currentTarget && onFocus(event.currentTarget, node)}
     >
-      <NodeHeader node={node} title={title} run={run} isWhole={isWhole} isUnknown={isUnknown} />
+      <NodeHeader
+        node={node}
+        title={title}
+        run={run}
+        isWhole={isWhole}
+        isUnknown={isUnknown}
+        problems={lines}
+        message={{ isOpen: isOpen && detail === "full", onPoint: () => setPointed(true) }}
+      />
       {isWhole || layout.form === "collapsed" ? (
         <>
           <SocketRows node={node} layout={layout} wired={wired} problems={problems} isReachable={selected} />
@@ -106,7 +118,7 @@ function Card({ data, selected }: CardProps) {
       )}
       {layout.media !== null && detail === "full" && <NodeMedia node={node} strip={layout.media} run={run} />}
       {layout.media === null && detail === "full" && <PicturePlace node={node} layout={layout} />}
-      {problems.length > 0 && detail === "full" && <NodeMessages problems={problems} />}
+      {isOpen && detail === "full" && <NodeMessages lines={lines} />}
       {isWhole && layout.form === "box" && <ResizeGrip node={node} layout={layout} label={title} />}
     </div>
   );

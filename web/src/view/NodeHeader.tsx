@@ -24,6 +24,7 @@ import { Icon, type LucideIcon } from "@/ui/Icon";
 
 import { setCanvas, useCanvas } from "./canvas_store";
 import { percentOf, stateWords, timeWords } from "./node_label";
+import { MessageLine, type MessageLineProps } from "./NodeMessages";
 import { Rename } from "./Rename";
 import styles from "./NodeHeader.module.css";
 
@@ -33,9 +34,12 @@ interface HeaderProps {
   readonly run: NodeRun;
   readonly isWhole: boolean;
   readonly isUnknown: boolean;
+  /** What is wrong, in words. */
+  readonly problems: readonly string[];
+  readonly message: MessageLineProps;
 }
 
-export function NodeHeader({ node, title, run, isWhole, isUnknown }: HeaderProps) {
+export function NodeHeader({ node, title, run, isWhole, isUnknown, problems, message }: HeaderProps) {
   const isRenaming = useCanvas((state) => state.renaming?.kind === "node" && state.renaming.id === node.id);
   const isInstance = useTab((tab) => tab.history.present.subgraphs.has(node.type)) ?? false;
   return (
@@ -64,11 +68,15 @@ export function NodeHeader({ node, title, run, isWhole, isUnknown }: HeaderProps
           }
         />
       ) : (
-        <span className={styles.title} title={title === node.type ? title : `${title} · ${node.type}`}>
+        <span
+          className={classes(styles.title, problems.length > 0 && styles.beside)}
+          title={title === node.type ? title : `${title} · ${node.type}`}
+        >
           {title}
         </span>
       )}
-      <Badge node={node} run={run} isUnknown={isUnknown} />
+      {(problems.length === 0 || run.state !== "failed") && <Badge node={node} run={run} isUnknown={isUnknown} />}
+      {problems.length > 0 && <MessageLine lines={problems} {...message} />}
       {isWhole && isInstance && (
         <HeaderButton icon={LogIn} label={t("canvas.node.enter", { title })} onPress={() => enter(node.id)} />
       )}

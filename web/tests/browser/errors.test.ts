@@ -2,6 +2,7 @@
 
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32, deflateSync } from "node:zlib";
 
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,10 +10,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { complaintsOf, launch, openPage } from "./browser";
 import { Editor } from "./editor";
 import { eventually, ROOT, Server } from "./server";
-import { cut, shippedPicture, showPicture, textToImage } from "./workflows";
+import { cut, setMode, shippedPicture, showPicture, textToImage } from "./workflows";
 
 /** What the browser itself logs: the server's refusal, and pictures that are not there or none. */
-const PROVOKED = /400 \(Bad Request\).*\/prompt|(absent|torn)\.png/;
+const PROVOKED = /400 \(Bad Request\).*\/prompt|(absent|torn|huge)\.png/;
 
 let server: Server;
 let browser: Browser;
@@ -199,3 +200,92 @@ test("a wire that does not fit is refused beside the pointer, and none is made",
   expect(await editor.wires().count()).toBe(wires);
   expect(complaintsOf(page, PROVOKED)).toEqual([]);
 });
+
+test("a problem goes when it is mended or undone, and so does the message about it", async () => {
+  await editor.open("mended", textToImage(), 7);
+  const problems = page.getByRole("region", { name: "Problems" });
+  const message = page.getByText("1 problem keeps this from running.");
+  const latent = editor.node("Empty Latent Image");
+  await latent.getByText("Empty Latent Image").first().click();
+  await page.keyboard.press("Delete");
+  await editor.expectNodes(6);
+  await editor.run();
+  await problems.getByRole("button", { name: "1 problem" }).waitFor();
+  await message.waitFor();
+  await page.mouse.click(700, 860);
+  await editor.undo();
+  await problems.waitFor({ state: "hidden" });
+  await message.waitFor({ state: "hidden" });
+
+  await editor.open("muted", textToImage({ change: (file) => setMode(file, "KSampler", 2) }), 7);
+  await editor.run();
+  const words = "samples comes from “KSampler”, which is muted and gives nothing.";
+  const decode = editor.node("VAE Decode");
+  await eventually(async () => ((await decode.getAttribute("aria-label")) ?? "").includes(words), words, 10_000);
+  await decode.getByText("VAE Decode").first().click();
+  await decode.getByText(words, { exact: true }).waitFor();
+  expect(complaintsOf(page, PROVOKED)).toEqual([]);
+});
+
+test("a picture that is not there is said in words, and what the server said of it goes with another choice", async () => {
+  await editor.open("elsewhere", showPicture("absent.png"), 2);
+  const loader = editor.node("Load Image");
+  await loader.getByText("“absent.png” is not on the server").waitFor();
+  await editor.run();
+  const problems = page.getByRole("region", { name: "Problems" });
+  await problems.waitFor();
+  await give(loader, "fox.png", shippedPicture());
+  await editor.picture(loader);
+  await problems.waitFor({ state: "hidden" });
+  expect(await loader.getByText("not found on the server").count()).toBe(0);
+  expect(complaintsOf(page, PROVOKED)).toEqual([]);
+});
+
+test("a picture too large to be shown says so, and is an input all the same", async () => {
+  await editor.newWorkflow();
+  await editor.drop("huge.png", emptyPng(20_000, 10_000), "image/png");
+  await page.getByRole("button", { name: "Add as Load Image" }).click();
+  const loader = editor.node("Load Image");
+  await loader.getByText("Too large to be shown here").waitFor();
+  await loader.getByText("200,000,000 pixels · It works as an input all the same.").waitFor();
+  expect(await loader.locator("img").count()).toBe(0);
+  expect(await loader.getByText("not found on the server").count()).toBe(0);
+  expect(complaintsOf(page, PROVOKED)).toEqual([]);
+});
+
+/** Drops a file on a node's field. */
+async function give(node: ReturnType<Editor["node"]>, name: string, bytes: Buffer): Promise<void> {
+  await node
+    .locator("[data-input=image] button")
+    .first()
+    .evaluate(
+      (field, [file, encoded]) => {
+        const dataTransfer = new DataTransfer();
+        const content = Uint8Array.from(atob(encoded), (each) => each.charCodeAt(0));
+        dataTransfer.items.add(new File([content], file, { type: "image/png" }));
+        for (const kind of ["dragover", "drop"]) {
+          field.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+        }
+      },
+      [name, bytes.toString("base64")] as const,
+    );
+}
+
+/** A black picture of one bit a pixel: however many pixels, a small file. */
+function emptyPng(width: number, height: number): Buffer {
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  head.writeUInt8(1, 8); // bits a pixel, grey
+  const rows = deflateSync(Buffer.alloc((Math.ceil(width / 8) + 1) * height));
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return Buffer.concat([signature, chunk("IHDR", head), chunk("IDAT", rows), chunk("IEND", Buffer.alloc(0))]);
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+  const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.length);
+  check.writeUInt32BE(crc32(body));
+  return Buffer.concat([length, body, check]);
+}

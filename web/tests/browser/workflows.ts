@@ -11,6 +11,7 @@ export interface FileNode {
   readonly inputs: { readonly name: string; link: number | null }[];
   readonly outputs: { readonly links: number[] }[];
   widgets_values: unknown[];
+  mode: number;
 }
 
 export interface File {
@@ -47,6 +48,11 @@ export function cut(file: File, type: string, input: string): void {
   const { link } = slot;
   slot.link = null;
   file.links = file.links.filter(([id]) => id !== link);
+}
+
+/** 2: muted; 4: bypassed. */
+export function setMode(file: File, type: string, mode: number): void {
+  nodeOf(file, type).mode = mode;
 }
 
 /** Adds a second output: what is decoded is shown too. */
