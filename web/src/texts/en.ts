@@ -618,6 +618,7 @@ export const en = {
   "history.clear_title": "Forget everything that has ended?",
   "history.clear_text": "The list is emptied for good. Saved pictures stay in the gallery.",
   "history.again": "Run again",
+  "history.seed": "seed {seed}",
   "history.forget": "Forget",
   "history.pictures": "Show pictures of {name}",
   "history.queued": "{name} is queued again",

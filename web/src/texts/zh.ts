@@ -617,6 +617,7 @@ export const zh: Texts = {
   "history.clear_title": "忘记所有已结束的任务？",
   "history.clear_text": "列表将被永久清空。已保存的图片仍在图库中。",
   "history.again": "再次运行",
+  "history.seed": "种子 {seed}",
   "history.forget": "忘记",
   "history.pictures": "查看 {name} 的图片",
   "history.queued": "{name} 已重新加入队列",

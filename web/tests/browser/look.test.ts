@@ -183,3 +183,23 @@ test("the history shows each job with its picture, and runs one again", async ()
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "hidden" });
 });
+
+test("a job of no open workflow is called by its text in the history, and rows tell their seeds", async () => {
+  interface Detail {
+    readonly workflow: { readonly prompt: Readonly<Record<string, { inputs: Record<string, unknown> }>> };
+  }
+  const [last] = (await server.json<{ jobs: { id: string }[] }>("/api/jobs")).jobs;
+  const { prompt } = (await server.json<Detail>(`/api/jobs/${last?.id ?? ""}`)).workflow;
+  const sampler = Object.values(prompt).find((each) => "seed" in each.inputs);
+  const words = prompt[(sampler?.inputs["positive"] as readonly string[] | undefined)?.[0] ?? ""];
+  if (sampler === undefined || words === undefined) throw new Error("no sampler, no words");
+  sampler.inputs["seed"] = 4711;
+  words.inputs["text"] = "a kite over the sea";
+  const body = JSON.stringify({ prompt });
+  await server.json("/api/prompt", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const history = page.getByRole("list", { name: "History" });
+  const row = history.getByRole("listitem").filter({ hasText: "seed 4711" });
+  await row.waitFor({ timeout: 30_000 });
+  expect(await row.getByText("a kite over the sea", { exact: true }).count()).toBe(1);
+  expect(complaintsOf(page)).toEqual([]);
+});

@@ -4,6 +4,7 @@ import { Ellipsis, History, ImageOff, RotateCcw, Trash2, Workflow } from "lucide
 import { useEffect, useRef } from "react";
 
 import { forget, loadMore, refresh, useHistory } from "@/state/history";
+import { wantFacts } from "@/state/job_facts";
 import type { Job } from "@/state/run";
 import { lookUp, t } from "@/texts/index";
 import { Badge } from "@/ui/Badge";
@@ -15,7 +16,7 @@ import { Spinner } from "@/ui/Spinner";
 
 import { dateAndTime, duration } from "@/panels/lightbox/words";
 
-import { useJobName } from "./job_name";
+import { useFactsOf, useJobName } from "./job_name";
 import { JobRow, JobThumbnail } from "./JobRow";
 import { openPicturesOf, openWorkflowOfJob, runAgain } from "./queue_actions";
 import styles from "./Queue.module.css";
@@ -61,8 +62,15 @@ export function JobHistory() {
 
 function EndedJob({ job }: { readonly job: Job }) {
   const name = useJobName(job);
+  const row = useRef<HTMLLIElement>(null);
+  useEffect(() => whenSeen(row.current, () => wantFacts(job.id)), [job.id]);
   const seconds = job.started === null || job.ended === null ? null : (job.ended - job.started) / 1000;
-  const facts = [dateAndTime(job.ended ?? job.created), seconds === null ? null : duration(seconds)];
+  const seed = useFactsOf(job)?.seed ?? null;
+  const facts = [
+    dateAndTime(job.ended ?? job.created),
+    seconds === null ? null : duration(seconds),
+    seed === null ? null : t("history.seed", { seed }),
+  ];
   const items: readonly MenuItem[] = [
     {
       id: "open",
@@ -78,7 +86,7 @@ function EndedJob({ job }: { readonly job: Job }) {
     <JobThumbnail job={job} label={t("history.pictures", { name })} onOpen={() => void openPicturesOf(job)} />
   );
   return (
-    <li className={styles.ended}>
+    <li ref={row} className={styles.ended}>
       <JobRow
         thumbnail={thumbnail}
         name={name}
@@ -89,6 +97,18 @@ function EndedJob({ job }: { readonly job: Job }) {
       />
     </li>
   );
+}
+
+/** Calls once when an element comes into sight. Returns: what ends the watch. */
+function whenSeen(element: HTMLElement | null, call: () => void): () => void {
+  if (element === null) return () => undefined;
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((each) => each.isIntersecting)) return;
+    observer.disconnect();
+    call();
+  });
+  observer.observe(element);
+  return () => observer.disconnect();
 }
 
 function ErrorText({ text }: { readonly text: string }) {
