@@ -3,6 +3,7 @@
 import { getViewportForBounds, useReactFlow, useStoreApi } from "@xyflow/react";
 import { useEffect } from "react";
 
+import type { GraphId } from "@/graph/document";
 import { around, type Rect } from "@/graph/geometry";
 import { activeTab, lookAt, shownGraph } from "@/state/workbench";
 
@@ -24,9 +25,15 @@ const LARGE = 150;
 const STILL = 140;
 
 export function useView({ documentId, graphId }: Place): void {
+  useMoves();
+  useKeptView(graphId);
+  useWatchedView(documentId, graphId);
+}
+
+/** Lends the ways to move the view to the other rooms. */
+function useMoves(): void {
   const flow = useReactFlow();
   const store = useStoreApi();
-
   useEffect(() => {
     const duration = (): number => (matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 160);
     const show = (bounds: Rect, maxZoom: number, eased: boolean): void => {
@@ -63,7 +70,12 @@ export function useView({ documentId, graphId }: Place): void {
       },
     });
   }, [flow, store]);
+}
 
+/** Goes to where a graph was looked at last, or shows all of it. */
+function useKeptView(graphId: GraphId): void {
+  const flow = useReactFlow();
+  const store = useStoreApi();
   useEffect(() => {
     const tab = activeTab();
     const saved = tab?.viewports.get(graphId);
@@ -80,7 +92,11 @@ export function useView({ documentId, graphId }: Place): void {
     const end = store.subscribe(() => begin() && end());
     return end;
   }, [graphId, flow, store]);
+}
 
+/** Keeps where the graph is looked at, and sets how much of it is drawn. */
+function useWatchedView(documentId: string, graphId: GraphId): void {
+  const store = useStoreApi();
   useEffect(() => {
     let last = store.getState().transform;
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -35,13 +35,7 @@ export function ChoiceList({ label, choices, chosen, onChoose, mayTake, width }:
 
   const show = (place: number): void => {
     setActive(place);
-    const box = list.current;
-    if (box === null) return;
-    const top = place * rowHeight;
-    if (top < box.scrollTop) box.scrollTop = Math.max(0, top - rowHeight);
-    else if (top + rowHeight * 1.5 > box.scrollTop + box.clientHeight) {
-      box.scrollTop = top + rowHeight * 1.5 - box.clientHeight;
-    }
+    if (list.current !== null) scrollTo(list.current, place * rowHeight, rowHeight);
   };
   const take = (): void => {
     const row = rows[active];
@@ -57,32 +51,20 @@ export function ChoiceList({ label, choices, chosen, onChoose, mayTake, width }:
     event.preventDefault();
     event.stopPropagation();
   };
-  const first = Math.max(0, Math.floor(scroll.top / rowHeight) - SPARE_ROWS);
-  const last = Math.min(rows.length, Math.ceil((scroll.top + scroll.height) / rowHeight) + SPARE_ROWS);
   return (
     <div className={styles.panel} style={{ ["--anchor-width" as string]: `${width}px` }}>
-      <label className={styles.search}>
-        <Icon icon={Search} />
-        <input
-          ref={takeFocus}
-          role="combobox"
-          aria-label={t("widget.search_choices", { label })}
-          aria-expanded
-          aria-autocomplete="list"
-          aria-controls={id}
-          {...(rows[active] === undefined ? {} : { "aria-activedescendant": `${id}-${active}` })}
-          placeholder={t("widget.search")}
-          value={query}
-          spellCheck={false}
-          autoComplete="off"
-          onChange={(event) => {
-            setQuery(event.target.value);
-            setActive(0);
-            if (list.current !== null) list.current.scrollTop = 0;
-          }}
-          onKeyDown={press}
-        />
-      </label>
+      <SearchBox
+        label={label}
+        list={id}
+        option={rows[active] === undefined ? null : `${id}-${active}`}
+        query={query}
+        onQuery={(text) => {
+          setQuery(text);
+          setActive(0);
+          if (list.current !== null) list.current.scrollTop = 0;
+        }}
+        onKeyDown={press}
+      />
       <div
         ref={(element) => {
           const isNew = list.current === null && element !== null;
@@ -98,30 +80,99 @@ export function ChoiceList({ label, choices, chosen, onChoose, mayTake, width }:
           setScroll({ top: currentTarget.scrollTop, height: currentTarget.clientHeight })
         }
       >
-        <div className={styles.rows} role="presentation" style={{ height: rows.length * rowHeight }}>
-          {rows.slice(first, last).map((row, i) => (
-            <ListItem
-              key={first + i}
-              id={`${id}-${first + i}`}
-              row={row}
-              place={first + i}
-              count={rows.length}
-              top={(first + i) * rowHeight}
-              isActive={first + i === active}
-              isChosen={row.kind === "choice" && chosen.some((each) => sameValue(each, row.value))}
-              onPoint={setActive}
-              onChoose={onChoose}
-            />
-          ))}
-        </div>
+        <Rows
+          id={id}
+          rows={rows}
+          rowHeight={rowHeight}
+          {...scroll}
+          active={active}
+          chosen={chosen}
+          onPoint={setActive}
+          onChoose={onChoose}
+        />
         {rows.length === 0 && <p className={styles.none}>{emptyText(query, choices.length, mayTake)}</p>}
       </div>
     </div>
   );
 }
 
+interface SearchBoxProps {
+  readonly label: string;
+  /** The ids of the list, and of the row that Enter takes. */
+  readonly list: string;
+  readonly option: string | null;
+  readonly query: string;
+  readonly onQuery: (text: string) => void;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+}
+
+function SearchBox({ label, list, option, query, onQuery, onKeyDown }: SearchBoxProps) {
+  return (
+    <label className={styles.search}>
+      <Icon icon={Search} />
+      <input
+        ref={takeFocus}
+        role="combobox"
+        aria-label={t("widget.search_choices", { label })}
+        aria-expanded
+        aria-autocomplete="list"
+        aria-controls={list}
+        {...(option === null ? {} : { "aria-activedescendant": option })}
+        placeholder={t("widget.search")}
+        value={query}
+        spellCheck={false}
+        autoComplete="off"
+        onChange={(event) => onQuery(event.target.value)}
+        onKeyDown={onKeyDown}
+      />
+    </label>
+  );
+}
+
+/** Brings a row into sight, with a little of its neighbours. */
+function scrollTo(list: HTMLElement, top: number, rowHeight: number): void {
+  if (top < list.scrollTop) list.scrollTop = Math.max(0, top - rowHeight);
+  else if (top + rowHeight * 1.5 > list.scrollTop + list.clientHeight) {
+    list.scrollTop = top + rowHeight * 1.5 - list.clientHeight;
+  }
+}
+
 function takeFocus(field: HTMLInputElement | null): void {
   field?.focus({ preventScroll: true });
+}
+
+interface RowsProps extends Pick<ListItemProps, "id" | "onPoint" | "onChoose"> {
+  readonly rows: readonly ListRow[];
+  readonly rowHeight: number;
+  /** What is in sight, in pixels. */
+  readonly top: number;
+  readonly height: number;
+  readonly active: number;
+  readonly chosen: readonly Value[];
+}
+
+/** The rows that are in sight, at their places. */
+function Rows({ id, rows, rowHeight, top, height, active, chosen, onPoint, onChoose }: RowsProps) {
+  const first = Math.max(0, Math.floor(top / rowHeight) - SPARE_ROWS);
+  const last = Math.min(rows.length, Math.ceil((top + height) / rowHeight) + SPARE_ROWS);
+  return (
+    <div className={styles.rows} role="presentation" style={{ height: rows.length * rowHeight }}>
+      {rows.slice(first, last).map((row, i) => (
+        <ListItem
+          key={first + i}
+          id={`${id}-${first + i}`}
+          row={row}
+          place={first + i}
+          count={rows.length}
+          top={(first + i) * rowHeight}
+          isActive={first + i === active}
+          isChosen={row.kind === "choice" && chosen.some((each) => sameValue(each, row.value))}
+          onPoint={onPoint}
+          onChoose={onChoose}
+        />
+      ))}
+    </div>
+  );
 }
 
 interface ListItemProps {

@@ -3,26 +3,29 @@
  * computes, so that 20,000 pictures scroll like twenty.
  */
 
-import {
-  type KeyboardEvent,
-  type MouseEvent,
-  useCallback,
-  useEffect,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-} from "react";
+import { type KeyboardEvent, type MouseEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { pictureKey, type ShownPicture } from "@/state/lightbox";
 import { plural, t } from "@/texts/index";
 
 import { useFrame } from "@/panels/lightbox/use_zoom";
+import type { Size } from "@/panels/lightbox/zoom";
 import { dayInWords, localDay } from "@/panels/lightbox/words";
 import styles from "./Gallery.module.css";
 import { choose } from "./gallery_view";
 import { GalleryPicture } from "./GalleryPicture";
-import { columnsIn, heightOf, neighbour, type Row, rowOf, rowsBetween, rowsOf, scrollTo } from "./rows";
+import {
+  columnsIn,
+  type DayRow,
+  heightOf,
+  neighbour,
+  type PicturesRow,
+  type Row,
+  rowOf,
+  rowsBetween,
+  rowsOf,
+  scrollTo,
+} from "./rows";
 
 /** A picture's menu, and where in the window. */
 export interface PictureMenu {
@@ -50,18 +53,11 @@ const AHEAD = 1600;
 const STRIDE = 128;
 
 export function GalleryGrid(props: GalleryGridProps) {
-  const { pictures, smallest, chosen, hasMore, isLoading, onNearEnd, onMenu } = props;
+  const { pictures, smallest, hasMore, isLoading, onNearEnd, onMenu } = props;
   const [scroller, setScroller] = useState<HTMLDivElement | null>(null);
   const frame = useFrame(scroller);
   const [top, setTop] = useState(0);
-  const [today] = useState(() => localDay(Date.now()));
-  const [current, setCurrent] = useState<string | null>(null);
-
-  const { columns, size } = columnsIn((frame?.width ?? 320) - 2 * 12, smallest, GAP);
-  const rows = useMemo(() => {
-    const days = pictures.map((each) => localDay(each.modified ?? 0));
-    return rowsOf(days, { columns, rowHeight: size + GAP, dayHeight: DAY_HEIGHT });
-  }, [pictures, columns, size]);
+  const { rows, columns, size } = useRows(pictures, frame, smallest);
   useAnchor(scroller, rows, pictures);
 
   const height = frame?.height ?? 0;
@@ -71,53 +67,17 @@ export function GalleryGrid(props: GalleryGridProps) {
     if (isNearEnd && hasMore && !isLoading) onNearEnd();
   }, [isNearEnd, hasMore, isLoading, onNearEnd]);
 
-  const place = useMemo(
-    () =>
-      current === null
-        ? 0
-        : Math.max(
-            0,
-            pictures.findIndex((each) => pictureKey(each) === current),
-          ),
-    [pictures, current],
-  );
+  const [place, setCurrent] = usePlace(pictures);
   const focusedRow = rowOf(rows, place);
   const seen = rowsBetween(rows, top - MARGIN, top + height + MARGIN);
   const drawn = focusedRow === null || seen.includes(focusedRow) ? seen : [...seen, focusedRow];
 
-  const goTo = useCallback(
-    (index: number) => {
-      const picture = pictures[index];
-      const row = rowOf(rows, index);
-      if (picture === undefined || row === null || scroller === null) return;
-      setCurrent(pictureKey(picture));
-      scroller.scrollTo({ top: scrollTo(row, scroller.scrollTop, scroller.clientHeight) });
-      requestAnimationFrame(() => scroller.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus());
-    },
-    [pictures, rows, scroller],
-  );
-
-  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
-    const index = indexOf(event.target);
-    const picture = index === null ? undefined : pictures[index];
-    if (index === null || picture === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === " ") choose(picture);
-    else if (["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) {
-      goTo(neighbour(rows, index, event.key, pictures.length));
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
+  const onKeyDown = useKeys(pictures, rows, scroller, setCurrent);
   const onContextMenu = (event: MouseEvent<HTMLDivElement>) => {
-    const index = indexOf(event.target);
-    const picture = index === null ? undefined : pictures[index];
+    const picture = pictures[indexOf(event.target) ?? -1];
     if (picture === undefined || !(event.target instanceof Element)) return;
     event.preventDefault();
-    const box = event.target.getBoundingClientRect();
-    // From the keyboard it has no place of its own.
-    const isKeyboard = event.clientX === 0 && event.clientY === 0;
-    const at = isKeyboard ? { x: box.left + 12, y: box.bottom - 12 } : { x: event.clientX, y: event.clientY };
-    onMenu({ picture, ...at });
+    onMenu({ picture, ...placeOfMenu(event, event.target) });
   };
 
   return (
@@ -136,41 +96,131 @@ export function GalleryGrid(props: GalleryGridProps) {
       }}
     >
       <div className={styles.rows} style={{ height: total }}>
-        {drawn.map((row) =>
-          row.kind === "day" ? (
-            <h3 key={`day ${row.first}`} className={styles.day} style={{ transform: `translateY(${row.top}px)` }}>
-              {dayInWords(localDay(pictures[row.first]?.modified ?? 0), today)}
-              {/* Of the last day there may be more than was asked for yet. */}
-              {(!hasMore || row.first + row.count < pictures.length) && (
-                <span className={styles.dayCount}>{plural("gallery.count", row.count)}</span>
-              )}
-            </h3>
-          ) : (
-            <div
-              key={`row ${row.first}`}
-              className={styles.row}
-              style={{
-                transform: `translateY(${row.top}px)`,
-                height: size,
-                gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
-              }}
-            >
-              {pictures.slice(row.first, row.end).map((picture, i) => (
-                <GalleryPicture
-                  key={pictureKey(picture)}
-                  picture={picture}
-                  index={row.first + i}
-                  isCurrent={row.first + i === place}
-                  isChosen={chosen.includes(pictureKey(picture))}
-                  onMenu={onMenu}
-                />
-              ))}
-            </div>
-          ),
-        )}
+        <Rows {...props} rows={drawn} size={size} columns={columns} current={place} />
       </div>
     </div>
   );
+}
+
+interface RowsProps extends Pick<GalleryGridProps, "pictures" | "chosen" | "hasMore" | "onMenu"> {
+  readonly rows: readonly Row[];
+  readonly size: number;
+  readonly columns: number;
+  /** The place of the picture that Tab leads to. */
+  readonly current: number;
+}
+
+function Rows({ rows, hasMore, ...shared }: RowsProps) {
+  const [today] = useState(() => localDay(Date.now()));
+  const { pictures } = shared;
+  return rows.map((row) =>
+    row.kind === "day" ? (
+      <Day
+        key={`day ${row.first}`}
+        row={row}
+        name={dayInWords(localDay(pictures[row.first]?.modified ?? 0), today)}
+        // Of the last day there may be more than was asked for yet.
+        isWhole={!hasMore || row.first + row.count < pictures.length}
+      />
+    ) : (
+      <Pictures key={`row ${row.first}`} row={row} {...shared} />
+    ),
+  );
+}
+
+interface DayProps {
+  readonly row: DayRow;
+  readonly name: string;
+  /** Whether all its pictures are known. */
+  readonly isWhole: boolean;
+}
+
+function Day({ row, name, isWhole }: DayProps) {
+  return (
+    <h3 className={styles.day} style={{ transform: `translateY(${row.top}px)` }}>
+      {name}
+      {isWhole && <span className={styles.dayCount}>{plural("gallery.count", row.count)}</span>}
+    </h3>
+  );
+}
+
+interface PicturesProps extends Omit<RowsProps, "rows" | "hasMore"> {
+  readonly row: PicturesRow;
+}
+
+function Pictures({ row, size, columns, pictures, current, chosen, onMenu }: PicturesProps) {
+  const gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  return (
+    <div className={styles.row} style={{ transform: `translateY(${row.top}px)`, height: size, gridTemplateColumns }}>
+      {pictures.slice(row.first, row.end).map((picture, i) => (
+        <GalleryPicture
+          key={pictureKey(picture)}
+          picture={picture}
+          index={row.first + i}
+          isCurrent={row.first + i === current}
+          isChosen={chosen.includes(pictureKey(picture))}
+          onMenu={onMenu}
+        />
+      ))}
+    </div>
+  );
+}
+
+/** Where the pointer is; from the keyboard the menu has no place of its own. */
+function placeOfMenu({ clientX, clientY }: MouseEvent, element: Element): { readonly x: number; readonly y: number } {
+  if (clientX !== 0 || clientY !== 0) return { x: clientX, y: clientY };
+  const box = element.getBoundingClientRect();
+  return { x: box.left + 12, y: box.bottom - 12 };
+}
+
+const WAYS: readonly string[] = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+
+/** Arrows go from picture to picture, Space chooses. */
+function useKeys(
+  pictures: readonly ShownPicture[],
+  rows: readonly Row[],
+  scroller: HTMLElement | null,
+  setCurrent: (key: string) => void,
+) {
+  const goTo = (index: number): void => {
+    const picture = pictures[index];
+    const row = rowOf(rows, index);
+    if (picture === undefined || row === null || scroller === null) return;
+    setCurrent(pictureKey(picture));
+    scroller.scrollTo({ top: scrollTo(row, scroller.scrollTop, scroller.clientHeight) });
+    requestAnimationFrame(() => scroller.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus());
+  };
+  return (event: KeyboardEvent<HTMLDivElement>): void => {
+    const index = indexOf(event.target);
+    const picture = index === null ? undefined : pictures[index];
+    if (index === null || picture === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === " ") choose(picture);
+    else if (WAYS.includes(event.key)) goTo(neighbour(rows, index, event.key, pictures.length));
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+}
+
+/** The rows of all pictures, as wide as there is room. */
+function useRows(pictures: readonly ShownPicture[], frame: Size | null, smallest: number) {
+  const { columns, size } = columnsIn((frame?.width ?? 320) - 2 * 12, smallest, GAP);
+  const rows = useMemo(() => {
+    const days = pictures.map((each) => localDay(each.modified ?? 0));
+    return rowsOf(days, { columns, rowHeight: size + GAP, dayHeight: DAY_HEIGHT });
+  }, [pictures, columns, size]);
+  return { rows, columns, size };
+}
+
+/** The picture that Tab leads to, by its place; the first where it is gone. */
+function usePlace(pictures: readonly ShownPicture[]): readonly [number, (key: string) => void] {
+  const [current, setCurrent] = useState<string | null>(null);
+  const place = useMemo(() => {
+    if (current === null) return 0;
+    const found = pictures.findIndex((each) => pictureKey(each) === current);
+    return Math.max(0, found);
+  }, [pictures, current]);
+  return [place, setCurrent];
 }
 
 /** What one looks at stays where it is when new pictures come in front. */

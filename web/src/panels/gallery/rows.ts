@@ -3,7 +3,7 @@
  * headings, below each its pictures in columns. No DOM.
  */
 
-interface DayRow {
+export interface DayRow {
   readonly kind: "day";
   /** The picture that begins the day. */
   readonly first: number;
@@ -12,7 +12,7 @@ interface DayRow {
   readonly height: number;
 }
 
-interface PicturesRow {
+export interface PicturesRow {
   readonly kind: "pictures";
   /** Pictures from `first` up to, not with, `end`. */
   readonly first: number;

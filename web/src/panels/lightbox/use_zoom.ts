@@ -51,32 +51,18 @@ interface ZoomOptions {
   readonly panes?: 1 | 2;
 }
 
+/** Changes the view as a rule says that knows the picture's and the frame's size. */
+type Change = (next: (view: View, picture: Size, frame: Size) => View) => void;
+
 /** `key`: another one fits the view anew. */
-export function useZoom(picture: Size | null, key: string, { onSwipe, panes = 1 }: ZoomOptions = {}): Zoom {
+export function useZoom(picture: Size | null, key: string, options: ZoomOptions = {}): Zoom {
   const [element, setFrame] = useState<HTMLDivElement | null>(null);
   const frame = useFrame(element);
-  const [state, setState] = useState<{ key: string; view: View; frame: Size } | null>(null);
-  const [isDragged, setDragged] = useState(false);
-  const fingers = useRef(new Map<number, Point>());
-  const swiped = useRef(0);
-
-  const view = viewNow(state, picture, frame, key);
-  const change = useCallback(
-    (next: (view: View, picture: Size, frame: Size) => View) => {
-      if (picture === null || frame === null) return;
-      setState((before) => {
-        const now = viewNow(before, picture, frame, key);
-        return now === null ? before : { key, frame, view: next(now, picture, frame) };
-      });
-    },
-    [picture, frame, key],
-  );
+  const [view, change] = useViewOf(picture, frame, key);
+  const { panes = 1 } = options;
   const zoomBy = useCallback(
     (factor: number, point?: Point) =>
-      change((now, of, inside) => {
-        const at = point ?? { x: inside.width / 2, y: inside.height / 2 };
-        return zoomedAround(now, at, factor, of, inside);
-      }),
+      change((now, of, inside) => zoomedAround(now, point ?? middleOf(inside), factor, of, inside)),
     [change],
   );
   const paneOf = useCallback(
@@ -90,23 +76,71 @@ export function useZoom(picture: Size | null, key: string, { onSwipe, panes = 1 
   useWheel(element, panes, zoomInPane);
 
   const fits = view !== null && picture !== null && frame !== null && isFitted(view, picture, frame);
+  const { isDragged, pointers } = usePointers({ element, fits, change, paneOf, onSwipe: options.onSwipe });
+  const fit = () => change((_, of, inside) => fitted(of, inside));
+  const zoomTo = (scale: number) =>
+    change((now, of, inside) => {
+      const next = zoomedAround(now, middleOf(inside), scale / now.scale, of, inside);
+      return fits ? centred(of, inside, next.scale) : next;
+    });
 
-  const pointOf = (event: { readonly clientX: number; readonly clientY: number }): Point => {
-    const box = element?.getBoundingClientRect();
-    return { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) };
+  return {
+    setFrame,
+    frame,
+    view,
+    isFitted: fits,
+    isDragged,
+    zoomBy,
+    zoomTo,
+    fit,
+    move: (by) => change((now, of, inside) => panned(now, by, of, inside)),
+    pinch: (from, to) => change((now, of, inside) => pinched(now, from, to, of, inside)),
+    onKey: (event) => pressKey(event, { zoomBy, zoomTo, fit }),
+    pointers,
   };
+}
+
+/** How the picture lies in the frame, and what changes that. */
+function useViewOf(picture: Size | null, frame: Size | null, key: string): readonly [View | null, Change] {
+  const [state, setState] = useState<{ key: string; view: View; frame: Size } | null>(null);
+  const change = useCallback<Change>(
+    (next) => {
+      if (picture === null || frame === null) return;
+      setState((before) => {
+        const now = viewNow(before, picture, frame, key);
+        return now === null ? before : { key, frame, view: next(now, picture, frame) };
+      });
+    },
+    [picture, frame, key],
+  );
+  return [viewNow(state, picture, frame, key), change];
+}
+
+interface Pointed {
+  readonly element: HTMLElement | null;
+  readonly fits: boolean;
+  readonly change: Change;
+  /** Where the pane begins that has this place. */
+  readonly paneOf: (x: number) => number;
+  readonly onSwipe: ZoomOptions["onSwipe"];
+}
+
+function usePointers({ element, fits, change, paneOf, onSwipe }: Pointed): Pick<Zoom, "isDragged" | "pointers"> {
+  const [isDragged, setDragged] = useState(false);
+  const fingers = useRef(new Map<number, Point>());
+  const swiped = useRef(0);
 
   const onPointerDown = (event: PointerEvent<HTMLElement>) => {
     if (event.button !== 0 || isControl(event.target)) return;
     event.currentTarget.setPointerCapture(event.pointerId);
-    fingers.current.set(event.pointerId, pointOf(event));
+    fingers.current.set(event.pointerId, pointIn(element, event));
     swiped.current = 0;
     setDragged(true);
   };
   const onPointerMove = (event: PointerEvent<HTMLElement>) => {
     const from = fingers.current.get(event.pointerId);
     if (from === undefined) return;
-    const to = pointOf(event);
+    const to = pointIn(element, event);
     const other = [...fingers.current].find(([id]) => id !== event.pointerId)?.[1];
     fingers.current.set(event.pointerId, to);
     if (other !== undefined) {
@@ -124,46 +158,40 @@ export function useZoom(picture: Size | null, key: string, { onSwipe, panes = 1 
     setDragged(false);
     if (counts && fits && Math.abs(swiped.current) > SWIPE) onSwipe?.(swiped.current < 0 ? 1 : -1);
   };
-
-  const fit = () => change((_, of, inside) => fitted(of, inside));
-  const zoomTo = (scale: number) =>
-    change((now, of, inside) => {
-      const next = zoomedAround(now, { x: inside.width / 2, y: inside.height / 2 }, scale / now.scale, of, inside);
-      return fits ? centred(of, inside, next.scale) : next;
-    });
-  const onKey = ({ key, ctrlKey, metaKey, altKey }: KeyboardEvent): boolean => {
-    if (ctrlKey || metaKey || altKey) return false;
-    if (key === "+" || key === "=") zoomBy(ZOOM_STEP);
-    else if (key === "-") zoomBy(1 / ZOOM_STEP);
-    else if (key === "0") fit();
-    else if (key === "1") zoomTo(1);
-    else return false;
-    return true;
-  };
-
-  return {
-    setFrame,
-    frame,
-    view,
-    isFitted: fits,
-    isDragged,
-    zoomBy,
-    zoomTo,
-    fit,
-    move: (by) => change((now, of, inside) => panned(now, by, of, inside)),
-    pinch: (from, to) => change((now, of, inside) => pinched(now, from, to, of, inside)),
-    onKey,
-    pointers: {
-      onPointerDown,
-      onPointerMove,
-      onPointerUp: (event) => release(event, true),
-      onPointerCancel: (event) => release(event, false),
-      onDoubleClick: (event) => {
-        const { x, y } = pointOf(event);
-        change((now, of, inside) => toggled(now, { x: x - paneOf(x), y }, of, inside));
-      },
+  const pointers: Zoom["pointers"] = {
+    onPointerDown,
+    onPointerMove,
+    onPointerUp: (event) => release(event, true),
+    onPointerCancel: (event) => release(event, false),
+    onDoubleClick: (event) => {
+      const { x, y } = pointIn(element, event);
+      change((now, of, inside) => toggled(now, { x: x - paneOf(x), y }, of, inside));
     },
   };
+  return { isDragged, pointers };
+}
+
+/** Returns: whether it was one of its keys. */
+function pressKey(
+  { key, ctrlKey, metaKey, altKey }: KeyboardEvent,
+  { zoomBy, zoomTo, fit }: Pick<Zoom, "zoomBy" | "zoomTo" | "fit">,
+): boolean {
+  if (ctrlKey || metaKey || altKey) return false;
+  if (key === "+" || key === "=") zoomBy(ZOOM_STEP);
+  else if (key === "-") zoomBy(1 / ZOOM_STEP);
+  else if (key === "0") fit();
+  else if (key === "1") zoomTo(1);
+  else return false;
+  return true;
+}
+
+function pointIn(element: HTMLElement | null, event: { readonly clientX: number; readonly clientY: number }): Point {
+  const box = element?.getBoundingClientRect();
+  return { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) };
+}
+
+function middleOf({ width, height }: Size): Point {
+  return { x: width / 2, y: height / 2 };
 }
 
 function viewNow(

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useId, useRef, useState } from "react";
 
 import type { Zoom } from "@/panels/lightbox/use_zoom";
-import { PIXELATED_FROM } from "@/panels/lightbox/zoom";
+import { PIXELATED_FROM, type Point, type View } from "@/panels/lightbox/zoom";
 import { t } from "@/texts/index";
 import { classes } from "@/ui/class_names";
 
@@ -20,7 +20,7 @@ interface MaskStageProps {
 }
 
 export function MaskStage({ painter, address, zoom }: MaskStageProps) {
-  const { tool, size, softness, look, opacity } = useBrush();
+  const { tool, look, opacity } = useBrush();
   const help = useId();
   const canvas = useDrawn(painter, zoom, look === "overlay" ? RED : WHITE);
   const painting = usePainting(painter, zoom);
@@ -60,35 +60,7 @@ export function MaskStage({ painter, address, zoom }: MaskStageProps) {
         )}
         {place !== null && look === "mask" && <div className={styles.black} style={place} />}
         <canvas ref={canvas} className={styles.canvas} style={{ opacity: look === "overlay" ? opacity : 1 }} />
-        {view !== null && cursor !== null && tool !== "rectangle" && tool !== "hand" && (
-          <BrushOutline
-            x={view.x + cursor.x * view.scale}
-            y={view.y + cursor.y * view.scale}
-            size={size * view.scale}
-            inner={1 - softness}
-          />
-        )}
-        {view !== null && cursor !== null && tool === "rectangle" && (
-          <>
-            <span
-              className={styles.cross}
-              style={{
-                transform: `translate(${view.x + cursor.x * view.scale}px, ${view.y + cursor.y * view.scale}px)`,
-              }}
-            />
-            {corner !== null && (
-              <span
-                className={styles.rectangle}
-                style={{
-                  left: view.x + Math.min(corner.x, cursor.x) * view.scale,
-                  top: view.y + Math.min(corner.y, cursor.y) * view.scale,
-                  width: Math.abs(corner.x - cursor.x) * view.scale,
-                  height: Math.abs(corner.y - cursor.y) * view.scale,
-                }}
-              />
-            )}
-          </>
-        )}
+        {view !== null && cursor !== null && <ToolAtCursor view={view} cursor={cursor} corner={corner} />}
       </div>
       {/* eslint-enable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions */}
       <span id={help} className={styles.help}>
@@ -126,6 +98,37 @@ function useDrawn(painter: MaskPainter, { view, frame }: Zoom, color: string) {
     };
   }, [painter, picture, view, frame, color]);
   return canvas;
+}
+
+interface ToolAtCursorProps {
+  readonly view: View;
+  readonly cursor: Point;
+  /** The other corner of a rectangle that is being drawn. */
+  readonly corner: Point | null;
+}
+
+/** What shows where the tool works. */
+function ToolAtCursor({ view, cursor, corner }: ToolAtCursorProps) {
+  const { tool, size, softness } = useBrush();
+  if (tool === "hand") return null;
+  const [x, y] = [view.x + cursor.x * view.scale, view.y + cursor.y * view.scale];
+  if (tool !== "rectangle") return <BrushOutline x={x} y={y} size={size * view.scale} inner={1 - softness} />;
+  return (
+    <>
+      <span className={styles.cross} style={{ transform: `translate(${x}px, ${y}px)` }} />
+      {corner !== null && (
+        <span
+          className={styles.rectangle}
+          style={{
+            left: view.x + Math.min(corner.x, cursor.x) * view.scale,
+            top: view.y + Math.min(corner.y, cursor.y) * view.scale,
+            width: Math.abs(corner.x - cursor.x) * view.scale,
+            height: Math.abs(corner.y - cursor.y) * view.scale,
+          }}
+        />
+      )}
+    </>
+  );
 }
 
 interface BrushOutlineProps {

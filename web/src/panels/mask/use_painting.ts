@@ -31,19 +31,50 @@ type Deed = "paint" | "rectangle" | "move" | "pinch";
 /** Pixels of the screen that an arrow key moves the brush. */
 const STEP = 10;
 
+/** The brush over the picture, for both hands. */
+interface Work {
+  readonly painter: MaskPainter;
+  readonly zoom: Zoom;
+  readonly cursor: Point | null;
+  readonly corner: Point | null;
+  readonly setCursor: (at: Point | null) => void;
+  readonly setCorner: (at: Point | null) => void;
+}
+
 export function usePainting(painter: MaskPainter, zoom: Zoom): Painting {
   const [cursor, setCursor] = useState<Point | null>(null);
   const [corner, setCorner] = useState<Point | null>(null);
-  const fingers = useRef(new Map<number, Point>());
+  const work: Work = { painter, zoom, cursor, corner, setCursor, setCorner };
+  const { pointers, isAtWork } = usePointers(work);
+  return {
+    cursor,
+    corner,
+    pointers,
+    onKeyDown: (event) => pressKey(event, work),
+    onKeyUp: (event) => {
+      if (event.key === " " && !isAtWork()) painter.end();
+    },
+    onBlur: () => {
+      if (!isAtWork()) painter.end();
+    },
+  };
+}
+
+interface Pointers {
+  readonly pointers: Painting["pointers"];
+  /** Whether a pointer is down. */
+  readonly isAtWork: () => boolean;
+}
+
+function usePointers(work: Work): Pointers {
+  const { painter, zoom, setCursor, setCorner } = work;
   const deed = useRef<Deed | null>(null);
+  const fingers = useRef(new Map<number, Point>());
   const hasPen = useRef(false);
 
-  const inPixels = (point: Point): Point => (zoom.view === null ? point : inPicture(zoom.view, point));
-
   const onPointerDown = (event: PointerEvent<HTMLElement>) => {
-    const element = event.currentTarget;
-    element.setPointerCapture(event.pointerId);
-    const at = frameOf(element, event);
+    event.currentTarget.setPointerCapture(event.pointerId);
+    const at = frameOf(event.currentTarget, event);
     fingers.current.set(event.pointerId, at);
     hasPen.current ||= event.pointerType === "pen";
     if (fingers.current.size > 1) {
@@ -52,42 +83,31 @@ export function usePainting(painter: MaskPainter, zoom: Zoom): Painting {
       deed.current = "pinch";
       return;
     }
-    const { tool } = useBrush.getState();
-    const isPalm = hasPen.current && event.pointerType === "touch";
-    if (tool === "hand" || event.button === 1 || isPalm) deed.current = "move";
-    else if (tool === "rectangle") {
-      deed.current = "rectangle";
-      setCorner(inPixels(at));
-    } else {
-      deed.current = "paint";
-      painter.begin(brushOf(event.nativeEvent), isErasing(event), inPixels(at));
-    }
-    setCursor(inPixels(at));
+    deed.current = deedOf(event, hasPen.current);
+    const place = inPixels(zoom, at);
+    if (deed.current === "rectangle") setCorner(place);
+    else if (deed.current === "paint") painter.begin(brushOf(event.nativeEvent), isErasing(event), place);
+    setCursor(place);
   };
 
   const onPointerMove = (event: PointerEvent<HTMLElement>) => {
-    const element = event.currentTarget;
-    const at = frameOf(element, event);
+    const at = frameOf(event.currentTarget, event);
     const from = fingers.current.get(event.pointerId);
-    if (event.pointerType !== "touch" || from !== undefined) setCursor(inPixels(at));
+    if (event.pointerType !== "touch" || from !== undefined) setCursor(inPixels(zoom, at));
     if (from === undefined) return;
     fingers.current.set(event.pointerId, at);
     if (deed.current === "move") zoom.move({ x: at.x - from.x, y: at.y - from.y });
     else if (deed.current === "pinch") {
       const other = [...fingers.current].find(([id]) => id !== event.pointerId)?.[1];
       if (other !== undefined) zoom.pinch([from, other], [at, other]);
-    } else if (deed.current === "paint") {
-      const all = event.nativeEvent.getCoalescedEvents();
-      for (const each of all.length > 0 ? all : [event.nativeEvent]) {
-        painter.strokeTo(brushOf(each), inPixels(frameOf(element, each)));
-      }
-    }
+    } else if (deed.current === "paint") stroke(event, work);
   };
 
   const finish = (event: PointerEvent<HTMLElement>, counts: boolean) => {
     if (!fingers.current.delete(event.pointerId) || fingers.current.size > 0) return;
-    const at = inPixels(frameOf(event.currentTarget, event));
-    if (deed.current === "rectangle" && corner !== null && counts) painter.fillRectangle(corner, at, isErasing(event));
+    if (deed.current === "rectangle" && work.corner !== null && counts) {
+      painter.fillRectangle(work.corner, inPixels(zoom, frameOf(event.currentTarget, event)), isErasing(event));
+    }
     if (counts) painter.end();
     else painter.cancel();
     setCorner(null);
@@ -95,62 +115,75 @@ export function usePainting(painter: MaskPainter, zoom: Zoom): Painting {
     if (event.pointerType === "touch") setCursor(null);
   };
 
-  const middle = (): Point => {
-    const { frame } = zoom;
-    return inPixels(frame === null ? { x: 0, y: 0 } : { x: frame.width / 2, y: frame.height / 2 });
+  const pointers: Painting["pointers"] = {
+    onPointerDown,
+    onPointerMove,
+    onPointerUp: (event) => finish(event, true),
+    onPointerCancel: (event) => finish(event, false),
+    onPointerLeave: (event) => {
+      if (fingers.current.size === 0 && event.pointerType !== "touch") setCursor(null);
+    },
   };
-  const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const here = cursor ?? middle();
-    if (event.key === " ") pressSpace(here);
-    else if (event.key === "Enter" && corner !== null) pressSpace(here);
-    else if (event.key === "Escape" && corner !== null) setCorner(null);
+  return { pointers, isAtWork: () => deed.current !== null };
+}
+
+/** What one pointer alone does. While there is a pen, what touches is the palm. */
+function deedOf(event: PointerEvent, hasPen: boolean): Deed {
+  const { tool } = useBrush.getState();
+  const isPalm = hasPen && event.pointerType === "touch";
+  if (tool === "hand" || event.button === 1 || isPalm) return "move";
+  return tool === "rectangle" ? "rectangle" : "paint";
+}
+
+/** Paints through every place that the pointer was at since the last event. */
+function stroke(event: PointerEvent<HTMLElement>, { painter, zoom }: Work): void {
+  const all = event.nativeEvent.getCoalescedEvents();
+  for (const each of all.length > 0 ? all : [event.nativeEvent]) {
+    painter.strokeTo(brushOf(each), inPixels(zoom, frameOf(event.currentTarget, each)));
+  }
+}
+
+function pressKey(event: KeyboardEvent<HTMLElement>, work: Work): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const { painter, zoom, corner } = work;
+  const here = work.cursor ?? middleOf(zoom);
+  if (event.key === " ") pressSpace(here, work);
+  else if (event.key === "Enter" && corner !== null) pressSpace(here, work);
+  else if (event.key === "Escape" && corner !== null) work.setCorner(null);
+  else {
+    const way = WAYS[event.key];
+    if (way === undefined) return;
+    const step = event.shiftKey ? 1 : Math.max(1, Math.round(STEP / (zoom.view?.scale ?? 1)));
+    const there = within({ x: here.x + way.x * step, y: here.y + way.y * step }, painter.mask);
+    work.setCursor(there);
+    painter.strokeTo(brushNow(), there);
+    follow(zoom, there);
+  }
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** Space holds the brush down; for a rectangle it is one corner, then the other. */
+function pressSpace(here: Point, { painter, corner, setCursor, setCorner }: Work): void {
+  const { tool } = useBrush.getState();
+  setCursor(here);
+  if (tool === "rectangle") {
+    if (corner === null) setCorner(here);
     else {
-      const way = WAYS[event.key];
-      if (way === undefined) return;
-      const step = event.shiftKey ? 1 : Math.max(1, Math.round(STEP / (zoom.view?.scale ?? 1)));
-      const there = within({ x: here.x + way.x * step, y: here.y + way.y * step }, painter.mask);
-      setCursor(there);
-      painter.strokeTo(brushNow(), there);
-      follow(zoom, there);
+      painter.fillRectangle(corner, here, false);
+      setCorner(null);
     }
-    event.preventDefault();
-    event.stopPropagation();
-  };
+  } else if (!painter.isPainting && tool !== "hand") painter.begin(brushNow(), tool === "eraser", here);
+}
 
-  /** Space holds the brush down; for a rectangle it is one corner, then the other. */
-  const pressSpace = (here: Point) => {
-    const { tool } = useBrush.getState();
-    setCursor(here);
-    if (tool === "rectangle") {
-      if (corner === null) setCorner(here);
-      else {
-        painter.fillRectangle(corner, here, false);
-        setCorner(null);
-      }
-    } else if (!painter.isPainting && tool !== "hand") painter.begin(brushNow(), tool === "eraser", here);
-  };
+/** A place of the frame in the picture's pixels. */
+function inPixels({ view }: Zoom, point: Point): Point {
+  return view === null ? point : inPicture(view, point);
+}
 
-  return {
-    cursor,
-    corner,
-    pointers: {
-      onPointerDown,
-      onPointerMove,
-      onPointerUp: (event) => finish(event, true),
-      onPointerCancel: (event) => finish(event, false),
-      onPointerLeave: (event) => {
-        if (fingers.current.size === 0 && event.pointerType !== "touch") setCursor(null);
-      },
-    },
-    onKeyDown,
-    onKeyUp: (event) => {
-      if (event.key === " " && deed.current === null) painter.end();
-    },
-    onBlur: () => {
-      if (deed.current === null) painter.end();
-    },
-  };
+function middleOf(zoom: Zoom): Point {
+  const { frame } = zoom;
+  return inPixels(zoom, frame === null ? { x: 0, y: 0 } : { x: frame.width / 2, y: frame.height / 2 });
 }
 
 /** Where in the frame. */
