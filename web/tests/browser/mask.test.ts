@@ -120,6 +120,7 @@ test("a rectangle painted with the mouse is drawn anew, and undo brings the unma
   await page.mouse.up();
   await page.getByRole("button", { name: "Save mask" }).click();
   await eventually(async () => (await loaded(editor)).includes("latentwire_fox-mask-"), "the masked picture", 10_000);
+  expect(await loaded(editor)).not.toContain("not found on the server");
 
   const before = pictures();
   await editor.run();
