@@ -27,6 +27,7 @@ import {
   writtenId,
 } from "./editor_node";
 import type { Kind } from "./editor_values";
+import { isUnnumbered, rememberUnnumbered } from "./file_forms";
 import {
   asText,
   boundaryId,
@@ -224,6 +225,7 @@ function readGroups(listed: Value | undefined, counted: number): { groups: Map<G
     const id = own === "" || groups.has(own) ? String((last += 1)) : own;
     const [x, y, width, height] = fourNumbers(each["bounding"]);
     const rest = without(each, GROUP_FIELDS);
+    if (own === "") rememberUnnumbered(rest);
     const place = { x, y, width, height };
     groups.set(id, {
       id,
@@ -279,7 +281,7 @@ export function writeGraphBody(graph: Graph, kindOf: (type: string) => Kind, asL
     writeDrawnNode(node, kindOf(node.type), into.get(node.id) ?? new Map(), outOf.get(node.id) ?? new Map()),
   );
   const links = [...graph.links.values()].map((link) => (asLists ? linkAsList(link) : linkAsObject(link)));
-  return { nodes, links, groups: [...graph.groups.values()].map(writeGroup) };
+  return { nodes, links, groups: writeGroups(graph, asLists) };
 }
 
 /** The ports of a sub-graph with the links at each. */
@@ -320,6 +322,15 @@ function linkAsObject(link: Link): Value {
     type: link.type,
     ...link.rest,
   };
+}
+
+/** Without ids where the file had none and counting them anew gives the same. */
+function writeGroups(graph: Graph, asLists: boolean): JsonObject[] {
+  const groups = [...graph.groups.values()];
+  const isCounted = groups.every(({ id, rest }, i) => isUnnumbered(rest) && id === String(i + 1));
+  // Sub-graphs and files of version 1 tell the last id too.
+  if (!isCounted || !asLists || graph.lastGroup !== groups.length) return groups.map(writeGroup);
+  return groups.map((group) => without(writeGroup(group), new Set(["id"])));
 }
 
 function writeGroup(group: Group): JsonObject {

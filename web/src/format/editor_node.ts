@@ -9,6 +9,7 @@ import { growthOf, inputsOf, isWidget } from "@/graph/widgets";
 
 import { ASIDE, type Kind, readValues, slotsInFile, type Values, writeValues } from "./editor_values";
 import type { RepairNotes } from "./repair_notes";
+import { inFormOfFile, rememberNode, unchangedSource } from "./file_forms";
 import { type FileNode, isSet, objects, readProxies, type Slot, typeName } from "./file_graph";
 
 const NODE_FIELDS: ReadonlySet<string> = new Set([
@@ -87,6 +88,7 @@ export function readDrawnNode(
     promoted: kind.is === "instance" ? readProxies(source["properties"]) : null,
     rest: { ...without(source, NODE_FIELDS), ...restOf(source, flags, kind), ...values.rest },
   };
+  rememberNode(node, source);
   return { node, links: kept.map(({ link }) => link) };
 }
 
@@ -205,11 +207,11 @@ export function writeDrawnNode(
   inputs: ReadonlyMap<number, Value>,
   outputs: ReadonlyMap<number, readonly Value[]>,
 ): JsonObject {
-  const written = writeValues(node, kind);
+  const written = valuesOf(node, kind);
   const { order, flags, properties, widgets_values: _, widgets_values_named: __, ...rest } = node.rest;
   const proxies = node.promoted === null ? {} : { proxyWidgets: node.promoted };
   const aside = written.aside === null ? {} : { [ASIDE]: written.aside };
-  return {
+  return inFormOfFile(node, {
     id: writtenId(node.id),
     type: node.type,
     pos: [node.x, node.y],
@@ -227,7 +229,26 @@ export function writeDrawnNode(
     ...(node.color === null ? {} : { color: node.color }),
     ...(node.background === null ? {} : { bgcolor: node.background }),
     ...rest,
-  };
+  });
+}
+
+/** As the file had them where nobody changed any. */
+function valuesOf(node: Node, kind: Kind): Pick<ReturnType<typeof writeValues>, "fields" | "aside"> {
+  const source = unchangedSource(node);
+  if (source === null || kind.is !== "known") {
+    const made = writeValues(node, kind);
+    const isEmpty = source !== null && made.fields["widgets_values"] === undefined && isEmptyList(source);
+    return isEmpty ? { ...made, fields: { ...made.fields, widgets_values: [] } } : made;
+  }
+  const properties = source["properties"];
+  const aside = isObject(properties) ? properties[ASIDE] : null;
+  const given = Object.entries(source).filter(([key]) => key === "widgets_values" || key === "widgets_values_named");
+  return { fields: Object.fromEntries(given), aside: isObject(aside) ? aside : null };
+}
+
+function isEmptyList(source: JsonObject): boolean {
+  const values = source["widgets_values"];
+  return Array.isArray(values) && values.length === 0;
 }
 
 /** `isOwn`: the slot is there because someone made it, and shall come back. */
@@ -276,11 +297,7 @@ function readWithin(
   least: number,
   most: number,
 ): { readonly pair: readonly [number, number]; readonly isMended: boolean } {
-  const given = Array.isArray(value)
-    ? (value as readonly Value[])
-    : isObject(value)
-      ? [value["0"], value["1"]]
-      : [];
+  const given = Array.isArray(value) ? (value as readonly Value[]) : isObject(value) ? [value["0"], value["1"]] : [];
   const isFit = (each: Value | undefined): each is number => typeof each === "number" && each >= least && each <= most;
   const [one, two] = given;
   const isMended = [one, two].some((each) => typeof each === "number" && !isFit(each));
