@@ -17,6 +17,7 @@ import {
   Plus,
   Scissors,
   Spline,
+  TextCursorInput,
   Trash2,
   Unplug,
 } from "lucide-react";
@@ -25,13 +26,18 @@ import type { Graph } from "@/graph/document";
 import { fitGroup, setGroup } from "@/graph/edits/groups";
 import { disconnect, disconnectNode, insertReroute } from "@/graph/edits/links";
 import { setColor } from "@/graph/edits/nodes";
+import { isTall } from "@/graph/geometry";
 import { linksOf } from "@/graph/links";
+import { widgetsAt } from "@/graph/node_inputs";
 import { perform, useCommands } from "@/state/commands";
 import { maskTarget, openMaskEditor } from "@/state/mask_editing";
+import { nodeTypes } from "@/state/node_types";
 import { activeTab, editGraph, enter, select, shownGraph } from "@/state/workbench";
 import { lookUp, t } from "@/texts/index";
 import type { LucideIcon } from "@/ui/Icon";
 import type { MenuItem } from "@/ui/menu_item";
+import { labelOf } from "@/widgets/field";
+import { widgetMenu } from "@/widgets/widget_menu";
 
 import { type OpenMenu, type Point, setCanvas, useCanvas } from "./canvas_store";
 import { currentSizes } from "./scene";
@@ -105,6 +111,7 @@ function nodeItems(id: string, graph: Graph, isInstance: boolean): readonly Menu
       : []),
     ...command("node.run_to", Play),
     ...painting(id),
+    ...textMenus(id, graph),
     "separator",
     ...command("edit.copy", Copy),
     ...command("edit.duplicate", CopyPlus),
@@ -151,6 +158,20 @@ function painting(id: string): readonly MenuItem[] {
   const target = tab === null ? null : maskTarget(tab, id);
   if (target === null) return [];
   return [{ id: "mask", label: t("canvas.menu.mask"), icon: Brush, onAction: () => openMaskEditor(target) }];
+}
+
+/** What else can be done with each long text: under the pointer a text has the browser's own menu. */
+function textMenus(id: string, graph: Graph): readonly MenuItem[] {
+  const document = activeTab()?.history.present;
+  const node = graph.nodes.get(id);
+  if (document === undefined || node === undefined) return [];
+  return widgetsAt(document, graph, nodeTypes(), node).flatMap(({ input, inner }) => {
+    const owner = inner === null ? node : document.subgraphs.get(node.type)?.nodes.get(inner);
+    if (owner === undefined || !isTall(input)) return [];
+    const place = { documentId: document.id, graphId: inner === null ? graph.id : node.type };
+    const items = widgetMenu(place, owner, input);
+    return [{ id: `text ${inner ?? ""} ${input.name}`, label: labelOf(owner, input), icon: TextCursorInput, items }];
+  });
 }
 
 function aligning(): readonly MenuItem[] {

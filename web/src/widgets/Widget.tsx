@@ -3,7 +3,7 @@
  * what floats is only there while it is open.
  */
 
-import { memo, type MouseEvent, useState } from "react";
+import { type KeyboardEvent, memo, type MouseEvent, useState } from "react";
 
 import type { GraphId, Node } from "@/graph/document";
 import { valueAt } from "@/graph/node_inputs";
@@ -75,6 +75,11 @@ function HeldWidget({ documentId, graphId, node, input, isDisabled, problem, val
         setMenuAt(placeOf(event));
       }}
       onKeyDown={(event) => {
+        if (isMenuKey(event) && isText(event.target)) {
+          event.preventDefault();
+          event.stopPropagation();
+          return setMenuAt(below(event.currentTarget));
+        }
         // As in Blender: Backspace on a value gives it its default. Delete is the node's.
         if (event.key !== "Backspace" || isText(event.target) || isDisabled) return;
         event.preventDefault();
@@ -136,6 +141,14 @@ function isText(target: EventTarget): boolean {
 /** Where the menu opens: at the pointer, or below the control when a key asked for it. */
 function placeOf(event: MouseEvent): { x: number; y: number } {
   if (event.button === 2 && event.clientX !== 0) return { x: event.clientX, y: event.clientY };
-  const { left, bottom } = event.currentTarget.getBoundingClientRect();
+  return below(event.currentTarget);
+}
+
+function below(element: Element): { x: number; y: number } {
+  const { left, bottom } = element.getBoundingClientRect();
   return { x: left + 8, y: bottom };
+}
+
+function isMenuKey(event: KeyboardEvent): boolean {
+  return event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey);
 }
