@@ -72,6 +72,11 @@ export class Batch {
     return this.documents[Math.max(-1, ...this.accepted) + 1] ?? this.options.document;
   }
 
+  /** The document as the last job that was taken has it. */
+  get lastSent(): Document {
+    return this.documents[Math.max(0, ...this.accepted)] ?? this.options.document;
+  }
+
   /** Sends what was not taken yet. The first job alone: it says whether the others can be, and their place. */
   async send(): Promise<BatchResult> {
     if (this.answer === null) {

@@ -3,6 +3,7 @@
 import { cancelJob, clearQueue, interrupt, moveJob } from "@/api/client";
 import { asFailure, type Failure } from "@/api/failure";
 import type { Document } from "@/graph/document";
+import { stuckInputs } from "@/graph/edits/advance_controls";
 import type { NodeTypes } from "@/graph/node_type";
 import { checkDocument, type Finding } from "@/graph/rules";
 import { lookUp, plural, t } from "@/texts/index";
@@ -115,6 +116,7 @@ async function send(tab: Tab, batch: Batch, stopper: AbortController): Promise<R
   if (batch.sent > 0) {
     expectNews();
     void refreshActive();
+    tellStuck(batch.lastSent);
   }
   const documentId = before.id;
   if (result.kind === "sent") {
@@ -127,6 +129,12 @@ async function send(tab: Tab, batch: Batch, stopper: AbortController): Promise<R
     return "failed";
   }
   return complain(tab, batch, stopper, result.failure);
+}
+
+/** A seed that can go no further makes every run the same, which nobody would see. */
+function tellStuck(document: Document): void {
+  const names = stuckInputs(document, nodeTypes());
+  if (names.length > 0) toast("warning", t("running.at_end", { inputs: names.join(", ") }), { topic: RUN_TOPIC });
 }
 
 /** Records the seeds that were taken on, as one edit; what was edited meanwhile stays. */

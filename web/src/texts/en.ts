@@ -487,6 +487,7 @@ export const en = {
   "running.not_ready": "The server is not ready yet.",
   "running.failed": "The server could not do that.",
   "running.refused": "The server did not accept the workflow.",
+  "running.at_end": "{inputs} stands at its end: from now on every run is the same.",
   "running.nothing": "There is no workflow to run.",
   "running.too_late": "That job has begun or ended already.",
   "running.try_again": "Try again",

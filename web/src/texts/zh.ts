@@ -488,6 +488,7 @@ export const zh: Texts = {
   "running.not_ready": "服务器尚未就绪。",
   "running.failed": "服务器未能完成此操作。",
   "running.refused": "服务器未接受该工作流。",
+  "running.at_end": "{inputs} 已到达上下限：之后每次运行都相同。",
   "running.nothing": "没有可运行的工作流。",
   "running.too_late": "该任务已经开始或结束。",
   "running.try_again": "重试",

@@ -28,6 +28,27 @@ export function afterRun(document: Document, types: NodeTypes, random: () => num
   return result;
 }
 
+/** The inputs whose values would go up or down after a run, and stand at their end: each run would be the same. */
+export function stuckInputs(document: Document, types: NodeTypes): readonly string[] {
+  const found = new Set<string>();
+  for (const graph of [document.root, ...document.subgraphs.values()]) {
+    for (const node of graph.nodes.values()) {
+      if (!Object.values(node.controls).some(goesOneWay)) continue;
+      const after = advancedValues(document, graph, types, node, () => 0);
+      for (const { name, choices } of inputsAt(document, graph, types, node)) {
+        const isOneWay = goesOneWay(node.controls[name]) && choices === null && isNumeric(node.values[name] ?? null);
+        if (isOneWay && after[name] === node.values[name] && !isOverridden(document, graph, node, name))
+          found.add(name);
+      }
+    }
+  }
+  return [...found];
+}
+
+function goesOneWay(control: Control | undefined): boolean {
+  return control === "increment" || control === "decrement";
+}
+
 function advancedValues(
   document: Document,
   graph: Graph,

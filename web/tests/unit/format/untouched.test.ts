@@ -26,6 +26,12 @@ function opened(file: JsonObject): Document {
   return found.value.document;
 }
 
+function withoutEnds(each: JsonObject): unknown {
+  return JSON.parse(JSON.stringify(each), (key, value: unknown) =>
+    key === "inputs" || key === "links" ? null : value,
+  );
+}
+
 test.each(REAL.filter(([name]) => !MENDED.has(name)))("%s comes back as it was, with an id", (_, file) => {
   const { id, ...written } = write(opened(file), TYPES);
   const { id: told, ...others } = file;
@@ -37,8 +43,6 @@ test("what is mended is all that changes in a file that needs it", () => {
   for (const name of MENDED) {
     const file = new Map(REAL).get(name);
     if (file === undefined) continue;
-    const withoutEnds = (each: JsonObject): unknown =>
-      JSON.parse(JSON.stringify(each), (key, value: unknown) => (key === "inputs" || key === "links" ? null : value));
     const { id: _, ...written } = write(opened(file), TYPES);
     const { id: __, ...others } = file;
     expect(withoutEnds(written), name).toEqual(withoutEnds(others));

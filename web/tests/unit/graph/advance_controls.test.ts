@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { ROOT } from "@/graph/document";
-import { advanced, afterRun } from "@/graph/edits/advance_controls";
+import { advanced, afterRun, stuckInputs } from "@/graph/edits/advance_controls";
 import { pack, promote } from "@/graph/edits/subgraphs";
 import { setControl, setValue } from "@/graph/edits/values";
 import type { InputType } from "@/graph/node_type";
@@ -91,4 +91,17 @@ test("an instance advances the seed that it holds, and the inner one stays", () 
   const after = afterRun(document, TYPES, HALF);
   expect(node(after, packed.id).values["seed"]).toBe(42);
   expect(node(after, "1", packed.definition).values["seed"]).toBe(0);
+});
+
+test("a seed that can go no further is said, one that can is not", () => {
+  const at = (seed: number | bigint, control: "increment" | "decrement" | "increment-wrap" | "fixed") => {
+    const given = setValue(withNodes("KSampler"), ROOT, TYPES, "1", "seed", seed);
+    return stuckInputs(setControl(given, ROOT, "1", "seed", control), TYPES);
+  };
+  expect(at(MAX, "increment")).toEqual(["seed"]);
+  expect(at(0, "decrement")).toEqual(["seed"]);
+  expect(at(MAX - 1n, "increment")).toEqual([]);
+  expect(at(MAX, "decrement")).toEqual([]);
+  expect(at(MAX, "increment-wrap")).toEqual([]);
+  expect(at(MAX, "fixed")).toEqual([]);
 });
