@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { ROOT } from "@/graph/document";
+import { type Control, ROOT } from "@/graph/document";
 import { advanced, afterRun, stuckInputs } from "@/graph/edits/advance_controls";
 import { pack, promote } from "@/graph/edits/subgraphs";
 import { setControl, setValue } from "@/graph/edits/values";
@@ -93,15 +93,16 @@ test("an instance advances the seed that it holds, and the inner one stays", () 
   expect(node(after, "1", packed.definition).values["seed"]).toBe(0);
 });
 
+function stuckAt(seed: number | bigint, control: Control): readonly string[] {
+  const given = setValue(withNodes("KSampler"), ROOT, TYPES, "1", "seed", seed);
+  return stuckInputs(setControl(given, ROOT, "1", "seed", control), TYPES);
+}
+
 test("a seed that can go no further is said, one that can is not", () => {
-  const at = (seed: number | bigint, control: "increment" | "decrement" | "increment-wrap" | "fixed") => {
-    const given = setValue(withNodes("KSampler"), ROOT, TYPES, "1", "seed", seed);
-    return stuckInputs(setControl(given, ROOT, "1", "seed", control), TYPES);
-  };
-  expect(at(MAX, "increment")).toEqual(["seed"]);
-  expect(at(0, "decrement")).toEqual(["seed"]);
-  expect(at(MAX - 1n, "increment")).toEqual([]);
-  expect(at(MAX, "decrement")).toEqual([]);
-  expect(at(MAX, "increment-wrap")).toEqual([]);
-  expect(at(MAX, "fixed")).toEqual([]);
+  expect(stuckAt(MAX, "increment")).toEqual(["seed"]);
+  expect(stuckAt(0, "decrement")).toEqual(["seed"]);
+  expect(stuckAt(MAX - 1n, "increment")).toEqual([]);
+  expect(stuckAt(MAX, "decrement")).toEqual([]);
+  expect(stuckAt(MAX, "increment-wrap")).toEqual([]);
+  expect(stuckAt(MAX, "fixed")).toEqual([]);
 });
