@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from tests.engine.workers.crew import crew, script, still_works, task, toy, unti
 pytestmark = pytest.mark.slow
 
 LONG = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def a_hangup_ends_programs() -> Iterator[None]:
+    """Also when these tests run under nohup, whose children ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(
