@@ -59,7 +59,7 @@ export interface RunState {
   readonly more: number;
   /** By document id, then by execution id. */
   readonly nodes: ReadonlyMap<string, ReadonlyMap<string, NodeRun>>;
-  /** How many jobs have ended since the page was opened: what lists ended jobs or pictures asks again when it rises. */
+  /** Rises when jobs have ended: what lists ended jobs or pictures asks again then. */
   readonly ended: number;
 }
 

@@ -25,6 +25,8 @@ const RIVAL = 1000;
 
 let id: string | null = null;
 let socket: Socket | null = null;
+/** How many jobs the server said it had. */
+let lastCount = 0;
 
 /** Who we are to the server. */
 export function clientId(): string {
@@ -74,6 +76,7 @@ function connect(connection: RunState["connection"]): void {
 function take(frame: Frame): void {
   switch (frame.type) {
     case "status":
+      noticeCount(frame.data.status.exec_info.queue_remaining);
       void refreshActive();
       return;
     case "feature_flags":
@@ -90,6 +93,12 @@ function take(frame: Frame): void {
     default:
       hear(frame);
   }
+}
+
+/** Others' jobs may come and go between two looks at the list: then only their number tells that one has ended. */
+function noticeCount(count: number): void {
+  if (count < lastCount) useRun.setState(({ ended }) => ({ ended: ended + 1 }));
+  lastCount = count;
 }
 
 /** Comes back at once when the network does, or when somebody looks at the page again. */

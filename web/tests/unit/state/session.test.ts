@@ -144,6 +144,17 @@ describe("the session", () => {
     await vi.waitFor(() => expect(states()).toEqual(DONE), 3000);
   });
 
+  it("notices that a job of somebody else came and went between two looks", async () => {
+    const { useRun } = await open();
+    await vi.waitFor(() => expect(world.sockets.length).toBeGreaterThan(0), 3000);
+    for (const queue_remaining of [1, 0]) {
+      world.sockets
+        .at(-1)
+        ?.send(JSON.stringify({ type: "status", data: { status: { exec_info: { queue_remaining } } } }));
+    }
+    await vi.waitFor(() => expect(useRun.getState().ended).toBe(1), 4000);
+  });
+
   it("forgets what a closed document showed", async () => {
     world.ended = [listed];
     const { states, bench } = await open();
