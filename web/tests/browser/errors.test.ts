@@ -4,33 +4,18 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage } from "./browser";
+import { complaintsOf } from "./browser";
 import { Editor } from "./editor";
-import { eventually, ROOT, Server } from "./server";
+import { eventually, ROOT } from "./server";
+import { editor, page, server, setTheStage } from "./stage";
 import { cut, setMode, shippedPicture, showPicture, textToImage } from "./workflows";
 
 /** What the browser itself logs: the server's refusal, and pictures that are not there or none. */
 const PROVOKED = /400 \(Bad Request\).*\/prompt|(absent|torn|huge)\.png/;
 
-let server: Server;
-let browser: Browser;
-let page: Page;
-let editor: Editor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  page = await openPage(browser, server.address);
-  editor = new Editor(page);
-  await editor.ready();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+setTheStage();
 
 /** How many jobs the server has or had. */
 async function jobs(): Promise<number> {

@@ -3,32 +3,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage } from "./browser";
-import { Editor } from "./editor";
-import { eventually, Server } from "./server";
+import { complaintsOf } from "./browser";
+import { eventually } from "./server";
+import { editor, page, server, setTheStage } from "./stage";
 
 const WORKFLOWS = resolve(import.meta.dirname, "../../../workflows");
 const FILES = readdirSync(WORKFLOWS).filter((each) => each.endsWith(".json"));
 
-let server: Server;
-let browser: Browser;
-let page: Page;
-let editor: Editor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  page = await openPage(browser, server.address);
-  editor = new Editor(page);
-  await editor.ready();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+setTheStage();
 
 function nodesIn(file: string): number {
   const json = JSON.parse(file) as { nodes?: unknown[] };

@@ -1,11 +1,10 @@
 /** What hands do on the canvas all day: duplicate, align, colour, look for what fits, and never lose a node below another. */
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage } from "./browser";
-import { Editor } from "./editor";
-import { eventually, Server } from "./server";
+import { complaintsOf } from "./browser";
+import { eventually } from "./server";
+import { editor, page, setTheStage } from "./stage";
 import { textToImage } from "./workflows";
 
 interface Box {
@@ -15,22 +14,7 @@ interface Box {
   readonly height: number;
 }
 
-let server: Server;
-let browser: Browser;
-let page: Page;
-let editor: Editor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  page = await openPage(browser, server.address);
-  editor = new Editor(page);
-  await editor.ready();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+setTheStage();
 
 async function boxOf(title: string, nth = 0): Promise<Box> {
   const box = await editor.node(title, nth).boundingBox();
@@ -49,6 +33,11 @@ async function drag(from: { x: number; y: number }, to: { x: number; y: number }
   await page.mouse.down();
   await page.mouse.move((from.x + to.x) / 2, (from.y + to.y) / 2, { steps: 4 });
   await page.mouse.move(to.x, to.y, { steps: 4 });
+}
+
+/** What the element that has the focus is called. */
+function focused(): Promise<string> {
+  return page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
 }
 
 test("a node dragged with Alt leaves the original where it is", async () => {
@@ -129,7 +118,6 @@ test("nodes added by keyboard stand beside each other, and the last one has the 
     await page.getByRole("option").first().waitFor();
     await page.keyboard.type(name);
     await page.keyboard.press("Enter");
-    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
     await eventually(async () => (await focused()).startsWith(name), `${name} to have the focus`, 5000);
     await page.keyboard.press("Shift+Period");
     await editor.expectNodes(i + 1);

@@ -1,11 +1,10 @@
 /** The server dies in the middle of a run and comes back; the page is loaded anew: nothing is lost or shown twice. */
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage } from "./browser";
-import { Editor } from "./editor";
-import { eventually, Server } from "./server";
+import { complaintsOf } from "./browser";
+import { eventually } from "./server";
+import { editor, page, server, setTheStage } from "./stage";
 import { textToImage } from "./workflows";
 
 /** What the browser itself says of a server that is away. */
@@ -13,22 +12,7 @@ const AWAY = /ERR_CONNECTION_(REFUSED|RESET)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RE
 /** So many that a run cannot end before the test has done what it must do meanwhile. */
 const MANY_STEPS = 250;
 
-let server: Server;
-let browser: Browser;
-let page: Page;
-let editor: Editor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  page = await openPage(browser, server.address);
-  editor = new Editor(page);
-  await editor.ready();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+setTheStage();
 
 interface Jobs {
   readonly jobs: readonly { id: string; status: string }[];

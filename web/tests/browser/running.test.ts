@@ -1,32 +1,17 @@
 /** Running, waiting and stopping, and what nodes show of it. */
 
-import type { Browser, Locator, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { Locator } from "playwright-core";
+import { afterEach, expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage } from "./browser";
-import { Editor } from "./editor";
-import { eventually, Server } from "./server";
+import { complaintsOf } from "./browser";
+import { eventually } from "./server";
+import { editor, page, server, setTheStage } from "./stage";
 import { addPreview, textToImage } from "./workflows";
 
 /** So many that a run cannot end before the test stops it. */
 const MANY_STEPS = 2000;
 
-let server: Server;
-let browser: Browser;
-let page: Page;
-let editor: Editor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  page = await openPage(browser, server.address);
-  editor = new Editor(page);
-  await editor.ready();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+setTheStage();
 
 afterEach(async () => {
   expect(complaintsOf(page)).toEqual([]);

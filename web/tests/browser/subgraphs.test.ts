@@ -3,14 +3,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Browser, Locator, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Locator } from "playwright-core";
+import { expect, test } from "vitest";
 
 import { en } from "@/texts/en";
 
-import { complaintsOf, launch, openPage } from "./browser";
-import { Editor } from "./editor";
-import { eventually, ROOT, Server } from "./server";
+import { complaintsOf } from "./browser";
+import { eventually, ROOT } from "./server";
+import { editor, page, server, setTheStage } from "./stage";
 import { addPreview, textToImage } from "./workflows";
 
 const REDRAW = readFileSync(join(ROOT, "workflows/redraw.editor.json"));
@@ -20,22 +20,7 @@ interface Sent {
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
-let server: Server;
-let browser: Browser;
-let page: Page;
-let editor: Editor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  page = await openPage(browser, server.address);
-  editor = new Editor(page);
-  await editor.ready();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+setTheStage();
 
 /** Runs, and waits for its end. Returns: the nodes that were sent, by their ids. */
 async function sentByRun(): Promise<Readonly<Record<string, Sent>>> {

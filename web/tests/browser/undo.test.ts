@@ -3,31 +3,15 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage } from "./browser";
-import { Editor } from "./editor";
-import { eventually, Server } from "./server";
+import { complaintsOf } from "./browser";
+import { eventually } from "./server";
+import { editor, page, setTheStage } from "./stage";
 
 const TEXT_TO_IMAGE = readFileSync(resolve(import.meta.dirname, "../../../workflows/text_to_image.editor.json"));
 
-let server: Server;
-let browser: Browser;
-let page: Page;
-let editor: Editor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  page = await openPage(browser, server.address);
-  editor = new Editor(page);
-  await editor.ready();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+setTheStage();
 
 /** What a person sees of the graph: each node with its place and what is in its fields. */
 async function seen(): Promise<string[]> {
@@ -48,6 +32,13 @@ async function seen(): Promise<string[]> {
   return [...nodes.toSorted(), `${await editor.wires().count()} wires`];
 }
 
+/** A point on the title bar of a node. */
+async function header(title: string): Promise<{ x: number; y: number }> {
+  const box = await editor.node(title).boundingBox();
+  if (box === null) throw new Error(`${title} is not on the screen`);
+  return { x: box.x + box.width / 2, y: box.y + 10 };
+}
+
 test("moving, typing, deleting, wiring and grouping are undone one by one and done again", async () => {
   await editor.newWorkflow();
   await editor.drop("start.json", TEXT_TO_IMAGE, "application/json");
@@ -59,12 +50,6 @@ test("moving, typing, deleting, wiring and grouping are undone one by one and do
     await eventually(async () => JSON.stringify(await seen()) !== JSON.stringify(states.at(-1)), "a change", 10_000);
     states.push(await seen());
   };
-  const header = async (title: string): Promise<{ x: number; y: number }> => {
-    const box = await editor.node(title).boundingBox();
-    if (box === null) throw new Error(`${title} is not on the screen`);
-    return { x: box.x + box.width / 2, y: box.y + 10 };
-  };
-
   await step(async () => {
     const at = await header("Empty Latent Image");
     await page.mouse.move(at.x, at.y);
