@@ -39,6 +39,7 @@ from engine.graph.workflow_file import read
 from engine.settings import Settings
 from engine.values import Clip, ControlNet, Model, Vae
 from nodes import all_nodes
+from nodes.sampling import Drawing
 
 __all__ = ["Engine", "LatentwireError", "Result", "Settings", "Workflow", "load"]
 
@@ -50,10 +51,17 @@ class Engine:
     """The parts, built from settings and joined up: folders, node types, the cache and the executor.
 
     Keep one for several runs: loaded models and results stay with it. `cache_folder` is where results go with
-    --cache-disk, by default a folder of the user's; several processes need one each.
+    --cache-disk, by default a folder of the user's; several processes need one each. `services` take the place of
+    those that nodes are otherwise given, by their class.
     """
 
-    def __init__(self, settings: Settings | None = None, *, cache_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        cache_folder: Path | None = None,
+        services: Mapping[type, object] | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         self.folders = self.settings.folders()
         budgets = _budgets(self.settings, cache_folder or self.folders.user / "cache")
@@ -63,8 +71,14 @@ class Engine:
             embeddings=self.folders.folders("embeddings"),
             make_room=self._make_room,
         )
-        services: Mapping[type, object] = {Settings: self.settings, Folders: self.folders, Loader: self.loader}
-        self.registry = Registry(node_type(function, services) for function in all_nodes())
+        given: Mapping[type, object] = {
+            Settings: self.settings,
+            Folders: self.folders,
+            Loader: self.loader,
+            Drawing: Drawing(self.settings),
+            **(services or {}),
+        }
+        self.registry = Registry(node_type(function, given) for function in all_nodes())
         self.executor = Executor(
             self.registry, self.cache, salt=f"{__version__} torch {torch.__version__}", advise=_advise
         )

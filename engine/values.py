@@ -19,6 +19,7 @@ from engine.errors import OutOfMemory
 from engine.models.control import ControlResiduals
 from engine.models.latent_format import LatentFormat
 from engine.models.vae import AutoencoderKL
+from engine.sampling.guidance import Hooks
 from engine.sampling.prediction import Prediction
 from engine.text.embedding import Embeddings
 from engine.text.encoder import encode
@@ -35,7 +36,11 @@ WORKING_ROOM = 1 << 30
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A denoiser: its network, what its answers mean, and the latents it was trained on."""
+    """A denoiser: its network, what its answers mean, and the latents it was trained on.
+
+    `hooks` step into guidance and into the network whenever it draws. `guest` is what a plugin keeps with the model:
+    nobody here reads it, everybody carries it along.
+    """
 
     part: Part[Any]
     keeper: Keeper
@@ -43,6 +48,8 @@ class Model:
     latent_format: LatentFormat
     family: str
     patches: Patches = field(default_factory=dict)
+    hooks: Hooks = field(default_factory=Hooks)
+    guest: object | None = None
 
     def ready(self, check: Check = lambda: None) -> AbstractContextManager[Any]:
         """The network on its device with this value's patches on, for as long as the `with` block lasts.

@@ -1,6 +1,6 @@
 """Nodes that take the noise out of a latent, step by step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from engine.graph.define import Widget, node
 from engine.graph.run import Run
 from engine.sampling import noise
 from engine.sampling.preview import preview
-from engine.sampling.sample import Hooks, sample
+from engine.sampling.sample import sample
 from engine.sampling.schedules import Part, sigmas
 from engine.settings import Settings
 from nodes.convert import batch_index_of, conditions, fitted_channels, noise_mask_of, samples_of, with_samples
@@ -42,6 +42,42 @@ class Walk:
     adds_noise: bool = True
 
 
+class Drawing:
+    """Walks latents down the noise levels. A service: another may take its place, for models that plugins changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def draw(self, model: values.Model, latent: Latent, guidance: Guidance, walk: Walk, run: Run) -> dict[str, Any]:
+        """Walk a latent down the noise levels, telling the run of every step.
+
+        Returns: the latent with new samples, float32; the same latent where there is nothing to do.
+        Raises: SamplingError, Cancelled.
+        """
+        x = fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
+        start = noise.initial(x, walk.seed, batch_index_of(latent, "latent_image"))
+        if len(walk.sigmas) < 2:
+            return latent
+        with model.ready(run.stop_if_cancelled) as network:
+            drawn = sample(
+                network,
+                model.prediction,
+                model.latent_format,
+                positive=conditions(guidance.positive, "positive"),
+                negative=conditions(guidance.negative, "negative"),
+                cfg=guidance.cfg,
+                latent=x,
+                noise=start if walk.adds_noise else torch.zeros_like(start),
+                sampler=walk.sampler,
+                sigmas=walk.sigmas,
+                noise_mask=noise_mask_of(latent),
+                seed=walk.seed,
+                hooks=replace(model.hooks, check=run.stop_if_cancelled),
+                on_step=Watcher(run, self.settings, partial(preview, model.latent_format)),
+            )
+        return with_samples(latent, drawn)
+
+
 @node("KSampler", category="sampling")
 def ksampler(
     *,
@@ -55,13 +91,13 @@ def ksampler(
     negative: Conditioning,
     latent_image: Latent,
     denoise: Denoise = 1.0,
-    settings: Settings,
+    drawing: Drawing,
     run: Run,
 ) -> Latent:
     """Draw: take the noise out of a latent, towards what is wanted (positive), away from what is not (negative)."""
     levels = sigmas(scheduler, model.prediction.table, steps, denoise, sampler_name)
     walk = Walk(sampler_name, levels, seed)
-    return draw(model, latent_image, Guidance(positive, negative, cfg), walk, run, settings)
+    return drawing.draw(model, latent_image, Guidance(positive, negative, cfg), walk, run)
 
 
 @node("KSamplerAdvanced", category="sampling", display_name="KSampler (Advanced)")
@@ -80,43 +116,11 @@ def ksampler_advanced(
     start_at_step: StepNumber = 0,
     end_at_step: StepNumber = 10000,
     return_with_leftover_noise: Literal["disable", "enable"],
-    settings: Settings,
+    drawing: Drawing,
     run: Run,
 ) -> Latent:
     """Draw only some of the steps, so that another sampler can go on."""
     part = Part(start_at_step, end_at_step, keep_noise=return_with_leftover_noise == "enable")
     levels = part.of(sigmas(scheduler, model.prediction.table, steps, 1.0, sampler_name))
     walk = Walk(sampler_name, levels, noise_seed, add_noise == "enable")
-    return draw(model, latent_image, Guidance(positive, negative, cfg), walk, run, settings)
-
-
-def draw(
-    model: values.Model, latent: Latent, guidance: Guidance, walk: Walk, run: Run, settings: Settings
-) -> dict[str, Any]:
-    """Walk a latent down the noise levels, telling the run of every step.
-
-    Returns: the latent with new samples, float32; the same latent where there is nothing to do.
-    Raises: SamplingError, Cancelled.
-    """
-    x = fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
-    start = noise.initial(x, walk.seed, batch_index_of(latent, "latent_image"))
-    if len(walk.sigmas) < 2:
-        return latent
-    with model.ready(run.stop_if_cancelled) as network:
-        drawn = sample(
-            network,
-            model.prediction,
-            model.latent_format,
-            positive=conditions(guidance.positive, "positive"),
-            negative=conditions(guidance.negative, "negative"),
-            cfg=guidance.cfg,
-            latent=x,
-            noise=start if walk.adds_noise else torch.zeros_like(start),
-            sampler=walk.sampler,
-            sigmas=walk.sigmas,
-            noise_mask=noise_mask_of(latent),
-            seed=walk.seed,
-            hooks=Hooks(check=run.stop_if_cancelled),
-            on_step=Watcher(run, settings, partial(preview, model.latent_format)),
-        )
-    return with_samples(latent, drawn)
+    return drawing.draw(model, latent_image, Guidance(positive, negative, cfg), walk, run)

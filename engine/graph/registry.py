@@ -19,7 +19,7 @@ class UnknownNodeType(PromptError, KeyError):
 
 
 class Registry:
-    """Node types by id; an id is taken once and for all."""
+    """Node types by id. `add` refuses an id that is taken; `put` and `remove` are for types that come and go."""
 
     def __init__(self, node_types: Iterable[NodeType] = ()) -> None:
         self._types: dict[str, NodeType] = {}
@@ -40,6 +40,15 @@ class Registry:
                 "rename one."
             )
         self._types[node_type.id] = node_type
+
+    def put(self, node_type: NodeType) -> None:
+        """Makes a node type known, in the place of one of the same id."""
+        self._types.pop(node_type.id, None)
+        self.add(node_type)
+
+    def remove(self, node_id: str) -> None:
+        """Forgets a node type; one that is not there is forgotten already."""
+        self._types.pop(node_id, None)
 
     def get(self, node_id: str) -> NodeType | None:
         """The node type of that id, or None."""

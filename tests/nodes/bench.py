@@ -16,7 +16,7 @@ from engine.graph.nodetype import Input, NodeType, Output
 from engine.graph.prompt import Link
 from engine.graph.registry import Registry
 from engine.settings import Settings
-from nodes import all_nodes
+from nodes import all_nodes, sampling
 
 SIZE = 64
 STEPS = 3
@@ -32,6 +32,7 @@ class Bench:
             folder.mkdir(parents=True)
         services = {
             Settings: self.settings,
+            sampling.Drawing: sampling.Drawing(self.settings),
             Folders: self.folders,
             Loader: Loader(choose(self.settings)),
         }

@@ -15,6 +15,7 @@ from engine.graph.define import definition, node_type
 from engine.graph.describe import describe
 from engine.settings import Settings
 from nodes import all_nodes
+from nodes.sampling import Drawing
 
 SPECS: Mapping[str, Any] = json.loads(
     gzip.decompress((Path(__file__).parents[1] / "data" / "node_specs.json.gz").read_bytes())
@@ -67,7 +68,7 @@ FILE_INPUTS = {"ckpt_name", "lora_name", "control_net_name", "image"}
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folders = Folders(tmp_path_factory.mktemp("base"), embedded=tmp_path_factory.mktemp("none"))
-    services = {Folders: folders, Loader: object(), Settings: Settings()}
+    services = {Folders: folders, Loader: object(), Settings: Settings(), Drawing: Drawing(Settings())}
     types = [node_type(function, services) for function in all_nodes()]
     return {each.id: describe(each) for each in types}
 

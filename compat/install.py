@@ -1,0 +1,39 @@
+"""Puts ComfyUI's names in place: the folder `shims` on the path, and the attributes of `nodes` and `server`.
+
+Three steps, by the composition root: `services()` are handed to the Engine, `install(engine)` makes the names resolve,
+and compat.plugins loads what is in custom_nodes.
+"""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from compat.host import Host, Outbox, settle
+from latentwire import Engine
+
+SHIMS = Path(__file__).resolve().parent / "shims"
+
+CROSSINGS: tuple[str, ...] = ()
+"""Modules of compat.crossings, each registering its kinds of values."""
+
+GUESTS: tuple[str, ...] = ()
+"""Modules of compat whose `furnish(host)` adds to our own packages what plugins look for there."""
+
+
+def services() -> Mapping[type, object]:
+    """What built-in nodes are given in the place of their own, where plugins may have a say in it."""
+    return {}
+
+
+def install(engine: Engine, outbox: Outbox | None = None) -> Host:
+    """Makes ComfyUI's module names importable in this process, standing on this engine."""
+    if str(SHIMS) not in sys.path:
+        sys.path.append(str(SHIMS))
+    made = Host(engine, outbox)
+    settle(made)
+    for name in CROSSINGS:
+        importlib.import_module(name)
+    for name in GUESTS:
+        importlib.import_module(name).furnish(made)
+    return made
