@@ -17,6 +17,7 @@ from engine.graph.validate import validate
 from engine.metadata import read_workflow
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
+from nodes import sampling
 from nodes.sampling import ksampler
 from tests.nodes.bench import SIZE, STEPS, Bench, Drawing, close
 
@@ -101,7 +102,7 @@ def test_one_of_a_batch_can_be_drawn_alone(bench: Bench) -> None:
         negative=bench.value(drawing.graph, drawing.negative),
         latent_image={"samples": torch.zeros(1, 4, SIZE // 8, SIZE // 8), "batch_index": [2]},
         denoise=1.0,
-        settings=bench.settings,
+        drawing=sampling.Drawing(bench.settings),
         run=Run("1", lambda event: None),
     )
     assert close(alone["samples"], whole[2:], 1e-3)
