@@ -23,7 +23,7 @@ from engine.sampling.guidance import Hooks
 from engine.sampling.prediction import Prediction
 from engine.text.embedding import Embeddings
 from engine.text.encoder import encode
-from engine.text.tokenizer import Tokenizer
+from engine.text.tokenizer import Chunk, Tokenizer
 
 if TYPE_CHECKING:
     from engine.text.clip import TextEncoder
@@ -74,7 +74,8 @@ class Model:
 class Clip:
     """A text encoder with its tokenizer and the learned words it may use.
 
-    `encoder_id` is how embedding files name it. `last_layer` -1 is the last one, -2 skips one, and so on.
+    `encoder_id` is how embedding files name it. `last_layer` -1 is the last one, -2 skips one, and so on. `guest` is
+    what a plugin keeps with the encoder, as with Model.
     """
 
     part: "Part[TextEncoder]"
@@ -85,6 +86,7 @@ class Clip:
     last_layer: int = -1
     final_norm: bool = True
     patches: Patches = field(default_factory=dict)
+    guest: object | None = None
 
     def encode(self, text: str, check: Check = lambda: None) -> tuple[Tensor, Tensor]:
         """A prompt as vectors, emphasis and learned words included.
@@ -96,6 +98,13 @@ class Clip:
         """
         width = self.part.module.text_config.width
         chunks = self.tokenizer.chunks(text, lambda name: self.embeddings.find(name, self.encoder_id, width))
+        return self.encode_chunks(chunks, check)
+
+    def encode_chunks(self, chunks: Sequence[Chunk], check: Check = lambda: None) -> tuple[Tensor, Tensor]:
+        """As `encode`, from tokens that somebody else chose or weighted.
+
+        Raises: OutOfMemory.
+        """
         with self.keeper.using(self.part, self.patches, check=check) as encoder:
             return encode(encoder, chunks, self.tokenizer.empty(), self.last_layer, self.final_norm)
 

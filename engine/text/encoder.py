@@ -20,26 +20,44 @@ def encode(
 ) -> tuple[Tensor, Tensor]:
     """The vectors of a prompt, each pulled away from the empty prompt's by its weight, and the first chunk's summary.
 
-    Shapes: every chunk is 77 tokens long; `empty` is the chunk of an empty prompt.
+    Shapes: chunks are 77 tokens long (a shorter one is padded to the longest); `empty` is the empty prompt's.
     Returns: float32 [1, 77·chunks, D] and [1, D].
     Source: design/numerics.md "Text (CLIP)".
     """
+    longest = max(len(chunk) for chunk in chunks)
+    chunks = [_padded(chunk, longest) for chunk in chunks]
     weights = torch.tensor([[token.weight for token in chunk] for chunk in chunks])
     is_weighted = bool((weights != 1.0).any())
-    batch = [_fitting(chunk, encoder.text_config.width) for chunk in [*chunks, *[empty] * is_weighted]]
+    base_chunk = _padded(empty, longest)[:longest]
+    batch = [fitting(chunk, encoder.text_config.width) for chunk in [*chunks, *[base_chunk] * is_weighted]]
+    states, pooled = hidden_states(encoder, batch, last_layer, final_norm)
+    if is_weighted:
+        states, base = states[:-1], states[-1:]
+        states = base + weights[:, :, None] * (states - base)
+    return states.reshape(1, -1, states.shape[-1]), pooled[:1]
+
+
+def hidden_states(
+    encoder: "TextEncoder", chunks: Sequence[Chunk], last_layer: int = -1, final_norm: bool = True
+) -> tuple[Tensor, Tensor]:
+    """What a layer makes of each position of each chunk, and the chunks' summaries, whatever their tokens weigh.
+
+    Shapes: all chunks are equally long.
+    Returns: float32 [chunks, T, D] and [chunks, D], on the CPU.
+    """
     with torch.inference_mode():
-        vectors = torch.stack([_vectors(encoder, chunk) for chunk in batch])
-        ends = torch.tensor([_end(chunk) for chunk in batch], device=vectors.device)
+        vectors = torch.stack([_vectors(encoder, chunk) for chunk in chunks])
+        ends = torch.tensor([_end(chunk) for chunk in chunks], device=vectors.device)
         states, pooled = encoder(vectors, ends, last_layer, final_norm)
-        states, pooled = states.float().cpu(), pooled.float().cpu()
-        if is_weighted:
-            states, base = states[:-1], states[-1:]
-            states = base + weights[:, :, None] * (states - base)
     # Clones, because a tensor born in inference mode cannot enter a training loop later.
-    return states.reshape(1, -1, states.shape[-1]).clone(), pooled[:1].clone()
+    return states.float().cpu().clone(), pooled.float().cpu().clone()
 
 
-def _fitting(chunk: Chunk, width: int) -> Chunk:
+def _padded(chunk: Chunk, length: int) -> Chunk:
+    return (*chunk, *[Token(chunk[-1].id)] * (length - len(chunk)))
+
+
+def fitting(chunk: Chunk, width: int) -> Chunk:
     """The chunk without learned vectors made for another encoder; padding takes their places at the end."""
     fits = [token for token in chunk if token.vector is None or token.vector.shape[-1] == width]
     missing = len(chunk) - len(fits)
@@ -58,4 +76,5 @@ def _vectors(encoder: "TextEncoder", chunk: Chunk) -> Tensor:
 
 
 def _end(chunk: Chunk) -> int:
-    return next(place for place, token in enumerate(chunk) if token.id == END and token.vector is None)
+    """Where the text ends; the start, in a chunk that somebody made without an end."""
+    return next((place for place, token in enumerate(chunk) if token.id == END and token.vector is None), 0)

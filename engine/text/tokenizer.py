@@ -6,7 +6,7 @@ Source: Radford et al. 2021, arXiv 2103.00020 (the vocabulary); design/numerics.
 import gzip
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -34,11 +34,15 @@ Find = Callable[[str], Tensor | None]
 
 @dataclass(frozen=True)
 class Token:
-    """One position of a chunk: a word of the vocabulary, or a learned vector [D] in its place."""
+    """One position of a chunk: a word of the vocabulary, or a learned vector [D] in its place.
+
+    `piece` tells which piece of the prompt it belongs to, counted from 1; 0 is start, end and padding.
+    """
 
     id: int
     weight: float = 1.0
     vector: Tensor | None = None
+    piece: int = field(default=0, compare=False)
 
 
 Chunk = tuple[Token, ...]
@@ -52,11 +56,11 @@ class Tokenizer:
 
     def __init__(self, padding: int = END) -> None:
         self.padding = padding
-        self._bpe = _read_vocabulary()
+        self.vocabulary = _read_vocabulary()
 
     def words(self, text: str) -> list[int]:
         """The tokens of plain text, without start and end."""
-        return list(self._bpe(text, add_special_tokens=False, verbose=False)["input_ids"])
+        return list(self.vocabulary(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def chunks(self, prompt: str, find: Find = lambda name: None) -> list[Chunk]:
         """The prompt as chunks of 77 tokens; at least one, even for an empty prompt.
@@ -64,8 +68,9 @@ class Tokenizer:
         Raises: TextError, for a weight that is not a usable number.
         """
         filled: list[list[Token]] = [[]]
-        for piece in self._pieces(prompt, find):
-            _place(piece, filled)
+        pieces = (piece for piece in self._pieces(prompt, find) if piece)
+        for number, piece in enumerate(pieces, 1):
+            _place([replace(token, piece=number) for token in piece], filled)
         return [self._framed(tokens) for tokens in filled]
 
     def empty(self) -> Chunk:
