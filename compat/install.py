@@ -17,7 +17,7 @@ SHIMS = Path(__file__).resolve().parent / "shims"
 CROSSINGS: tuple[str, ...] = ()
 """Modules of compat.crossings, each registering its kinds of values."""
 
-GUESTS: tuple[str, ...] = ()
+GUESTS: tuple[str, ...] = ("compat.core_nodes.paths",)
 """Modules of compat whose `furnish(host)` adds to our own packages what plugins look for there."""
 
 

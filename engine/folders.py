@@ -12,7 +12,7 @@ import site
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -48,6 +48,16 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "audio_encoders": ("audio_encoders",),
 }
 """Kind -> folders of `models/`, in the order they are searched. Source: node_behaviour.md, 0.7."""
+
+STANDARD_SUFFIXES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(MODEL_FOLDERS, WEIGHT_SUFFIXES),
+    "configs": frozenset({".yaml"}),
+    "diffusers": frozenset({"folder"}),
+}
+"""Kind -> how its files end; of `diffusers` whole folders are listed. Source: node_behaviour.md, 0.7."""
+
+Entry = tuple[list[str], set[str]]
+"""The folders of a kind, in the order they are searched, and the suffixes of its files."""
 
 EMBEDDED = Path("checkpoints", "latentwire_icons.safetensors")
 """The checkpoint that comes with the program, below its models folder."""
@@ -124,6 +134,7 @@ class _Listing:
 
     names: tuple[str, ...]
     folders: tuple[Path, ...]
+    suffixes: frozenset[str]
     changed: Mapping[str, int]
     read_at: float
 
@@ -133,6 +144,8 @@ class Folders:
 
     base: holds models/, input/, output/, temp/, user/ and custom_nodes/; a ComfyUI folder is one.
     output, input, temp, user: take the place of those below base.
+    registry: kind -> (folders, suffixes of its files; none means any). Plain and read anew each time, because plugins
+    write into it.
     extra: files in the format of ComfyUI's extra_model_paths.yaml; the one in base is read without being named.
     """
 
@@ -155,9 +168,9 @@ class Folders:
         self.user = _absolute(user or self.base / "user")
         self._lock = threading.Lock()
         self._listings: dict[str, _Listing] = {}
-        self._kinds = _standard_kinds(self.base, self.output, embedded or embedded_models())
-        self._suffixes: dict[str, frozenset[str]] = dict.fromkeys(MODEL_FOLDERS, WEIGHT_SUFFIXES)
-        self._suffixes["configs"] = frozenset({".yaml"})
+        self.registry: dict[str, Entry] = {}
+        for kind, folders in _standard_kinds(self.base, self.output, embedded or embedded_models()).items():
+            self.registry[kind] = ([str(folder) for folder in folders], set(STANDARD_SUFFIXES.get(kind, ())))
         beside = self.base / "extra_model_paths.yaml"
         for file in [*([beside] if beside.is_file() else []), *extra]:
             for kind, folder, is_default in read_extra_model_paths(Path(file)):
@@ -165,24 +178,43 @@ class Folders:
 
     def kinds(self) -> builtins.list[str]:
         """The kinds of model folders there are, current names only."""
-        return list(self._kinds)
+        return list(self.registry)
 
     def folders(self, kind: str) -> tuple[Path, ...]:
         """Where files of a kind are looked for, in that order. Raises: PathError for an unknown kind."""
+        return tuple(_absolute(folder) for folder in _texts(self._entry(kind)[0]))
+
+    def suffixes(self, kind: str) -> frozenset[str]:
+        """How files of a kind may end; empty for any. Raises: PathError for an unknown kind."""
+        return frozenset(_texts(self._entry(kind)[1]))
+
+    def described(self) -> dict[str, tuple[builtins.list[str], builtins.list[str]]]:
+        """Every kind with its folders and suffixes as plain data, for `adopt` in another process."""
+        return {kind: ([*map(str, self.folders(kind))], sorted(self.suffixes(kind))) for kind in self.kinds()}
+
+    def adopt(self, described: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        """Takes over the kinds that another process described, where plugins may have added some."""
+        for kind, (folders, suffixes) in described.items():
+            self.registry[kind] = ([*folders], set(suffixes))
+
+    def _entry(self, kind: str) -> tuple[object, object]:
         kind = LEGACY_KINDS.get(kind, kind)
-        try:
-            return tuple(self._kinds[kind])
-        except KeyError:
-            known = ", ".join(sorted(self._kinds))
-            raise PathError(f"{kind!r} is no kind of model folder; there are {known}") from None
+        entry = self.registry.get(kind)
+        if entry is None:
+            known = ", ".join(sorted(self.registry))
+            raise PathError(f"{kind!r} is no kind of model folder; there are {known}")
+        folders, suffixes = (*entry, (), ())[:2]
+        return folders, suffixes
 
     def add_folder(self, kind: str, folder: Path | str, *, is_default: bool = False) -> None:
         """Adds a folder to a kind (before the others when it is the default), and the kind itself when it is new."""
-        kind, folder = LEGACY_KINDS.get(kind, kind), _absolute(folder)
+        kind, added = LEGACY_KINDS.get(kind, kind), str(_absolute(folder))
         with self._lock:
-            others = [each for each in self._kinds.get(kind, []) if each != folder or not is_default]
-            known = folder in others
-            self._kinds[kind] = [folder, *others] if is_default else [*others, *([] if known else [folder])]
+            folders, _ = self.registry.setdefault(kind, ([], set()))
+            if added in folders and is_default:
+                folders.remove(added)
+            if added not in folders:
+                folders.insert(0 if is_default else len(folders), added)
 
     def list(self, kind: str) -> list[str]:
         """The names of all files of a kind, sorted, with their sub-folders; read anew when a folder has changed.
@@ -191,10 +223,10 @@ class Folders:
         Raises: PathError for an unknown kind.
         """
         kind = LEGACY_KINDS.get(kind, kind)
-        folders = self.folders(kind)
+        folders, suffixes = self.folders(kind), self.suffixes(kind)
         listing = self._listings.get(kind)
-        if listing is None or listing.folders != folders or not _is_current(listing):
-            listing = _read_listing(folders, self._suffixes.get(kind, frozenset()), whole_folders=kind == "diffusers")
+        if listing is None or (listing.folders, listing.suffixes) != (folders, suffixes) or not _is_current(listing):
+            listing = _read_listing(folders, suffixes, whole_folders=kind == "diffusers")
             with self._lock:
                 self._listings[kind] = listing
         return [*listing.names]
@@ -295,6 +327,13 @@ def _text(file: Path, key: str, value: object) -> str:
     return value
 
 
+def _texts(value: object) -> tuple[str, ...]:
+    """The words of a registry entry, whatever collection a plugin keeps them in."""
+    if isinstance(value, str | os.PathLike):
+        return (os.fspath(value),)
+    return tuple(os.fspath(each) for each in value) if isinstance(value, Iterable) else ()
+
+
 def _expand(path: object) -> str:
     return os.path.expandvars(os.path.expanduser(str(path)))
 
@@ -339,7 +378,7 @@ def _read_listing(folders: tuple[Path, ...], suffixes: frozenset[str], *, whole_
                 continue
             kept = (name for name in files if not suffixes or os.path.splitext(name)[1].lower() in suffixes)
             names.update(name if below == "." else os.path.join(below, name) for name in kept)
-    return _Listing(tuple(sorted(names)), folders, changed, read_at)
+    return _Listing(tuple(sorted(names)), folders, suffixes, changed, read_at)
 
 
 def _walk(root: str, changed: dict[str, int]) -> Iterator[tuple[str, list[str]]]:

@@ -71,6 +71,20 @@ def save_numbered(
     return _saved(target, root, counter)
 
 
+def next_place(root: Path, prefix: str, *, width: int = 0, height: int = 0) -> tuple[Path, str, int]:
+    """Where the next file under this prefix would go, for those who write it themselves: folder, stem and counter.
+
+    The folder is made when missing; the number is not reserved.
+    Raises: PathError when the prefix leads out of root or the folder cannot be written.
+    """
+    prefix = fill_in(prefix, width=width, height=height)
+    check_prefix(root, prefix)
+    folder, stem = _destination(root, prefix)
+    with _readable_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder, stem, _next_counter(os.listdir(folder), re.compile(_any(_TIMES_AND_BATCH, stem) + r"_([0-9]+)_"))
+
+
 def saved_before(root: Path, prefix: str, extension: str, *, width: int = 0, height: int = 0) -> Iterator[SavedFile]:
     """The files that were saved under this prefix, whenever that was: the newest first. Nothing is read of them.
 

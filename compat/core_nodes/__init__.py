@@ -1,0 +1,1 @@
+"""ComfyUI's core node classes as a library for plugins, over our own nodes."""
