@@ -65,6 +65,9 @@ def serve(chosen: argparse.Namespace) -> int:
     from server.serve import serve
     from server.watching import logs
 
+    # Who watches a browser wants to see a picture grow; programs that never asked for previews are not sent any.
+    chosen.shows_everybody = chosen.preview_method is not None
+    chosen.preview_method = chosen.preview_method or "auto"
     serving = server_settings.from_namespace(chosen)
     common = settings.from_namespace(chosen)
     logs.configure(common.verbose, serving.log_format, secrets=[serving.token] if serving.token else [])
@@ -283,8 +286,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     serving = _command(commands, "serve", serve)
-    # Who watches a browser wants to see a picture grow; who runs a program does not.
-    serving.set_defaults(preview_method="auto")
     server_settings.add_arguments(serving)
     working = commands.add_parser("worker")  # not for people: without help it is not listed
     working.set_defaults(command=worker)

@@ -1,6 +1,7 @@
 """Nodes that read pictures from the input folder and write them to the output folder."""
 
 import hashlib
+import io
 import math
 import string
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,6 +94,31 @@ def preview_image(
     info = PngInfo() if settings.disable_metadata else png_info(prompt, extra_pnginfo)
     files = write_pngs(images, run, folders.temp, f"ComfyUI_temp_{_letters(run)}", info, PREVIEW_COMPRESSION)
     return Result(ui={"images": [{**file, "type": "temp"} for file in files]})
+
+
+def never_the_same() -> float:
+    """What no result can be kept by: the pictures must be sent each time."""
+    return math.nan
+
+
+@node(
+    "SaveImageWebsocket",
+    category="api/image",
+    display_name="Send Image (WebSocket)",
+    is_output=True,
+    fingerprint=never_the_same,
+)
+def send_image(*, images: Image, run: Run) -> None:
+    """Send pictures to the client as PNG over its socket; nothing is written.
+
+    For programs that want the picture itself: binary frames of type 1 with format 2, one for each picture.
+    """
+    pictures = need_image(images, "images")
+    for index, image in enumerate(pictures):
+        file = io.BytesIO()
+        to_pil(image).save(file, format="PNG", compress_level=PREVIEW_COMPRESSION)
+        run.preview(file.getvalue(), "image/png")
+        run.progress(index + 1, len(pictures))
 
 
 def write_pngs(

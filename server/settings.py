@@ -16,7 +16,8 @@ class ServerSettings:
     keep_jobs, keep_days: ended jobs beyond either, and the temporary files they showed, are removed; 0 keeps them for
     ever. workers: None means one per GPU, or one. worker_memory: a worker larger than that is replaced between jobs;
     worker_memory_limit: one larger than that is ended at once and its job fails; None lets the program choose.
-    max_attempts: how often the end of a process may interrupt a job before it is not begun again.
+    max_attempts: how often the end of a process may interrupt a job before it is not begun again. shows_everybody:
+    whether pictures in the making go to clients that have not said they know them, as --preview-method asks for.
     Units: times are seconds, sizes bytes.
     """
 
@@ -36,6 +37,7 @@ class ServerSettings:
     keep_jobs: int = 10_000
     keep_days: float = 0.0
     log_format: str = "text"
+    shows_everybody: bool = False
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

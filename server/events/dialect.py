@@ -13,8 +13,9 @@ from server.jobs.job import Frame, Sent, StoredEvent
 class SocketDialect:
     """The way one socket is spoken to; it depends on what the client said it can do."""
 
-    def __init__(self, server_flags: Mapping[str, Any]) -> None:
+    def __init__(self, server_flags: Mapping[str, Any], *, shows_everybody: bool = True) -> None:
         self._server_flags = server_flags
+        self._shows_everybody = shows_everybody
         self._client_flags: Mapping[str, Any] = {}
         self._later: dict[tuple[str, str], Frame] = {}
 
@@ -30,7 +31,7 @@ class SocketDialect:
             yield Packet(frames.text(item, with_prompt=self._both(TEXT_METADATA)), is_binary=True)
         elif self._both(PREVIEW_METADATA):
             yield _picture(item, frames.picture_with_metadata(item))
-        else:
+        elif self._shows_everybody or _is_finished(item):
             yield from self._old_picture(item)
 
     def _message(self, event: StoredEvent) -> Iterator[Packet]:
@@ -65,5 +66,9 @@ def lines(item: Sent) -> Iterable[Packet]:
 
 
 def _picture(frame: Frame, data: bytes) -> Packet:
-    # A PNG may be somebody's finished picture (SaveImageWebsocket); a JPEG is one of many on the way there.
-    return Packet(data, is_binary=True, is_optional=frame.mime != "image/png")
+    return Packet(data, is_binary=True, is_optional=not _is_finished(frame))
+
+
+def _is_finished(frame: Frame) -> bool:
+    """A PNG may be somebody's finished picture (SaveImageWebsocket); a JPEG is one of many on the way there."""
+    return frame.mime == "image/png"

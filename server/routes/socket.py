@@ -44,7 +44,7 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
         raise ConnectionResetError("the client has left")
     client = request.query.get("clientId") or uuid.uuid4().hex
     flags = server_flags(request.app[keys.SETTINGS])
-    dialect = SocketDialect(flags)
+    dialect = SocketDialect(flags, shows_everybody=request.app[keys.SETTINGS].shows_everybody)
     hub = request.app[keys.HUB]
     receiver = hub.connect(
         client,

@@ -1,5 +1,6 @@
 """Pictures read from the input folder and written to the output folder."""
 
+import io
 import json
 import math
 import os
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -19,6 +21,7 @@ from engine import file_checks
 from engine.errors import Cancelled, ImageError, PathError
 from engine.folders import Folders
 from engine.graph.define import node_type
+from engine.graph.events import Event, Preview, Progress
 from engine.graph.nodetype import Result
 from engine.graph.run import Run
 from engine.metadata import read_workflow
@@ -275,3 +278,16 @@ def test_a_link_out_of_the_input_folder_is_not_followed(folders: Folders, tmp_pa
     (folders.input / "a.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(PathError, match="leads out"):
         image_files.load_image(image="a.png", folders=folders, run=RUN)
+
+
+def test_pictures_sent_to_a_client_arrive_whole_and_one_by_one(noise: Noise) -> None:
+    sent: list[Event] = []
+    pictures = (noise(3, 8, 6, 3) * 255).round() / 255
+    assert image_files.send_image(images=pictures, run=Run("1", sent.append)) is None
+    shown = [each for each in sent if isinstance(each, Preview)]
+    assert [each.mime for each in shown] == ["image/png"] * 3
+    for file, picture in zip(shown, pictures, strict=True):
+        with Image.open(io.BytesIO(file.data)) as opened:
+            assert torch.equal(torch.from_numpy(np.asarray(opened).copy()) / 255, picture)
+    assert [each for each in sent if isinstance(each, Progress)] == [Progress("1", n, 3) for n in (1, 2, 3)]
+    assert math.isnan(image_files.never_the_same())

@@ -31,6 +31,9 @@ class Thinning:
 
     def take(self, event: Event, now: float) -> list[Event]:
         """What is to be sent now that this event has come: nothing, itself, or what was held back and itself."""
+        if isinstance(event, Preview) and event.mime == "image/png":
+            # Somebody's finished picture (SaveImageWebsocket): every one counts.
+            return [*self._release(event.node), event] if event.node in self._streams else [event]
         if isinstance(event, Progress | Preview | Text):
             return self._thin(event, now)
         node = getattr(event, "node", None)

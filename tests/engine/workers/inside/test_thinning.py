@@ -98,3 +98,11 @@ def test_lasting_events_are_never_held_nor_dropped_nor_moved() -> None:
         assert values == [
             value for value in (e.value for e in all_of_node if isinstance(e, Progress)) if value in values
         ]
+
+
+def test_every_finished_picture_goes_and_in_its_order() -> None:
+    pictures: list[tuple[float, Event]] = [(n / 1000, Preview("1", bytes([n]), "image/png")) for n in range(20)]
+    assert passed(pictures) == pictures
+    step = Progress("1", 2, 9)
+    found = passed([(0.0, Progress("1", 1, 9)), (0.01, step), pictures[0], (0.02, Progress("1", 9, 9))])
+    assert [each for _, each in found][1:3] == [step, pictures[0][1]]
