@@ -36,6 +36,8 @@ class Settings:
     temp_directory: Path | None = None
     user_directory: Path | None = None
     extra_model_paths: tuple[Path, ...] = ()
+    disable_all_custom_nodes: bool = False
+    whitelist_custom_nodes: tuple[str, ...] = ()
 
     cpu: bool = False
     cuda_device: str | None = None
@@ -96,6 +98,7 @@ class Settings:
             for name in [each for each in said if each.endswith("_directory")]:
                 said[name] = None if said[name] is None else Path(said[name])
             said["extra_model_paths"] = tuple(Path(each) for each in said["extra_model_paths"])
+            said["whitelist_custom_nodes"] = tuple(said["whitelist_custom_nodes"])
             return cls(**{**said, "ignored": tuple(said["ignored"])})
         except (ValueError, TypeError, KeyError) as error:
             raise SettingsError(
@@ -112,6 +115,7 @@ def default_base() -> Path:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds every option to a parser; `from_namespace` reads what it parsed."""
     _add_folders(parser.add_argument_group("folders"))
+    _add_plugins(parser.add_argument_group("plugins"))
     _add_device(parser.add_argument_group("device"))
     _add_precision(parser.add_argument_group("precision"))
     _add_cache(parser.add_argument_group("cache"))
@@ -124,7 +128,7 @@ def from_namespace(namespace: argparse.Namespace) -> Settings:
     """The settings an argument parser read; what it did not read keeps its default."""
     known = {each.name for each in fields(Settings)}
     given: dict[str, Any] = {name: value for name, value in vars(namespace).items() if name in known}
-    for name in ("extra_model_paths", "ignored"):
+    for name in ("extra_model_paths", "whitelist_custom_nodes", "ignored"):
         found = given.get(name) or ()
         given[name] = tuple(entry for each in found for entry in (each if isinstance(each, list) else [each]))
     for name in ("precision", "unet_precision", "vae_precision", "text_precision", "memory"):
@@ -187,6 +191,17 @@ def _add_folders(group: Any) -> None:
         action="append",
         metavar="FILE",
         help="more model folders, in the format of ComfyUI's extra_model_paths.yaml",
+    )
+
+
+def _add_plugins(group: Any) -> None:
+    group.add_argument("--disable-all-custom-nodes", action="store_true", help="import no plugins")
+    group.add_argument(
+        "--whitelist-custom-nodes",
+        nargs="+",
+        action="append",
+        metavar="NAME",
+        help="plugins (names in custom_nodes) to import all the same",
     )
 
 

@@ -54,6 +54,7 @@ from engine.graph.registry import Registry
 from engine.graph.run import Run
 from engine.graph.validate import validate
 from engine.saving import save_numbered
+from engine.workers.inside.line import Line
 from engine.workers.inside.worker import Order, Work, serve
 
 INT = (Output("INT", "INT"),)
@@ -373,7 +374,7 @@ def main() -> int:
     parser.add_argument("--fail-start", action="store_true")
     chosen = parser.parse_args()
 
-    def build(is_cancelled: Callable[[], bool]) -> Work:
+    def build(is_cancelled: Callable[[], bool], line: Line) -> Work:
         time.sleep(chosen.start_delay)
         if chosen.fail_start:
             raise ImportError("the toys were told not to start")

@@ -97,6 +97,10 @@ class Executor:
         self._equipment.instances.keep_only({})
         self._last = {}
 
+    def renew(self, class_types: Collection[str]) -> None:
+        """The code of these node types has been replaced: their objects are made anew. Results stay; see salt."""
+        self._equipment.instances.drop(class_types)
+
     def explain(self, prompt: Prompt, node: str) -> Explanation:
         """Says whether a node would be taken from the cache, and if not, which input made the difference.
 

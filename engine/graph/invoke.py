@@ -1,6 +1,6 @@
 """Calling what a node's author wrote: the function and the hooks, each with exactly the arguments it asks for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,9 +8,10 @@ from engine.errors import NodeTypeError
 from engine.graph.events import Emit
 from engine.graph.expansion import DynamicPrompt
 from engine.graph.lists import Lists, calls
-from engine.graph.nodetype import Blocked
+from engine.graph.nodetype import FILLED_IN, Blocked
 from engine.graph.run import Run, never
 from engine.graph.signature import Digest, encode_fingerprint
+from engine.graph.sockets import accepts
 from engine.graph.step import Step, Steps
 
 
@@ -18,23 +19,29 @@ class Instances:
     """The objects behind stateful nodes: one per node id and kind, kept while the id stays in the graph."""
 
     def __init__(self) -> None:
-        self._objects: dict[tuple[str, str], tuple[str, object]] = {}
+        self._objects: dict[tuple[str, str], tuple[str, object, object]] = {}
 
     def get(self, step: Step, root: str) -> object:
         """The object of this node, made on first use. root: the node of the prompt that it came from."""
         key = (step.id, step.node.class_type)
+        create = step.type.create
         found = self._objects.get(key)
-        if found is None:
-            create = step.type.create
+        if found is None or found[2] is not create:  # there is none, or its class has been written anew since
             if create is None:
                 raise NodeTypeError(f"{step.type.id} has no objects to make")
-            found = self._objects.setdefault(key, (root, create()))
+            found = self._objects[key] = (root, create(), create)
         return found[1]
 
     def keep_only(self, prompt: Mapping[str, Any]) -> None:
         """Lets go of the objects whose node, or the node that it came from, is not in the prompt."""
-        for key, (root, _) in [*self._objects.items()]:
+        for key, (root, *_) in [*self._objects.items()]:
             if root not in prompt:
+                self._objects.pop(key, None)
+
+    def drop(self, class_types: Collection[str]) -> None:
+        """Lets go of the objects of these kinds, whose code has been replaced."""
+        for key in [*self._objects]:
+            if key[1] in class_types:
                 self._objects.pop(key, None)
 
     def __len__(self) -> int:
@@ -90,18 +97,22 @@ class Invoker:
             return b""
         try:
             value = self.resolve(hook(**self._constants(step, step.type.fingerprint_inputs)))
-        except Exception:  # noqa: BLE001 -- ComfyUI: an exception counts as NaN
+        except (Exception, SystemExit):  # noqa: BLE001 -- ComfyUI: an exception counts as NaN
             return None
         return encode_fingerprint(value, self.digest)
 
     def refusal(self, step: Step) -> str | None:
         """Why the author's validation refuses the node's constants; None when it does not."""
         hook = step.type.validate
+        if not step.type.compares_types:
+            wrong = self._mismatch(step)
+            if wrong is not None:
+                return wrong
         if hook is None:
             return None
         names = step.type.validate_inputs
         arguments = self._constants(step, names)
-        if names is not None and "input_types" in names:
+        if step.type.compares_types:
             arguments["input_types"] = dict(self._link_types(step))
         answer = self.resolve(hook(**arguments))
         if answer is True:
@@ -117,6 +128,15 @@ class Invoker:
         everything = {**declared, **(self._hidden(step, 0) if step.type.hidden else {})}
         return everything if names is None else {name: everything[name] for name in names if name in everything}
 
+    def _mismatch(self, step: Step) -> str | None:
+        """The first wire whose types do not fit, where the process that checked the prompt could not tell."""
+        for name, received in self._link_types(step):
+            wanted = step.type.input(name)
+            if wanted is not None and not accepts(wanted.type, received):
+                fit = f"a {''.join(received)} does not fit into a {''.join(wanted.type)}"
+                return f"input {name}: {fit}; wire it to another output"
+        return None
+
     def _link_types(self, step: Step) -> Iterator[tuple[str, str]]:
         for name, link in step.links.items():
             outputs = self.steps[link.node].type.outputs
@@ -128,6 +148,8 @@ class Invoker:
         for name, kind in step.type.hidden.items():
             if kind == "RUN":
                 values[name] = self._run(step, index)
+                continue
+            if kind not in FILLED_IN:
                 continue
             value = self._hidden_value(step, kind)
             # ComfyUI: a node that takes lists gets its hidden inputs as lists too.

@@ -4,21 +4,32 @@ A frame is two big-endian 32-bit lengths, the JSON, the bytes. The JSON has a ke
 
 To the worker
 * run        job, prompt (API JSON), targets, extra ({"workflow": …}), unvalidated (node ids), attempt (from 1),
-             client_id
+             client_id, extra_data (all that was sent along with the prompt)
 * cancel     job
 * check      call, prompt, targets: validate with the authors' own functions; answered
 * free       unload_models, free_memory: when no job runs
+* ask        call, about, data: what plugins are asked beside a running job (server/plugins/contract); answered
+* reload     call, name (None: all that changed): import plugins again when no job runs; "plugins" and "types" are sent
+             anew; answered
+* given      call, result; or call, error: the answer to a "want"
+* sockets    sockets ({client id: the flags it announced}): who is connected to the server
 * stop       finish what runs (the server cancels it first when there is no time) and exit
 
 From the worker
 * hello      pid: the first frame, before anything slow is imported
 * types      types ({id: snapshot}), system (versions), devices, seconds: nodes are imported, jobs may come
+* importing  plugin: it is imported next, which may take as long as starting may
+* plugins    plugins (a record of each), serving (address, secret, routes of their HTTP server), handlers (how many
+             want to see a prompt before it is validated), replacements: before "types", and when it has changed
 * beat       every second: job, memory (resident bytes), cpu (seconds used), looked (seconds since the running node
              last looked at the cancel flag, None: never), devices
 * event      job, event (see `pack`); the bytes of a Preview beside it
 * seen       job: the running node has looked at the flag and found it set
 * done       job, status: the worker is free again
 * answer     call, result; or call, error
+* tell       event (a name, or a number with bytes beside it), data, sid: a plugin's message to a client, None: to all
+* text       node, text, job, sid: a line of text below a node, for a client
+* want       call, what, data: a plugin asks the server something (see inside/line.py); answered by "given"
 * broken     message: the worker cannot start, and says why before it exits
 """
 

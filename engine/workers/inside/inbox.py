@@ -26,13 +26,22 @@ class Release:
     free_memory: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Plugins to import again between jobs: one by its name, or (None) those whose files have changed."""
+
+    call: Any
+    name: str | None
+
+
 class Inbox:
-    """Jobs in their order, a wish to free memory, and the word to stop."""
+    """Jobs in their order, wishes to free memory or to import plugins again, and the word to stop."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._jobs: deque[Job] = deque()
         self._release: Release | None = None
+        self._reloads: deque[Reload] = deque()
         self._is_stopping = False
         self.running: Job | None = None
 
@@ -56,22 +65,30 @@ class Inbox:
             self._release = Release(before.unload_models or wish.unload_models, before.free_memory or wish.free_memory)
             self._changed.notify()
 
+    def reload(self, wish: Reload) -> None:
+        """Plugins to be imported again before the next job."""
+        with self._changed:
+            self._reloads.append(wish)
+            self._changed.notify()
+
     def stop(self) -> None:
         """What runs is the last; jobs that wait here are left to whoever sent them."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify()
 
-    def next(self) -> Job | Release | None:
+    def next(self) -> Job | Release | Reload | None:
         """Waits for what is to be done. Returns: None to stop. A job counts as running until `done`."""
         with self._changed:
-            while not (self._is_stopping or self._release or self._jobs):
+            while not (self._is_stopping or self._release or self._reloads or self._jobs):
                 self._changed.wait()
             if self._is_stopping:
                 return None
             if self._release is not None:
                 wish, self._release = self._release, None
                 return wish
+            if self._reloads:
+                return self._reloads.popleft()
             self.running = self._jobs.popleft()
             return self.running
 

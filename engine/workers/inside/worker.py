@@ -22,8 +22,9 @@ from engine.workers.inside.channel import Channel
 from engine.workers.inside.checks import Checks
 from engine.workers.inside.flag import Flag
 from engine.workers.inside.heart import Heart
-from engine.workers.inside.inbox import Inbox, Job, Release
+from engine.workers.inside.inbox import Inbox, Job, Release, Reload
 from engine.workers.inside.journal import Journal
+from engine.workers.inside.line import Line
 from engine.workers.inside.process import become_worker, report_exception
 from engine.workers.messages import BadFrame
 
@@ -49,6 +50,7 @@ class Order:
     unvalidated: Sequence[str] = ()
     attempt: int = 1
     client_id: str | None = None
+    extra_data: Mapping[str, Any] = field(default_factory=dict)
     emit: Emit
     is_cancelled: Callable[[], bool]
 
@@ -60,7 +62,8 @@ class Work:
     types: a snapshot of every node type by id. system: versions (python_version, pytorch_version …). devices: as
     /system_stats shows them; called every few seconds on a thread of its own. check: prompt JSON and targets to
     {"accepted", "error", "node_errors", "outputs", "prompt"}; called on threads beside a running job. free:
-    (unload_models, free_memory), between jobs. close: at the end.
+    (unload_models, free_memory), between jobs. close: at the end. ask: what plugins are asked, by its name; called as
+    check is. reload: imports plugins again (one, or None: those that changed), between jobs; returns what came of it.
     """
 
     types: Callable[[], Mapping[str, Any]]
@@ -70,14 +73,17 @@ class Work:
     check: Callable[[Mapping[str, Any], Sequence[str] | None], Mapping[str, Any]]
     free: Callable[[bool, bool], None]
     close: Callable[[], None]
+    ask: Callable[[str, Any], Any] = lambda about, data: None
+    reload: Callable[[str | None], Any] = lambda name: None
 
 
-def serve(build: Callable[[Callable[[], bool]], Work]) -> NoReturn:
-    """Makes this process a worker until it is told to stop, or the server is gone; ends the process.
+Build = Callable[[Callable[[], bool], Line], Work]
+"""Imports the heavy things and returns what can be done with them. It is given a function that says whether the job
+that runs should stop, and the line to the server."""
 
-    build: imports the heavy things and returns what can be done with them; it is given a function that says whether
-    the job that runs should stop.
-    """
+
+def serve(build: Build) -> NoReturn:
+    """Makes this process a worker until it is told to stop, or the server is gone; ends the process."""
     began = time.monotonic()
     channel = Channel(*become_worker(), on_loss=_leave)
     if hasattr(os, "register_at_fork"):
@@ -100,18 +106,19 @@ class Worker:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._line = Line(channel)
         self._inbox = Inbox()
         self._checks = Checks(channel)
         self._journal: Journal | None = None
         self._is_ready = False
         self._heart = Heart(channel, self._inbox, self._catch_up)
 
-    def run(self, build: Callable[[Callable[[], bool]], Work], began: float) -> int:
+    def run(self, build: Build, began: float) -> int:
         """The main thread's life. Returns: the exit status."""
         self._heart.start()
         threading.Thread(target=self._control, name="control", daemon=True).start()
         try:
-            work = build(self._inbox.is_cancelled)
+            work = build(self._inbox.is_cancelled, self._line)
             self._announce(work, began)
         except BaseException as error:  # noqa: BLE001 -- plugins run at import; SystemExit would hide the reason
             report_exception()
@@ -124,7 +131,10 @@ class Worker:
 
     def _announce(self, work: Work, began: float) -> None:
         self._heart.watch(work.devices)
-        self._checks.open(work.check)
+        self._checks.open(work.check, work.ask)
+        self._tell_types(work, began)
+
+    def _tell_types(self, work: Work, began: float) -> None:
         types = work.types()
         self._is_ready = True
         self._channel.send(
@@ -141,6 +151,8 @@ class Worker:
         while (todo := self._inbox.next()) is not None:
             if isinstance(todo, Release):
                 _release(work, todo)
+            elif isinstance(todo, Reload):
+                self._reload(work, todo)
             else:
                 status = self._execute(work, todo)
                 self._inbox.done()
@@ -165,6 +177,19 @@ class Worker:
             os._exit(1)  # a copy of this process, forked by a node that let it return
         self._journal = None
         return status
+
+    def _reload(self, work: Work, wish: Reload) -> None:
+        """Has plugins imported again; whatever comes of that, the server hears of the types and of the end."""
+        began = time.monotonic()
+        answer: dict[str, Any] = {}
+        try:
+            answer["result"] = work.reload(wish.name)
+        except BaseException as error:  # noqa: BLE001 -- plugins run at import
+            report_exception()
+            answer["error"] = _in_words(error)
+        self._tell_types(work, began)
+        self._channel.send({"type": "answer", "call": wish.call, **answer})
+        gc.collect()
 
     def _catch_up(self) -> None:
         journal = self._journal
@@ -191,8 +216,12 @@ class Worker:
                 self._inbox.add(Job(job, message, Flag(lambda: self._channel.send(seen))))
             case "cancel":
                 self._inbox.cancel(message["job"])
-            case "check":
+            case "check" | "ask":
                 self._checks.answer(message)
+            case "given" | "sockets":
+                self._line.hear(message)
+            case "reload":
+                self._inbox.reload(Reload(message.get("call"), message.get("name")))
             case "free":
                 self._inbox.release(Release(bool(message.get("unload_models")), bool(message.get("free_memory"))))
             case "stop":
@@ -211,6 +240,7 @@ def _order(job: Job, journal: Journal) -> Order:
         unvalidated=message.get("unvalidated") or (),
         attempt=message.get("attempt") or 1,
         client_id=message.get("client_id"),
+        extra_data=message.get("extra_data") or {},
         emit=journal.emit,
         is_cancelled=job.flag.is_cancelled,
     )

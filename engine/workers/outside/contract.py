@@ -11,8 +11,9 @@ class Limits:
 
     cancel_grace: without a sign that the running node saw the cancel. unwinding: from that sign to the end of the job.
     heartbeat: of silence. stall: of a job without an event, a look at the cancel flag, or computing (0: for ever).
-    start: until the nodes are imported. memory: beyond it a worker is replaced between jobs. memory_limit: beyond it
-    a worker is ended at once. Memory is what only ending the process gives back; mapped files do not count.
+    start: until the nodes are imported, and for each plugin. memory: beyond it a worker is replaced between jobs.
+    memory_limit: beyond it a worker is ended at once. Memory is what only ending the process gives back; mapped files
+    do not count.
     """
 
     cancel_grace: float = 3.0
@@ -35,6 +36,7 @@ class Task:
     unvalidated: Sequence[str] = ()
     attempt: int = 1
     client_id: str | None = None
+    extra_data: Mapping[str, Any] = field(default_factory=dict)
     models: Sequence[str] = ()
 
 
@@ -73,10 +75,29 @@ class Listener(Protocol):
     def free(self) -> None:
         """A worker may have become free."""
 
+    async def plugins(self, worker: str, message: Mapping[str, Any]) -> None:
+        """What plugins a worker has imported, and what they offer (the message "plugins")."""
+
+    def tell(self, worker: str, message: Mapping[str, Any], data: bytes) -> None:
+        """A plugin has something for clients (the messages "tell" and "text")."""
+
+    async def want(self, worker: str, what: str, data: Any) -> Any:
+        """A plugin asks something. Returns: the answer. Raises: LatentwireError, whose text is the refusal."""
+
+    def lost(self, worker: str, why: str) -> bool:
+        """A worker ended before it was ready, or while it imported plugins again. why: how, in words.
+
+        Returns: whether the next one will be spared the reason, so that it can be started at once.
+        """
+        return False
+
+    def gone(self, worker: str) -> None:
+        """A worker's process has ended: it answers nothing any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """A worker as others see it. state: starting, idle, busy, stopping, broken. message: why it is broken.
+    """A worker as others see it. state: starting, idle, busy, reloading, stopping, broken. message: why it is broken.
 
     A worker whose memory is being emptied is "stopping" until it is known whether that was enough.
     """

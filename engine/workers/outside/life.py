@@ -1,14 +1,15 @@
 """One worker process from its first frame to its death, and the task it has: what is said to it, what it says."""
 
 import asyncio
-import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from engine.workers.messages import BadFrame
+from engine.workers.outside.calls import Calls
 from engine.workers.outside.cgroup import OomKills, resident
 from engine.workers.outside.child import Child
 from engine.workers.outside.contract import End, Limits, Listener, Task
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class Life:
-    """A process that was just started. phase: starting, idle, busy, emptying, stopping or gone."""
+    """A process that was just started. phase: starting, idle, busy, reloading, emptying, stopping or gone."""
 
     def __init__(self, name: str, child: Child, listener: Listener, limits: Limits, kills: OomKills) -> None:
         self.phase = "starting"
@@ -55,6 +56,7 @@ class Life:
         self.broken = ""
         self.was_ready = False
         self.was_useful = False
+        self.is_spared = False
         self.child = child
         self.watch = Watch(limits)
         self._name = name
@@ -68,11 +70,11 @@ class Life:
         self._class_type: str | None = None
         self._is_cancelled = False
         self._is_ending = False
+        self._reloads = 0
         self._kills_before = 0
         self._size_at_first: int | None = None
         self._recent: deque[frozenset[str]] = deque(maxlen=RECENT)
-        self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._calls = itertools.count(1)
+        self._calls = Calls(name, child)
 
     async def live(self) -> End:
         """Listens until the process is gone, and tells the listener everything. Returns: how it ended."""
@@ -116,16 +118,25 @@ class Life:
 
     async def check(self, prompt: Mapping[str, Any], targets: Sequence[str] | None, within: float) -> Any:
         """The worker's answer; None when there is none in time."""
-        call = next(self._calls)
-        self._answers[call] = asyncio.get_running_loop().create_future()
-        message = {"type": "check", "call": call, "prompt": dict(prompt), "targets": targets and list(targets)}
-        try:
-            async with asyncio.timeout(within):
-                return await self._answers[call] if self.child.write(message) else None
-        except TimeoutError:
-            return None
-        finally:
-            self._answers.pop(call, None)
+        return await self._calls.ask(
+            {"type": "check", "prompt": dict(prompt), "targets": targets and list(targets)}, within
+        )
+
+    async def ask(self, about: str, data: Any, within: float) -> Any:
+        """What its plugins answer; None when there is no answer in time."""
+        return await self._calls.ask({"type": "ask", "about": about, "data": data}, within)
+
+    async def reload(self, name: str | None, within: float) -> Any:
+        """Has it import plugins again as soon as it runs nothing. Returns: what came of it; None, when not yet."""
+        self._reloads += 1
+        if self.phase == "idle":
+            self._load_again()
+        return await self._calls.ask({"type": "reload", "name": name}, within)
+
+    def tell_sockets(self, sockets: Mapping[str, Any]) -> None:
+        """Says who is connected to the server."""
+        if self.phase not in ("gone", "stopping"):
+            self.child.write({"type": "sockets", "sockets": dict(sockets)})
 
     def release(self, *, unload_models: bool, free_memory: bool) -> None:
         """Asks it to free memory as soon as it runs nothing."""
@@ -180,9 +191,17 @@ class Life:
             case "types":
                 await self._ready(message)
             case "answer":
-                self._answer(message)
+                self._calls.answer(message)
             case "broken":
                 self.broken = str(message.get("message", "The worker did not say why it cannot start."))
+            case "importing":
+                self.watch.importing(_text(message.get("plugin")) or "a plugin")
+            case "plugins":
+                await self._told(self._listener.plugins(self._name, message))
+            case "tell" | "text":
+                self._listener.tell(self._name, message, data)
+            case "want":
+                self._calls.want(message, partial(self._listener.want, self._name))
             case "hello":
                 pass
             case other:
@@ -199,8 +218,14 @@ class Life:
         if self.watch.is_over:
             text = "%s is larger than --worker-memory allows before it has run anything; it is kept"
             log.warning(text, self._name, extra=self._where())
-        if self.phase == "starting":
+        if self.phase != "starting":
+            self._reloads = max(self._reloads - 1, 0)
+        if self.phase in ("starting", "reloading"):
             self._rest()
+
+    def _load_again(self) -> None:
+        self.phase = "reloading"
+        self.watch.importing()
 
     def _beat(self, message: dict[str, Any]) -> None:
         self.watch.beat(message)
@@ -238,14 +263,6 @@ class Life:
         await self._told(self._listener.ended(self._name, task.job, end))
         self._rest()
 
-    def _answer(self, message: dict[str, Any]) -> None:
-        answer = self._answers.get(message["call"]) if isinstance(message.get("call"), int) else None
-        if answer is None or answer.done():
-            return
-        if message.get("error"):
-            log.warning("%s could not check a prompt: %s", self._name, message["error"], extra=self._where())
-        answer.set_result(message.get("result"))
-
     def _is_interrupted(self) -> bool:
         """Whether what runs was stopped by the server, not by a user: it will run again."""
         return self._is_ending and not self._is_cancelled
@@ -255,6 +272,8 @@ class Life:
         self._measure()
         if self._is_ending:
             self._ask_to_leave()
+        elif self._reloads:
+            self._load_again()
         elif self._is_too_large():
             self.phase = "emptying"
             self.release(unload_models=True, free_memory=True)
@@ -338,20 +357,28 @@ class Life:
 
     async def _tell_end(self) -> End:
         """Settles what was open. From here on nobody can give this worker a task."""
+        was_loading = self.phase in ("starting", "reloading")
         self.phase = "gone"
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_result(None)
+        self._calls.close()
         end, task = self._how_it_ended(), self.task
         if self._is_ending:
             log.info("%s ended with %s", self._name, describe(self.child.code), extra=self._where())
         else:
             reason = _in_one_line(self.broken) or end.summary
             log.warning("%s is gone (%s): %s", self._name, end.cause, reason, extra=self._where())
+        self._listener.gone(self._name)
+        if was_loading and not self._is_ending and not self.broken:
+            self.is_spared = self._listener.lost(self._name, self._why_lost())
         self.task = None
         if task is not None:
             await self._told(self._listener.ended(self._name, task.job, end))
         return end
+
+    def _why_lost(self) -> str:
+        """How it ended over an import, in a few words."""
+        if self._verdict is not None and self._verdict.cause == "unresponsive":
+            return f"not done after {self._limits.start:g} s"
+        return self._verdict.summary if self._verdict is not None else describe(self.child.code)
 
     def _how_it_ended(self) -> End:
         if self._verdict is not None:
@@ -408,6 +435,7 @@ def _order(task: Task) -> dict[str, Any]:
         "unvalidated": list(task.unvalidated),
         "attempt": task.attempt,
         "client_id": task.client_id,
+        "extra_data": dict(task.extra_data),
     }
 
 

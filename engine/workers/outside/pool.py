@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.workers.outside.cgroup import OomKills
 from engine.workers.outside.contract import End, Limits, Listener, Task, WorkerState
+from engine.workers.outside.life import Life
 from engine.workers.outside.supervisor import Supervisor
 
 __all__ = ["End", "Limits", "Listener", "Pool", "Task", "WorkerState"]
@@ -80,18 +81,41 @@ class Pool:
 
     async def check(self, prompt: Mapping[str, Any], targets: Sequence[str] | None, within: float) -> Any:
         """Has a worker validate a prompt with its authors' functions. None, when no worker answered in time."""
-        lives = [each.life for each in self._supervisors.values() if each.life]
         for phase in ("idle", "busy"):
-            for life in lives:
+            for life in self._lives:
                 if life.phase == phase:
                     return await life.check(prompt, targets, within)
         return None
+
+    async def ask(self, worker: str, about: str, data: Any, within: float) -> Any:
+        """What a worker's plugins answer. None, when they do not in time."""
+        life = self._supervisors[worker].life if worker in self._supervisors else None
+        is_there = life is not None and life.phase in ("idle", "busy", "reloading")
+        return await life.ask(about, data, within) if life is not None and is_there else None
+
+    async def reload(self, name: str | None, within: float) -> list[Any]:
+        """Has every worker import plugins again (None: those that changed) as soon as it runs nothing.
+
+        Returns: what each worker said, None for those that had not done it in time.
+        """
+        alive = [each for each in self._lives if each.phase in ("idle", "busy", "reloading", "emptying")]
+        return await asyncio.gather(*(each.reload(name, within) for each in alive))
+
+    def tell_sockets(self, sockets: Mapping[str, Any], worker: str | None = None) -> None:
+        """Says to the workers (or one of them) who is connected to the server."""
+        for name, each in self._supervisors.items():
+            if each.life is not None and worker in (None, name):
+                each.life.tell_sockets(sockets)
 
     def release(self, *, unload_models: bool, free_memory: bool) -> None:
         """Asks every worker to free memory as soon as it runs nothing."""
         for each in self._supervisors.values():
             if each.life and each.life.phase in ("idle", "busy"):
                 each.life.release(unload_models=unload_models, free_memory=free_memory)
+
+    @property
+    def _lives(self) -> list[Life]:
+        return [each.life for each in self._supervisors.values() if each.life]
 
     def why_none_starts(self) -> str | None:
         """Why the first of the workers cannot start, when none of them can; else None."""

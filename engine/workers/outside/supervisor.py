@@ -85,7 +85,7 @@ class Supervisor:
             return WorkerState(self.name, state, restarts=restarts, message=self._message)
         return WorkerState(
             name=self.name,
-            state=life.phase if life.phase in ("starting", "idle", "busy") else "stopping",
+            state=life.phase if life.phase in ("starting", "idle", "busy", "reloading") else "stopping",
             pid=life.child.pid,
             job=life.task.job if life.task else None,
             memory=life.watch.memory,
@@ -128,7 +128,7 @@ class Supervisor:
         lasted = asyncio.get_running_loop().time() - born
         if life.was_ready:
             self._failures = 0
-        if life.was_useful or (life.was_ready and lasted > SETTLED):
+        if life.is_spared or life.was_useful or (life.was_ready and lasted > SETTLED):
             return None
         return life.broken or end.message
 

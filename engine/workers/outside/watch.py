@@ -24,6 +24,8 @@ class Watch:
         self._limits = limits
         self._clock = 0.0
         self._is_ready = False
+        self._loading: float | None = 0.0
+        self._plugin = ""
         self._heard = 0.0
         self._progress: float | None = None
         self._cpu: tuple[float, float] | None = None
@@ -36,9 +38,13 @@ class Watch:
         """So long it was listened to."""
         self._clock += seconds
 
+    def importing(self, plugin: str = "") -> None:
+        """It imports this plugin from now on; each has as long as the start of a worker may take."""
+        self._loading, self._plugin = self._clock, plugin
+
     def ready(self) -> None:
         """It has imported its nodes."""
-        self._is_ready = True
+        self._is_ready, self._loading, self._plugin = True, None, ""
 
     def heard(self) -> None:
         """Any message came."""
@@ -115,9 +121,10 @@ class Watch:
         )
 
     def _start(self) -> End | None:
-        if self._is_ready or self._clock < self._limits.start:
+        if self._loading is None or self._clock - self._loading < self._limits.start:
             return None
-        return died("unresponsive", f"The worker was not ready after {self._limits.start:g} s.")
+        what = f"had not imported {self._plugin}" if self._plugin else "was not ready"
+        return died("unresponsive", f"The worker {what} after {self._limits.start:g} s.")
 
     def _cancel(self) -> End | None:
         if self._cancelled is None:

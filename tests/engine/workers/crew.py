@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.workers.outside.pool import End, Limits, Pool, Task, WorkerState
+from engine.workers.outside.pool import End, Limits, Listener, Pool, Task, WorkerState
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,7 +62,7 @@ def task(job: str, class_type: str = "ToyConstant", *, models: Sequence[str] = (
     return Task(job=job, prompt=prompt, targets=["2"], models=models)
 
 
-class Ear:
+class Ear(Listener):
     """A listener that remembers."""
 
     def __init__(self) -> None:
