@@ -10,6 +10,7 @@ from torch import Tensor
 from engine.checkpoints import keys
 from engine.checkpoints.hints import TOKEN_IDS, Hints
 from engine.checkpoints.tensors import Shape, Shapes, TensorFile
+from engine.checkpoints.texts import Tower
 from engine.devices.device import Devices, PartKind
 from engine.devices.residency import Network, Part
 from engine.errors import CheckpointError
@@ -48,12 +49,20 @@ class Builder:
         tensors = {keys.clip_name(name): tensor for name, tensor in self.file.read(prefix).items()}
         if _TOKENS not in tensors:
             return None
-        from engine.text.clip import TextConfig, TextEncoder  # slow: it imports transformers
-
         if TOKEN_IDS in self.file.shapes:
             tensors[_TOKENS] = self._full_table(tensors[_TOKENS])
-        heads, activation = self.hints.clip_heads, self.hints.clip_activation
-        config = self._config(tensors, lambda shapes: TextConfig.from_shapes(shapes, heads, activation))
+        return self._text_part(tensors, self.hints.clip_activation)
+
+    def tower(self, found: Tower) -> "Part[TextEncoder]":
+        """The CLIP text encoder of a file of its own. Raises: CheckpointError."""
+        # Source: OpenCLIP's configurations; only OpenAI's CLIP-L was trained with the quick one.
+        usual = "quick_gelu" if found.spec.id == "clip_l" else "gelu"
+        return self._text_part(found.tensors, self.hints.clip_activation or usual)
+
+    def _text_part(self, tensors: Mapping[str, Tensor], activation: str | None) -> "Part[TextEncoder]":
+        from engine.text.clip import TextConfig, TextEncoder  # slow: it imports transformers
+
+        config = self._config(tensors, lambda shapes: TextConfig.from_shapes(shapes, self.hints.clip_heads, activation))
         return self._part("the text encoder", "text", lambda: TextEncoder(config), tensors)
 
     def vae(self, prefix: str) -> Part[AutoencoderKL] | None:

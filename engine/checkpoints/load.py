@@ -13,6 +13,7 @@ from engine.checkpoints.family import TextSpec
 from engine.checkpoints.hints import Hints
 from engine.checkpoints.lora import Lora
 from engine.checkpoints.tensors import TensorFile, open_tensors, read_object
+from engine.checkpoints.texts import tower
 from engine.devices.device import Devices
 from engine.devices.residency import Keeper, MakeRoom, Part
 from engine.errors import CheckpointError
@@ -59,12 +60,12 @@ class Loader:
         self.embeddings = Embeddings(embeddings, read_object)
         self._tokenizers: dict[int, Tokenizer] = {}
 
-    def checkpoint(self, path: Path) -> Checkpoint:
+    def checkpoint(self, source: Path | TensorFile) -> Checkpoint:
         """The parts of a checkpoint; a file with a denoiser alone has only that.
 
         Raises: CheckpointError, saying what is wrong with the file, and what it is instead where we can tell.
         """
-        file = _in_our_layout(open_tensors(path))
+        file = _in_our_layout(_opened(source))
         match = detect(file)
         builder = Builder(file, self.devices)
         text = match.family.texts[0] if match.family.texts else None
@@ -76,18 +77,27 @@ class Loader:
             Vae(vae, self.keeper) if vae is not None else None,
         )
 
-    def vae(self, path: Path) -> Vae:
+    def text_encoder(self, source: Path | TensorFile) -> Clip:
+        """A CLIP text encoder from a file of its own.
+
+        Raises: CheckpointError, naming what it is instead where we can tell.
+        """
+        file = _opened(source)
+        found = tower(file)
+        return self._clip(Builder(file, self.devices).tower(found), found.spec)
+
+    def vae(self, source: Path | TensorFile) -> Vae:
         """An autoencoder from a file of its own, or out of a checkpoint.
 
         Raises: CheckpointError.
         """
-        builder = Builder(open_tensors(path), self.devices)
+        builder = Builder(_opened(source), self.devices)
         for prefix in VAE_PREFIXES:
             part = builder.vae(prefix)
             if part is not None:
                 return Vae(part, self.keeper)
         raise CheckpointError(
-            f"{path.name}: no autoencoder inside; expected tensors such as decoder.conv_in.weight, "
+            f"{builder.file.path.name}: no autoencoder inside; expected tensors such as decoder.conv_in.weight, "
             f"got {', '.join(sorted(builder.file.shapes)[:3])}"
         )
 
@@ -95,15 +105,15 @@ class Loader:
         """No autoencoder at all, for models that work on pixels."""
         return Vae(Part("pixel space", PixelSpace(), {}, self.devices.place("vae")), self.keeper)
 
-    def controlnet(self, path: Path) -> ControlNet:
+    def controlnet(self, source: Path | TensorFile) -> ControlNet:
         """A ControlNet, in the original layout or diffusers'.
 
         Raises: CheckpointError, for a file that is none, or of a kind we cannot run yet.
         """
-        file = open_tensors(path)
+        file = _opened(source)
         builder = Builder(file, self.devices)
         # ComfyUI: the name alone says that a net's answers are to be averaged over the picture.
-        is_pooled = path.stem.endswith(("_shuffle", "_shuffle_fp16"))
+        is_pooled = file.path.stem.endswith(("_shuffle", "_shuffle_fp16"))
         return ControlNet(builder.controlnet(_controlnet_prefix(file)), self.keeper, is_pooled)
 
     def lora(self, path: Path) -> Lora:
@@ -125,6 +135,10 @@ class Loader:
             self._tokenizers[spec.padding] = Tokenizer(spec.padding)
         tokenizer = self._tokenizers[spec.padding]
         return Clip(part, self.keeper, tokenizer, self.embeddings, spec.id, spec.last_layer, spec.final_norm)
+
+
+def _opened(source: Path | TensorFile) -> TensorFile:
+    return source if isinstance(source, TensorFile) else open_tensors(source)
 
 
 def _latent_format(match: Match, hints: Hints) -> LatentFormat:

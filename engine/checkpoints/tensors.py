@@ -11,7 +11,7 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,13 @@ class TensorFile:
         return {name[len(prefix) :]: shape for name, shape in self.shapes.items() if name.startswith(prefix)}
 
 
+def in_memory(name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> TensorFile:
+    """Tensors that somebody has read already, as if they were a file of this name."""
+    known = dict(tensors)
+    shapes = {each: tuple(tensor.shape) for each, tensor in known.items()}
+    return TensorFile(Path(name), shapes, metadata or {}, lambda names: {each: known[each] for each in names})
+
+
 def open_tensors(path: Path) -> TensorFile:
     """Opens a weights file and tells what is in it.
 
@@ -76,8 +83,7 @@ def open_tensors(path: Path) -> TensorFile:
     tensors = unwrapped(content)
     if not tensors:
         raise CheckpointError(f"{path.name}: no tensors inside, so it is not a file of weights")
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return TensorFile(path, shapes, {}, lambda names: {name: tensors[name] for name in names})
+    return replace(in_memory(path.name, tensors), path=path)
 
 
 def read_object(path: Path) -> Any:

@@ -29,25 +29,25 @@ class Span:
     weight: float = 1.0
 
 
-def spans(prompt: str) -> list[Span]:
-    """The prompt cut where weights change, without the parentheses that say so.
+def spans(prompt: str, weight: float = 1.0) -> list[Span]:
+    """The prompt cut where weights change, without the parentheses that say so. Words outside of any count `weight`.
 
     Not recursive, so that ten thousand parentheses are only a strange prompt.
     Raises: TextError, for a weight that is not a finite number of a sensible size.
     """
-    found = _Reader(prompt).read()
+    found = _Reader(prompt, weight).read()
     return [Span(_unescaped(span.text), _checked(span)) for span in found if span.text]
 
 
 class _Reader:
     """Walks the prompt; `todo` is what is left of it, as ranges with their weight, the next one last."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, weight: float) -> None:
         self.prompt = prompt
         self.partner = _partners(prompt)
         self.openings = sorted(self.partner)
         self.found: list[Span] = []
-        self.todo = [(0, len(prompt), 1.0)]
+        self.todo = [(0, len(prompt), weight)]
 
     def read(self) -> list[Span]:
         while self.todo:

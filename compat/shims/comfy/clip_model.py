@@ -1,0 +1,70 @@
+"""CLIP's networks under ComfyUI's names: our text tower as `text_model`, with the projection some families have."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.text.clip import TextConfig, TextEncoder
+
+
+def config_of(given: dict[str, Any]) -> TextConfig:
+    """Our configuration for one in the form of transformers' config.json."""
+    return TextConfig(
+        width=given.get("hidden_size", 768),
+        layers=given.get("num_hidden_layers", 12),
+        heads=given.get("num_attention_heads", 12),
+        mlp_width=given.get("intermediate_size", 3072),
+        vocabulary=given.get("vocab_size", 49408),
+        positions=given.get("max_position_embeddings", 77),
+        activation=given.get("hidden_act", "quick_gelu"),
+    )
+
+
+class CLIPTextModel(nn.Module):
+    """The text tower and the matrix that takes its summary into the space shared with pictures.
+
+    `tower` is a tower that is there already; without one it is built on the meta device, weights to follow.
+    """
+
+    def __init__(
+        self,
+        config_dict: dict[str, Any] | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+        operations: Any = None,
+        tower: TextEncoder | None = None,
+    ) -> None:
+        super().__init__()
+        if tower is None:
+            with torch.device("meta"):
+                tower = TextEncoder(config_of(config_dict or {}))
+        self.text_model = tower
+        self.num_layers = tower.text_config.layers
+        self.dtype = dtype or torch.float32
+        width = tower.text_config.width
+        self.text_projection = nn.Linear(width, width, bias=False, device="meta").requires_grad_(False)
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether a projection came with the weights; without one the summary stays as it is."""
+        return not self.text_projection.weight.is_meta
+
+    def projected(self, pooled: Tensor) -> Tensor:
+        """The summary in the space shared with pictures. Shapes: pooled [B, D]."""
+        if not self.has_projection:
+            return pooled
+        weight = self.text_projection.weight
+        return (pooled.to(weight) @ weight.T).to(pooled)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The table of token vectors."""
+        return self.text_model.embeddings.token_embedding
+
+    def set_input_embeddings(self, embeddings: nn.Module) -> None:
+        """Puts another table of token vectors in its place."""
+        self.text_model.embeddings.token_embedding = embeddings
+
+    def forward(self, vectors: Tensor, ends: Tensor, last_layer: int = -1, final_norm: bool = True) -> Any:
+        """As our text tower: the states of a layer, and the summary."""
+        return self.text_model(vectors, ends, last_layer, final_norm)

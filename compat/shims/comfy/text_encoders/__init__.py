@@ -1,0 +1,1 @@
+"""ComfyUI keeps one module per kind here."""
