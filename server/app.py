@@ -1,6 +1,7 @@
 """The server put together: what it holds, what guards it, and every route there is, in one block."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,27 +11,33 @@ from engine.folders import Folders
 from server import keys
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
+from server.events.log_lines import LogLines
+from server.files import frontend as frontends
 from server.files.bundle import Shelf
+from server.files.frontend import Frontend
 from server.files.pictures import DESK, Desk
 from server.files.templates import shipped
-from server.files.user_data import UserData
+from server.files.users import Users
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
 from server.prompts.reception import Reception
-from server.requests.answers import add_cache_headers, answer_errors
+from server.requests.answers import add_cache_headers, answer_errors, compress
 from server.requests.security import add_headers, guard
 from server.routes import (
     editor,
     events,
+    frontend,
     gallery,
     history,
+    internal,
     jobs,
     metrics,
     models,
     nodes,
     prompt,
     queue,
+    settings,
     socket,
     system,
     templates,
@@ -40,13 +47,18 @@ from server.routes import (
     view,
 )
 from server.settings import ServerSettings
+from server.watching.logs import Mask
 from server.watching.metrics import TALLY, Tally, measure
+from server.watching.recent import Recent
 
-BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, system, metrics)
+BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, settings, system, metrics)
 """Rooms whose routes exist as they are and below /api."""
 
 PREFIXED = (jobs, events, trace, gallery, templates)
 """Rooms whose routes exist below /api only."""
+
+APART = (internal, templates)
+"""Rooms with routes that exist without /api only."""
 
 OVERHEAD = 64 << 10  # bytes of a multipart body around the file
 
@@ -80,21 +92,29 @@ def create(parts: Parts) -> web.Application:
     app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types)
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
     app[keys.TEMPLATES] = shipped()
-    app[keys.USER_DATA] = UserData(parts.folders.user / "default")
+    app[keys.USERS] = Users(parts.folders.user, many=parts.settings.multi_user)
+    app[keys.LOG_LINES] = LogLines(_log(parts.settings), parts.hub)
+    app[keys.REPLACEMENTS] = {}
+    app[keys.FRONTEND] = _frontend(parts.settings)
     app[DESK] = Desk()
     app[TALLY] = parts.tally
     app[keys.EDITOR] = parts.editor
-    app.add_routes(all_routes())
+    app.add_routes(all_routes(app[keys.FRONTEND]))
     app.on_response_prepare.extend([add_cache_headers, add_headers])
+    if parts.settings.enable_compress_response_body:
+        app.on_response_prepare.append(compress)
     app.on_startup.append(_start)
     app.on_shutdown.append(_say_goodbye)
     app.on_cleanup.append(_stop)
     return app
 
 
-def all_routes() -> Iterable[web.RouteDef]:
-    """Every route there is."""
-    yield from editor.ROUTES
+def all_routes(other: Frontend | None = None) -> Iterable[web.RouteDef]:
+    """Every route there is. other: a frontend that takes the editor's place."""
+    yield from editor.ROUTES if other is None else frontend.routes(other)
+    yield from editor.ALWAYS
+    for room in APART:
+        yield from room.BARE_ROUTES
     for room in BARE:
         for route in room.ROUTES:
             yield route
@@ -103,7 +123,16 @@ def all_routes() -> Iterable[web.RouteDef]:
         yield from room.API_ROUTES
 
 
+def _frontend(settings: ServerSettings) -> Frontend | None:
+    return None if settings.front_end_root is None else frontends.read(settings.front_end_root)
+
+
+def _log(settings: ServerSettings) -> Recent:
+    return Recent(Mask([settings.token] if settings.token else []))
+
+
 async def _start(app: web.Application) -> None:
+    logging.getLogger().addHandler(app[keys.LOG_LINES].recent)
     await app[keys.DISPATCHER].start()
     app[keys.HOUSEKEEPING].start()
 
@@ -114,7 +143,8 @@ async def _say_goodbye(app: web.Application) -> None:
 
 async def _stop(app: web.Application) -> None:
     app[DESK].close()
-    await asyncio.to_thread(app[keys.USER_DATA].close)
+    await asyncio.to_thread(app[keys.USERS].close)
     await app[keys.HOUSEKEEPING].stop()
     await app[keys.DISPATCHER].stop()
     await app[keys.JOBS].close()
+    logging.getLogger().removeHandler(app[keys.LOG_LINES].recent)

@@ -1,6 +1,7 @@
 """What the application holds, under typed keys; `app.py` puts it there, routes take it out."""
 
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -8,8 +9,10 @@ from engine.folders import Folders
 from engine.workers.outside.pool import Pool
 from server.dispatcher import Dispatcher
 from server.events.hub import Hub
+from server.events.log_lines import LogLines
 from server.files.bundle import Shelf
-from server.files.user_data import UserData
+from server.files.frontend import Frontend
+from server.files.users import Users
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
@@ -25,6 +28,9 @@ DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 HOUSEKEEPING = web.AppKey("housekeeping", Housekeeping)
 NODE_TYPES = web.AppKey("node_types", NodeTypes)
 RECEPTION = web.AppKey("reception", Reception)
-USER_DATA = web.AppKey("user_data", UserData)
+USERS = web.AppKey("users", Users)
 TEMPLATES = web.AppKey("templates", Path)
+REPLACEMENTS: web.AppKey[dict[str, Any]] = web.AppKey("replacements", dict[str, Any])
+LOG_LINES = web.AppKey("log_lines", LogLines)
 EDITOR = web.AppKey("editor", Shelf)
+FRONTEND: web.AppKey[Frontend | None] = web.AppKey("frontend")

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 
@@ -39,14 +40,15 @@ async def serve(app: web.Application, settings: ServerSettings, tell: Callable[[
         logger=request_log(),
         auto_decompress=False,  # aiohttp does not say where a packed body ends; requests/unpacking.py does
     )
+    tls = _tls(settings)
     listening = await _bind(settings)
     try:
         await runner.setup()
         assert runner.server is not None
         doorman = Doorman(runner.server, room_for_connections())
-        door = await asyncio.get_running_loop().create_server(doorman, sock=listening, backlog=WAITING)
+        door = await asyncio.get_running_loop().create_server(doorman, sock=listening, backlog=WAITING, ssl=tls)
         settling = asyncio.create_task(_settle())
-        tell(_address(listening))
+        tell(_address(listening, "http" if tls is None else "https"))
         await stopping.wait()
         settling.cancel()
         door.close()
@@ -105,6 +107,24 @@ def _take_signals(app: web.Application, stopping: asyncio.Event) -> None:
             return
 
 
-def _address(listening: socket.socket) -> str:
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    """How to speak https; None for http. Raises: SettingsError."""
+    key, certificate = settings.tls_keyfile, settings.tls_certfile
+    if key is None and certificate is None:
+        return None
+    if key is None or certificate is None:
+        raise SettingsError("--tls-keyfile, --tls-certfile: expected both or neither; give the other too")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"--tls-certfile {certificate}, --tls-keyfile {key}: cannot be used ({error}); give a certificate and its "
+            "private key in PEM"
+        ) from error
+    return context
+
+
+def _address(listening: socket.socket, scheme: str) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

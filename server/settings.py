@@ -2,11 +2,15 @@
 
 import argparse
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from engine.settings import GIBIBYTE, gibibytes
 
 LOOPBACK = "127.0.0.1"
+
+ACCEPTED_WITH_VALUE = ("front-end-version", "default-hashing-function", "comfy-api-base", "database-url")
+"""Options of ComfyUI's server about things that are done otherwise here: accepted, with what they are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class ServerSettings:
     worker_memory_limit: one larger than that is ended at once and its job fails; None lets the program choose.
     max_attempts: how often the end of a process may interrupt a job before it is not begun again. shows_everybody:
     whether pictures in the making go to clients that have not said they know them, as --preview-method asks for.
+    front_end_root: the static folder of another frontend, which takes the editor's place at /.
     Units: times are seconds, sizes bytes.
     """
 
@@ -38,11 +43,18 @@ class ServerSettings:
     keep_days: float = 0.0
     log_format: str = "text"
     shows_everybody: bool = False
+    front_end_root: Path | None = None
+    multi_user: bool = False
+    enable_compress_response_body: bool = False
+    tls_keyfile: Path | None = None
+    tls_certfile: Path | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the server to a parser."""
-    _add_address(parser.add_argument_group("server"))
+    server = parser.add_argument_group("server")
+    _add_address(server)
+    _add_pages(server)
     workers = parser.add_argument_group("workers and jobs")
     _add_workers(workers)
     _add_patience(workers)
@@ -71,6 +83,28 @@ def _add_address(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--max-upload-size", type=megabytes, metavar="MB", help="of one upload (default 100)")
     group.add_argument("--log-format", choices=["text", "json"], help="json: one object per line, with job and node")
+
+
+def _add_pages(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--front-end-root",
+        type=Path,
+        metavar="DIR",
+        help="static folder of a ComfyUI frontend package, to be served instead of the editor (then at /latentwire/)",
+    )
+    group.add_argument(
+        "--multi-user", action="store_true", default=None, help="keep files and settings by the header comfy-user"
+    )
+    group.add_argument(
+        "--enable-compress-response-body",
+        action="store_true",
+        default=None,
+        help="pack JSON and texts for clients that take it; for slow networks",
+    )
+    group.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="private key, to serve https; with the next")
+    group.add_argument("--tls-certfile", type=Path, metavar="FILE", help="certificate, in PEM")
+    for name in ACCEPTED_WITH_VALUE:
+        group.add_argument(f"--{name}", metavar="VALUE", help=argparse.SUPPRESS)
 
 
 def _add_workers(group: argparse._ArgumentGroup) -> None:

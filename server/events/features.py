@@ -14,4 +14,5 @@ def server_flags(settings: ServerSettings) -> Features:
         "max_upload_size": settings.max_upload_size,
         "supports_progress_text_metadata": True,
         "supports_event_numbers": True,
+        "node_replacements": True,
     }

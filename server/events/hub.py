@@ -155,9 +155,13 @@ class Hub:
         for follower in followers:
             follower.tell(sent)
 
-    def send(self, type: str, data: Mapping[str, Any], client_id: str | None) -> None:
-        """Sends any other message to a client, or to everybody."""
-        packet = Packet(frames.message(type, data))
+    def is_connected(self, client_id: str) -> bool:
+        """Whether a client has a socket open."""
+        return client_id in self._clients
+
+    def send(self, type: str, data: Mapping[str, Any], client_id: str | None, *, is_optional: bool = False) -> None:
+        """Sends any other message to a client, or to everybody; an optional one is left out for late clients."""
+        packet = Packet(frames.message(type, data), is_optional=is_optional)
         if client_id is None:
             self._tell_all(packet)
         elif client_id in self._clients:

@@ -13,6 +13,9 @@ PAGE = "index.html"
 NONCE = "CSP_NONCE"
 """What the build writes wherever a nonce belongs; vite.config.ts, `html.cspNonce`."""
 
+ROOT = "latentwire-root"
+"""The name under which the page is told where /api is, if not beside it; web/src/api/request.ts reads it."""
+
 FOLDER = Path(__file__).resolve().parent.parent / "editor"
 
 TYPES = MappingProxyType(
@@ -36,10 +39,16 @@ class Bundle:
     page: str
     files: Mapping[str, Path]
 
-    def fresh_page(self) -> tuple[str, str]:
-        """The page with a nonce nobody can guess, and the Content-Security-Policy that goes with it."""
+    def fresh_page(self, root: str = "./") -> tuple[str, str]:
+        """The page with a nonce nobody can guess, and the Content-Security-Policy that goes with it.
+
+        root: where the server's own addresses begin, seen from the page.
+        """
         nonce = secrets.token_urlsafe(16)
-        return self.page.replace(NONCE, nonce), policy(nonce)
+        page = (
+            self.page if root == "./" else self.page.replace("<head>", f'<head><meta name="{ROOT}" content="{root}">')
+        )
+        return page.replace(NONCE, nonce), policy(nonce)
 
 
 class Shelf:

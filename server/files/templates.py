@@ -37,6 +37,11 @@ class Template:
         """What clients call it."""
         return self.file.name.removesuffix(SUFFIX)
 
+    @property
+    def picture(self) -> Path:
+        """What it draws, small; beside it."""
+        return self.file.with_name(f"{self.name}.webp")
+
 
 def shipped() -> Path:
     """The folder of the workflows that ship."""

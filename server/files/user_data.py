@@ -102,6 +102,15 @@ class UserData:
         """Keeps a file. Returns: it, and its tag. Refused with 409 where there is one, if it may not be replaced."""
         return await self._change(lambda: self._write(name, data, overwrite, conditions))
 
+    async def revise(
+        self, name: str, revise: Callable[[bytes | None], bytes], *, is_whole: Callable[[bytes], bool]
+    ) -> None:
+        """Makes a file anew from what it holds (None: there is none); no other change comes in between.
+
+        is_whole: whether it holds what it should; one that does not is kept with ".damaged" behind its name.
+        """
+        await self._change(lambda: self._revise(name, revise, is_whole))
+
     async def delete(self, name: str, *, conditions: Conditions = UNCONDITIONAL) -> None:
         """Removes a file."""
         await self._change(lambda: self._delete(name, conditions))
@@ -148,6 +157,14 @@ class UserData:
                 self._put(whole, path, name, overwrite)
             sync_folder(path.parent)
             return self._stored(path, path.stat(), self._root), tag_of(data)
+
+    def _revise(self, name: str, revise: Callable[[bytes | None], bytes], is_whole: Callable[[bytes], bool]) -> None:
+        path = self._path(name)
+        before = self._read(name)[0] if path.exists() else None
+        text = revise(before)
+        if before is not None and not is_whole(before):
+            self._write(f"{name}.damaged", before, True, UNCONDITIONAL)
+        self._write(name, text, True, UNCONDITIONAL)
 
     def _delete(self, name: str, conditions: Conditions) -> None:
         path = self._path(name)

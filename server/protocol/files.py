@@ -1,6 +1,6 @@
 """Users' files: pictures, uploads, what the editor keeps. Units: sizes are bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 FolderType: TypeAlias = Literal["output", "input", "temp"]
@@ -73,3 +73,37 @@ class Failure(TypedDict):
     """The body of an answer with a status from 400 on; only POST /prompt has a richer one."""
 
     error: str
+
+
+class OneUser(TypedDict):
+    """The answer of GET /users where the files of one person are kept. migrated: whether there are any yet."""
+
+    storage: Literal["server"]
+    migrated: bool
+
+
+class ManyUsers(TypedDict):
+    """The same with --multi-user: names by the id that the header comfy-user takes."""
+
+    storage: Literal["server"]
+    users: Mapping[str, str]
+
+
+class ModelFolder(TypedDict):
+    """A kind of model in GET /experiment/models."""
+
+    name: str
+    folders: Sequence[str]
+
+
+class ModelFile(TypedDict):
+    """A file in GET /experiment/models/{folder}. Units: modified and created are seconds since 1970.
+
+    pathIndex: which of the kind's folders it is in.
+    """
+
+    name: str
+    pathIndex: int
+    modified: float
+    created: float
+    size: int

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 from server.protocol.prompts import QueueInfo
+from server.protocol.system import LogsMessage
 
 
 class StatusMessage(TypedDict):
@@ -19,6 +20,7 @@ class Features(TypedDict):
     supports_preview_metadata: bool
     supports_progress_text_metadata: bool
     supports_event_numbers: bool
+    node_replacements: bool
     max_upload_size: int
 
 
@@ -146,3 +148,4 @@ class Messages(TypedDict):
     execution_success: ExecutionMark
     execution_error: ExecutionError
     execution_interrupted: ExecutionInterrupted
+    logs: LogsMessage

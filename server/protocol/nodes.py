@@ -47,3 +47,18 @@ class NodeTypeEntry(TypedDict):
 
 ObjectInfo: TypeAlias = Mapping[str, NodeTypeEntry]
 """The answer of GET /object_info."""
+
+
+class SubgraphInfo(TypedDict):
+    """Where a shared sub-graph comes from: the plugin as python_module names it."""
+
+    node_pack: str
+
+
+class SharedSubgraph(TypedDict):
+    """A sub-graph in GET /global_subgraphs. data: the graph as a text of JSON, when it is asked for by its id."""
+
+    source: str
+    name: str
+    info: SubgraphInfo
+    data: NotRequired[str]

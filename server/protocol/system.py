@@ -58,3 +58,24 @@ class SystemStats(TypedDict):
     system: ComputerInfo
     devices: Sequence[DeviceInfo]
     latentwire: ServerInfo
+
+
+class LogEntry(TypedDict):
+    """A line of the log. t: when, in ISO 8601 and UTC; m: the line, with its end."""
+
+    t: str
+    m: str
+
+
+class TerminalSize(TypedDict):
+    """How large a terminal would be, in characters."""
+
+    cols: int
+    rows: int
+
+
+class LogsMessage(TypedDict):
+    """The answer of GET /internal/logs/raw, and the data of the message `logs`."""
+
+    entries: Sequence[LogEntry]
+    size: TerminalSize

@@ -101,3 +101,14 @@ def cache_control(path: str, status: int) -> str | None:
     if name.endswith(_IMAGES) and status in (200, 404):
         return "public, max-age=86400" if status == 200 else "public, max-age=3600"
     return None
+
+
+async def compress(request: web.Request, response: web.StreamResponse) -> None:
+    """Packs JSON and texts for clients that take it; for `on_response_prepare`, with --enable-compress-response-body.
+
+    Event streams are left alone: what is packed waits until there is enough of it.
+    """
+    type = response.content_type
+    is_text = type == "application/json" or (type.startswith("text/") and type != "text/event-stream")
+    if is_text and not isinstance(response, web.FileResponse) and response.status == 200:
+        response.enable_compression()

@@ -1,4 +1,7 @@
-"""GET /: the editor, and the files it is made of. Without a built editor a few lines say how to get one."""
+"""GET / and /latentwire/: the editor, and the files it is made of. Where none was built, a few lines say how to.
+
+It is always below /latentwire/, and at / too unless another frontend has that place.
+"""
 
 import asyncio
 
@@ -17,6 +20,8 @@ See what became:   curl http://{host}/history
 What else it does: docs/http_api.md
 """
 
+BELOW = "/latentwire"
+
 FOR_EVER = "public, max-age=31536000, immutable"  # the names of these files change with what is in them
 
 
@@ -25,7 +30,7 @@ async def page(request: web.Request) -> web.Response:
     bundle = await asyncio.to_thread(request.app[keys.EDITOR].take)
     if bundle is None:
         return web.Response(text=WITHOUT_EDITOR.format(host=request.host))
-    text, policy = bundle.fresh_page()
+    text, policy = bundle.fresh_page(root="./" if request.path == "/" else "../")
     return web.Response(
         text=text,
         content_type="text/html",
@@ -47,6 +52,12 @@ async def icon(request: web.Request) -> web.StreamResponse:
     return await _send(request, "icon.svg", "public, max-age=86400")
 
 
+async def to_folder(request: web.Request) -> web.Response:
+    """The page's files stand beside it, so its address ends with a slash."""
+    query = f"?{request.query_string}" if request.query_string else ""
+    return web.Response(status=308, headers={hdrs.LOCATION: f"{BELOW.removeprefix('/')}/{query}"})
+
+
 async def _send(request: web.Request, name: str, keep: str) -> web.StreamResponse:
     bundle = await asyncio.to_thread(request.app[keys.EDITOR].take)
     path = None if bundle is None else bundle.files.get(name)
@@ -56,3 +67,11 @@ async def _send(request: web.Request, name: str, keep: str) -> web.StreamRespons
 
 
 ROUTES = (web.get("/", page), web.get("/assets/{name}", file), web.get("/icon.svg", icon))
+
+ALWAYS = (
+    web.get(BELOW, to_folder),
+    web.get(f"{BELOW}/", page),
+    web.get(f"{BELOW}/assets/{{name}}", file),
+    web.get(f"{BELOW}/icon.svg", icon),
+)
+"""The same where no other frontend can take its place."""

@@ -1,4 +1,4 @@
-"""GET /models, /embeddings, /view_metadata: the model files there are, and what their headers say."""
+"""GET /models, /experiment/models, /embeddings, /view_metadata: the model files there are, and what is in them."""
 
 import asyncio
 import os
@@ -9,8 +9,11 @@ from aiohttp import web
 from engine.errors import PathError
 from engine.folders import Folders
 from server import keys
+from server.files import model_files
+from server.files.pictures import DESK
 from server.files.safetensors_header import read_metadata
 from server.files.user_files import without_paths
+from server.requests import reply
 from server.requests.refusal import Refused
 
 
@@ -22,6 +25,32 @@ async def kinds(request: web.Request) -> web.Response:
 async def files(request: web.Request) -> web.Response:
     """The files of a kind, with their sub-folders; old names of kinds are understood."""
     return web.json_response(await _list(request, request.match_info["folder"]))
+
+
+async def library(request: web.Request) -> web.Response:
+    """The kinds of models with their folders."""
+    return await reply.long(lambda: model_files.folders(request.app[keys.FOLDERS]))
+
+
+async def library_files(request: web.Request) -> web.Response:
+    """The files of a kind, with their sizes and dates."""
+    try:
+        found = await asyncio.to_thread(model_files.files, request.app[keys.FOLDERS], request.match_info["folder"])
+    except PathError as error:
+        raise Refused(404, str(error)) from error
+    return await reply.long(lambda: found)
+
+
+async def picture(request: web.Request) -> web.Response:
+    """The picture of a model file: one that lies beside it, or in its header."""
+    known, asked = request.app[keys.FOLDERS], request.match_info
+    index = asked["index"]
+    if not (index.isascii() and index.isdigit() and len(index) < 10):
+        raise Refused(404, f"expected the number of a folder, got {index!r:.100}; GET /experiment/models lists them")
+    data = await request.app[DESK].work(
+        model_files.picture, known, asked["folder"], int(index), asked["filename"], known.temp
+    )
+    return web.Response(body=data, content_type="image/webp")
 
 
 async def embeddings(request: web.Request) -> web.Response:
@@ -60,6 +89,9 @@ async def _list(request: web.Request, kind: str) -> list[str]:
 ROUTES = (
     web.get("/models", kinds),
     web.get("/models/{folder}", files),
+    web.get("/experiment/models", library),
+    web.get("/experiment/models/preview/{folder}/{index}/{filename:.+}", picture),
+    web.get("/experiment/models/{folder}", library_files),
     web.get("/embeddings", embeddings),
     web.get("/view_metadata/{folder}", metadata),
 )

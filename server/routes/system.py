@@ -1,5 +1,6 @@
 """GET /system_stats and /features: what this server is, and how its workers are."""
 
+import asyncio
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ import engine
 from engine.workers.outside.pool import WorkerState
 from server import keys
 from server.events import features
+from server.files import template_packs
 from server.protocol.system import ComputerInfo, DeviceInfo, SystemStats, WorkerInfo
 
 COMFYUI_VERSION = "0.38.1"
@@ -24,6 +26,7 @@ async def system_stats(request: web.Request) -> web.Response:
     """The computer, its devices and the workers; answered before any worker is there."""
     workers = request.app[keys.POOL].workers
     memory = memory_now()
+    await asyncio.to_thread(template_packs.installed)
     answer: SystemStats = {
         "system": system(workers, memory, request.app[keys.SETTINGS].token),
         "devices": devices(workers) or [cpu(memory)],
@@ -60,7 +63,7 @@ def system(workers: Iterable[WorkerState], memory: tuple[int, int], token: str |
         "ram_free": memory[1],
         "comfyui_version": COMFYUI_VERSION,
         "required_frontend_version": OLDEST_FRONTEND,
-        "installed_templates_version": None,
+        "installed_templates_version": template_packs.installed().version,
         "required_templates_version": None,
         "python_version": said.get("python_version", sys.version),
         "pytorch_version": said.get("pytorch_version", "unknown"),

@@ -6,13 +6,21 @@ from aiohttp import ETag, hdrs, web
 
 from server import keys
 from server.files.inert import INERT, disposition, type_of
-from server.files.user_data import LARGEST, Conditions, Stored
+from server.files.user_data import LARGEST, Conditions, Stored, UserData
 from server.protocol.files import UserEntry, UserFile
 from server.requests import reply
 from server.requests.reading import Reading
 from server.requests.refusal import Refused
 
+USER = "comfy-user"
+"""The header that names a person, with --multi-user."""
+
 PATIENCE = 10.0  # seconds for which a file waits until there is memory for it
+
+
+def user_data(request: web.Request) -> UserData:
+    """The files of the person whom a request names. Raises: Refused with 401."""
+    return request.app[keys.USERS].data(request.headers.get(USER))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -20,7 +28,7 @@ async def show(request: web.Request) -> web.Response:
     folder = request.query.get("dir", "")
     if not folder:
         raise Refused(400, "expected the name of a folder: ?dir=…")
-    found = await request.app[keys.USER_DATA].files(folder, recurse=_flag(request, "recurse"))
+    found = await user_data(request).files(folder, recurse=_flag(request, "recurse"))
     if _flag(request, "full_info"):
         return await reply.long(lambda: [_told(each) for each in found])
     if _flag(request, "split"):
@@ -30,13 +38,13 @@ async def show(request: web.Request) -> web.Response:
 
 async def show_entries(request: web.Request) -> web.Response:
     """Everything below a folder, folders first."""
-    found = await request.app[keys.USER_DATA].entries(request.query.get("path", ""))
+    found = await user_data(request).entries(request.query.get("path", ""))
     return await reply.long(lambda: [_entry(stored, is_folder) for stored, is_folder in found])
 
 
 async def read(request: web.Request) -> web.Response:
     """A file, with its version as ETag."""
-    data, tag, stored = await request.app[keys.USER_DATA].read(request.match_info["file"])
+    data, tag, stored = await user_data(request).read(request.match_info["file"])
     known = request.if_none_match
     headers = {**INERT, hdrs.ETAG: f'"{tag}"'}
     if known is not None and any(each.value in ("*", tag) for each in known):
@@ -46,9 +54,20 @@ async def read(request: web.Request) -> web.Response:
     return web.Response(body=data, headers={**headers, hdrs.CONTENT_TYPE: type, **named})
 
 
+async def style(request: web.Request) -> web.Response:
+    """The style that a person adds to ComfyUI's web page: their user.css, or an empty one."""
+    try:
+        data, _, _ = await user_data(request).read("user.css")
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        data = b""
+    return web.Response(body=data, headers={hdrs.CONTENT_TYPE: "text/css; charset=utf-8"})
+
+
 async def write(request: web.Request) -> web.Response:
     """Keeps what was sent as a file."""
-    store, reading = request.app[keys.USER_DATA], Reading(request, LARGEST)
+    store, reading = user_data(request), Reading(request, LARGEST)
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(store.room.take(reading.most, patience=PATIENCE))
@@ -66,13 +85,13 @@ async def write(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """Removes a file."""
-    await request.app[keys.USER_DATA].delete(request.match_info["file"], conditions=_conditions(request))
+    await user_data(request).delete(request.match_info["file"], conditions=_conditions(request))
     return web.Response(status=204)
 
 
 async def move(request: web.Request) -> web.Response:
     """Gives a file another name."""
-    stored, tag = await request.app[keys.USER_DATA].move(
+    stored, tag = await user_data(request).move(
         request.match_info["file"],
         request.match_info["dest"],
         overwrite=_flag(request, "overwrite", default=True),
@@ -122,6 +141,7 @@ def _tags(found: tuple[ETag, ...] | None, *, weak: bool) -> tuple[str, ...] | No
 ROUTES = (
     web.get("/userdata", show),
     web.get("/v2/userdata", show_entries),
+    web.get("/user.css", style),
     web.get("/userdata/{file}", read),
     web.post("/userdata/{file}", write),
     web.delete("/userdata/{file}", delete),

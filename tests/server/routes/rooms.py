@@ -12,7 +12,7 @@ from engine.folders import Folders
 from server import keys
 from server.files.bundle import Shelf
 from server.files.pictures import DESK, Desk
-from server.files.user_data import UserData
+from server.files.users import Users
 from server.node_types import NodeTypes
 from server.requests.answers import add_cache_headers, answer_errors
 from server.requests.security import add_headers, guard
@@ -39,7 +39,8 @@ async def serving(
     app[keys.FOLDERS] = folders_in(base)
     app[keys.NODE_TYPES] = NodeTypes(app[keys.FOLDERS], base / "user" / "node_types.json", "test", patience=patience)
     app[keys.TEMPLATES] = base / "workflows"
-    app[keys.USER_DATA] = UserData(base / "user" / "default")
+    app[keys.USERS] = Users(base / "user", many=app[keys.SETTINGS].multi_user)
+    app[keys.REPLACEMENTS] = {}
     app[DESK] = Desk()
     app[keys.EDITOR] = editor or Shelf(base / "editor")
     for room in rooms:
@@ -47,4 +48,4 @@ async def serving(
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
         yield client
     app[DESK].close()
-    app[keys.USER_DATA].close()
+    app[keys.USERS].close()

@@ -24,6 +24,9 @@ interface RequestOptions {
 
 const TIMEOUT = 30_000;
 
+/** Where the page says that the server's routes are not beside it; server/files/bundle.py writes it. */
+const ROOT = 'meta[name="latentwire-root"]';
+
 let place: string | null = null;
 
 /** Where the page is; tests, which have no page, say so themselves. */
@@ -80,7 +83,14 @@ export async function load(path: string, options: RequestOptions = {}): Promise<
 }
 
 function here(): string {
-  return place ?? document.baseURI;
+  return (place ??= beside(document.baseURI, document.querySelector(ROOT)?.getAttribute("content")));
+}
+
+/** The place where the server's routes begin: the page's own, or one that the page was told; the token stays. */
+export function beside(page: string, root: string | null | undefined): string {
+  const address = new URL(root ?? ".", page);
+  address.search = new URL(page).search;
+  return address.href;
 }
 
 function withQuery(path: string, query: Query): string {

@@ -90,6 +90,7 @@ export interface Features {
   readonly supports_preview_metadata: boolean;
   readonly supports_progress_text_metadata: boolean;
   readonly supports_event_numbers: boolean;
+  readonly node_replacements: boolean;
   readonly max_upload_size: number;
 }
 
@@ -205,6 +206,7 @@ export interface Messages {
   readonly execution_success: ExecutionMark;
   readonly execution_error: ExecutionError;
   readonly execution_interrupted: ExecutionInterrupted;
+  readonly logs: LogsMessage;
 }
 
 export type JobStatus = "pending" | "in_progress" | "completed" | "failed" | "cancelled";
@@ -385,6 +387,19 @@ export interface NodeTypeEntry {
 /** The answer of GET /object_info. */
 export type ObjectInfo = Readonly<Record<string, NodeTypeEntry>>;
 
+/** Where a shared sub-graph comes from: the plugin as python_module names it. */
+export interface SubgraphInfo {
+  readonly node_pack: string;
+}
+
+/** A sub-graph in GET /global_subgraphs. data: the graph as a text of JSON, when it is asked for by its id. */
+export interface SharedSubgraph {
+  readonly source: string;
+  readonly name: string;
+  readonly info: SubgraphInfo;
+  readonly data?: string;
+}
+
 export type FolderType = "output" | "input" | "temp";
 
 /** A file as /view finds it. */
@@ -449,6 +464,37 @@ export interface Failure {
   readonly error: string;
 }
 
+/** The answer of GET /users where the files of one person are kept. migrated: whether there are any yet. */
+export interface OneUser {
+  readonly storage: "server";
+  readonly migrated: boolean;
+}
+
+/** The same with --multi-user: names by the id that the header comfy-user takes. */
+export interface ManyUsers {
+  readonly storage: "server";
+  readonly users: Readonly<Record<string, string>>;
+}
+
+/** A kind of model in GET /experiment/models. */
+export interface ModelFolder {
+  readonly name: string;
+  readonly folders: readonly string[];
+}
+
+/**
+ * A file in GET /experiment/models/{folder}. Units: modified and created are seconds since 1970.
+ *
+ * pathIndex: which of the kind's folders it is in.
+ */
+export interface ModelFile {
+  readonly name: string;
+  readonly pathIndex: number;
+  readonly modified: number;
+  readonly created: number;
+  readonly size: number;
+}
+
 /** The computer and its programs. */
 export interface ComputerInfo {
   readonly os: string;
@@ -498,6 +544,24 @@ export interface SystemStats {
   readonly system: ComputerInfo;
   readonly devices: readonly DeviceInfo[];
   readonly latentwire: ServerInfo;
+}
+
+/** A line of the log. t: when, in ISO 8601 and UTC; m: the line, with its end. */
+export interface LogEntry {
+  readonly t: string;
+  readonly m: string;
+}
+
+/** How large a terminal would be, in characters. */
+export interface TerminalSize {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** The answer of GET /internal/logs/raw, and the data of the message `logs`. */
+export interface LogsMessage {
+  readonly entries: readonly LogEntry[];
+  readonly size: TerminalSize;
 }
 
 /** A text frame of the socket. Stored messages have a number, which rises over all jobs. */
