@@ -29,6 +29,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/lint-imports
 	$(NPM) run --silent check
 	$(BIN)/python web/build.py
+	$(if $(findstring not slow,$(ARGS)),,$(BIN)/python tests/clients/install.py)
 	$(BIN)/python -m pytest $(ARGS)
 	$(if $(findstring not slow,$(ARGS)),,$(NPM) run --silent test:browser)
 
@@ -44,7 +45,7 @@ bench: $(VENV)/test.stamp
 	$(NPM) run --silent bench
 
 clean:
-	rm -rf $(VENV) build *.egg-info web/node_modules server/editor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .clients build *.egg-info web/node_modules server/editor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Latentwire needs Python 3.11 or newer; none was found. Name one with: make run PYTHON=/path/to/python3" >&2; exit 1; }
