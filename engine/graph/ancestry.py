@@ -1,10 +1,13 @@
 """What needs what in a prompt: which nodes the outputs need, where no order can be found, and what a fault spoils."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.graph import dynamic
+from engine.graph.nodetype import NodeType
 from engine.graph.problem import Problem, short
-from engine.graph.prompt import Prompt
+from engine.graph.prompt import Node, Prompt
 from engine.graph.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ Sources = dict[str, list[str]]
 
 def needed(prompt: Prompt, registry: Registry, outputs: Iterable[str]) -> Sources:
     """The outputs and everything they take values from, through declared inputs and to nodes that are there."""
-    names: dict[str, frozenset[str]] = {}
+    known: dict[str, _Names] = {}
     sources: Sources = {}
     stack = list(outputs)
     while stack:
@@ -27,14 +30,41 @@ def needed(prompt: Prompt, registry: Registry, outputs: Iterable[str]) -> Source
         if node_id in sources:
             continue
         node = prompt[node_id]
-        if node.class_type not in names:
-            node_type = registry.get(node.class_type)
-            names[node.class_type] = frozenset(each.name for each in node_type.inputs) if node_type else frozenset()
-        declared = names[node.class_type]
+        if node.class_type not in known:
+            known[node.class_type] = _Names.of(registry.get(node.class_type))
+        declared = known[node.class_type].at(node)
         found = {link.node: None for name, link in node.links() if name in declared and link.node in prompt}
         sources[node_id] = list(found)
         stack.extend(found)
     return sources
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The inputs of a node type; `dynamic` is that type where only the prompt says which they are.
+
+    `takes_others`: it takes those too that it does not declare.
+    """
+
+    declared: frozenset[str]
+    dynamic: NodeType | None
+    takes_others: bool = False
+
+    @classmethod
+    def of(cls, node_type: NodeType | None) -> "_Names":
+        if node_type is None:
+            return cls(frozenset(), None)
+        settled_later = node_type if dynamic.is_dynamic(node_type) else None
+        return cls(_names(node_type), settled_later, node_type.others is not None)
+
+    def at(self, node: Node) -> Collection[str]:
+        if self.takes_others:
+            return node.inputs.keys()
+        return self.declared if self.dynamic is None else _names(dynamic.settle(self.dynamic, node.inputs)[0])
+
+
+def _names(node_type: NodeType) -> frozenset[str]:
+    return frozenset(each.name for each in node_type.inputs)
 
 
 def unordered(sources: Sources) -> set[str]:

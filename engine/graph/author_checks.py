@@ -6,10 +6,13 @@ from typing import Any
 
 from engine.errors import LatentwireError
 from engine.graph.awaiting import Awaiting
-from engine.graph.nodetype import NodeType
+from engine.graph.nodetype import FILLED_IN, NodeType
 from engine.graph.problem import Problem, short
 from engine.graph.prompt import BrokenLink, Link, Node, Prompt
 from engine.graph.registry import Registry
+from engine.graph.sockets import Undecided, accepts
+
+_ASKED_FOR = FILLED_IN - {"RUN"}  # there is no run yet
 
 
 class AuthorChecks:
@@ -31,7 +34,7 @@ class AuthorChecks:
             answer = _resolved(hook(**given))
         except LatentwireError as error:
             answer = str(error)
-        except Exception as error:  # noqa: BLE001 - an author's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an author's code
             only = [name for name in given if name != "input_types"]
             return [_raised(node, only[0] if len(only) == 1 else None, error)]
         if answer is True:
@@ -46,12 +49,16 @@ class AuthorChecks:
         for each in node_type.inputs:
             if each.name in node.inputs and (names is None or each.name in names):
                 values[each.name] = _constant(node.inputs[each.name], each.is_raw_link)
+        if node_type.others is not None:
+            for name, value in node.inputs.items():
+                if name not in values and node_type.input(name) is None and (names is None or name in names):
+                    values[name] = _constant(value, node_type.others.is_raw_link)
         for name, kind in node_type.hidden.items():
-            if names is None or name in names:
+            if kind in _ASKED_FOR and (names is None or name in names):
                 values[name] = self._hidden(kind, node)
         if node_type.input_is_list:
             values = {name: [value] for name, value in values.items()}
-        if node_type.validate_inputs is not None and "input_types" in node_type.validate_inputs:
+        if node_type.compares_types:
             values["input_types"] = self._link_types(node_type, node)
         return values
 
@@ -72,6 +79,44 @@ class AuthorChecks:
             if source_type is not None and node_type.input(name) and 0 <= link.slot < len(source_type.outputs):
                 types[name] = source_type.outputs[link.slot].type
         return types
+
+
+def may_ask(node_type: NodeType) -> bool:
+    """Whether there is something that only the process with the author's code can say of nodes of this type."""
+    if node_type.validate is None and node_type.is_checked_elsewhere:
+        return True
+    sockets = (*node_type.inputs, *node_type.outputs)
+    return any(isinstance(each.type, Undecided) for each in sockets)
+
+
+def asked_elsewhere(prompt: Prompt, registry: Registry, needed: Collection[str]) -> tuple[str, ...]:
+    """The needed nodes about which only the process with their authors' code can say whether they can run."""
+    hooks: dict[str, bool] = {}
+    for name in {each.class_type for each in prompt.nodes.values()}:
+        node_type = registry.get(name)
+        hooks[name] = node_type is not None and node_type.validate is None and node_type.is_checked_elsewhere
+    return tuple(
+        node.id
+        for node in prompt.nodes.values()
+        if node.id in needed and (hooks[node.class_type] or _is_undecided(prompt, registry, node))
+    )
+
+
+def _is_undecided(prompt: Prompt, registry: Registry, node: Node) -> bool:
+    """Whether a link of the node fits only if an author's own comparison says so, which is not here."""
+    node_type = registry.get(node.class_type)
+    if node_type is None or node_type.compares_types:
+        return False
+    for name, link in node.links():
+        each, source = node_type.input(name), prompt.nodes.get(link.node)
+        source_type = None if source is None else registry.get(source.class_type)
+        if each is None or source_type is None or not 0 <= link.slot < len(source_type.outputs):
+            continue
+        received = source_type.outputs[link.slot].type
+        is_open = isinstance(each.type, Undecided) or isinstance(received, Undecided)
+        if is_open and not accepts("".join(each.type), "".join(received)):
+            return True
+    return False
 
 
 def _constant(value: Any, is_raw_link: bool) -> Any:
@@ -104,7 +149,7 @@ def _refused(node: Node, name: str, answer: Any) -> Problem:
     )
 
 
-def _raised(node: Node, name: str | None, error: Exception) -> Problem:
+def _raised(node: Node, name: str | None, error: BaseException) -> Problem:
     return Problem(
         node=node.id,
         class_type=node.class_type,

@@ -7,13 +7,15 @@ without the author's code must know to validate a prompt. `read` takes either.
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from engine import file_checks
 from engine.errors import NodeTypeError
 from engine.folders import Folders
 from engine.graph.marks import FileChoices, FileLists
 from engine.graph.nodetype import Input, NodeType, Output
+from engine.graph.sockets import Anything, Judged, Undecided, is_anything
 
 FLAGS = "latentwire"
 
@@ -42,6 +44,12 @@ def _each(node_types: Iterable[NodeType], entry: Callable[[NodeType], dict[str, 
 
 def describe(node_type: NodeType) -> dict[str, Any]:
     """The entry of one node type in /object_info; file lists are read now."""
+    if node_type.entry is None:
+        return _described(node_type)
+    return {str(key): _plain(value) for key, value in node_type.entry().items()}
+
+
+def _described(node_type: NodeType) -> dict[str, Any]:
     sections: dict[str, dict[str, Any]] = {
         "required": {each.name: input_config(each) for each in node_type.inputs if each.required},
         "optional": {each.name: input_config(each) for each in node_type.inputs if not each.required},
@@ -69,16 +77,19 @@ def describe(node_type: NodeType) -> dict[str, Any]:
         "experimental": node_type.is_experimental,
         "api_node": node_type.is_api,
     }
-    return {**entry, **{name: True for name, is_set in flags.items() if is_set}}
+    shown_too = {name: _plain(value) for name, value in node_type.shown.items()}
+    return {**entry, **{name: True for name, is_set in flags.items() if is_set}, **shown_too}
 
 
 def input_config(each: Input) -> list[Any]:
     """An input as [type, options]; a combo as [[choices…], options], the form that every client reads."""
-    options = {name: _plain(value) for name, value in each.options.items() if not _is_endless(value)}
+    options = {str(name): _plain(value) for name, value in each.options.items() if not _is_endless(value)}
+    if each.spelling == "bare" and not options:
+        return [_text(each.type) if each.choices is None else [_plain(value) for value in each.current_choices()]]
     if each.choices is None:
         return [_text(each.type), options]
     choices = [_plain(value) for value in each.current_choices()]
-    if each.type == "COMBO":
+    if each.type == "COMBO" and each.spelling != "combo":
         return [choices, options]
     return [_text(each.type), {**options, "options": choices}]
 
@@ -100,8 +111,39 @@ def snapshot(node_type: NodeType) -> dict[str, Any]:
             "fingerprint_inputs": _listed(node_type.fingerprint_inputs),
             "run": [name for name, kind in node_type.hidden.items() if kind == _OURS],
             "files": {name: [choices.kind, *choices.also] for name, choices in files.items()},
+            **_flags(node_type, files),
+            **_beyond_json(node_type),
         },
     }
+
+
+def _flags(node_type: NodeType, files: Mapping[str, FileChoices]) -> dict[str, Any]:
+    """What plugins alone have need of; only what is set."""
+    hook = node_type.validate is not None or node_type.is_checked_elsewhere
+    kept = {
+        "files_before": {name: list(choices.before) for name, choices in files.items() if choices.before},
+        "checked": hook and not node_type.file_check,
+        "takes_link_types": node_type.takes_link_types,
+        "others": None if node_type.others is None else input_config(node_type.others),
+        "shown": list(node_type.shown),
+        "judged_in": [each.name for each in node_type.inputs if _is_judged(each.type)],
+        "judged_out": [slot for slot, each in enumerate(node_type.outputs) if _is_judged(each.type)],
+    }
+    return {name: value for name, value in kept.items() if value}
+
+
+def _is_judged(type_name: str) -> bool:
+    return isinstance(type_name, Judged | Undecided)
+
+
+def _beyond_json(node_type: NodeType) -> dict[str, Any]:
+    """Which types take anything, as their text does not say; and our own description beside an author's entry."""
+    kept = {
+        "anything_in": [each.name for each in node_type.inputs if is_anything(each.type)],
+        "anything_out": [slot for slot, each in enumerate(node_type.outputs) if is_anything(each.type)],
+        "described": _described(node_type) if node_type.entry is not None else None,
+    }
+    return {name: value for name, value in kept.items() if value}
 
 
 def read(entry: Mapping[str, Any], lists: FileLists | None = None) -> NodeType:
@@ -120,20 +162,16 @@ def read(entry: Mapping[str, Any], lists: FileLists | None = None) -> NodeType:
 
 
 def _read(entry: Mapping[str, Any], lists: FileLists | None) -> NodeType:
-    sections = entry["input"]
-    order = entry.get("input_order", {})
     flags = entry.get(FLAGS, {})
+    shown = {key: value for key, value in entry.items() if key != FLAGS} if "described" in flags else None
+    entry = flags.get("described", entry)
+    sections = entry["input"]
     files = {} if lists is None else _files(flags, lists)
-    inputs = tuple(
-        _input(name, sections[section][name], section == "required", files.get(name))
-        for section in ("required", "optional")
-        if section in sections
-        for name in order.get(section, sections[section])
-    )
+    inputs = read_inputs(sections, entry.get("input_order", {}), files)
     return NodeType(
         id=entry["name"],
-        inputs=inputs,
-        outputs=_outputs(entry),
+        inputs=tuple(_compared(each, each.name, "in", flags) for each in inputs),
+        outputs=tuple(_compared(each, slot, "out", flags) for slot, each in enumerate(_outputs(entry))),
         hidden={
             **{name: _hidden(value) for name, value in sections.get("hidden", {}).items()},
             **dict.fromkeys(flags.get("run", ()), _OURS),
@@ -152,7 +190,44 @@ def _read(entry: Mapping[str, Any], lists: FileLists | None) -> NodeType:
         validate_inputs=_tupled(flags.get("validate_inputs", ())),
         file_check=flags.get("file_check", ""),
         fingerprint_inputs=_tupled(flags.get("fingerprint_inputs", ())),
+        entry=None if shown is None else lambda: shown,
+        others=_others(flags),
+        shown={name: entry[name] for name in flags.get("shown", ())},
+        is_checked_elsewhere=bool(flags.get("checked")),
+        takes_link_types=bool(flags.get("takes_link_types")),
     )
+
+
+def read_inputs(
+    sections: Mapping[str, Mapping[str, Any]],
+    order: Mapping[str, Iterable[str]] | None = None,
+    files: Mapping[str, FileChoices] | None = None,
+) -> tuple[Input, ...]:
+    """The inputs that the sections "required" and "optional" of an entry describe."""
+    return tuple(
+        _input(name, sections[section][name], section == "required", (files or {}).get(name))
+        for section in ("required", "optional")
+        if section in sections
+        for name in (order or {}).get(section, sections[section])
+    )
+
+
+Socket = TypeVar("Socket", Input, Output)
+
+
+def _compared(each: Socket, place: str | int, side: str, flags: Mapping[str, Any]) -> Socket:
+    """The input or output with a type that is compared as its author does it, as far as that can be known here."""
+    if place in flags.get(f"judged_{side}", ()):
+        return replace(each, type=Undecided(each.type))
+    return replace(each, type=Anything(each.type)) if place in flags.get(f"anything_{side}", ()) else each
+
+
+def _others(flags: Mapping[str, Any]) -> Input | None:
+    config = flags.get("others")
+    if config is None:
+        return None
+    made = _input("", config, False, None)
+    return replace(made, type=Anything(made.type))
 
 
 def _file_check(flags: Mapping[str, Any], lists: FileLists | None) -> Callable[..., bool | str] | None:
@@ -161,18 +236,31 @@ def _file_check(flags: Mapping[str, Any], lists: FileLists | None) -> Callable[.
 
 
 def _files(flags: Mapping[str, Any], lists: FileLists) -> dict[str, FileChoices]:
-    return {name: FileChoices(lists, kind, tuple(also)) for name, (kind, *also) in flags.get("files", {}).items()}
+    before = flags.get("files_before", {})
+    return {
+        name: FileChoices(lists, kind, tuple(also), tuple(before.get(name, ())))
+        for name, (kind, *also) in flags.get("files", {}).items()
+    }
 
 
 def _input(name: str, config: Any, required: bool, files: FileChoices | None) -> Input:
     type_or_choices = config[0]
     options = dict(config[1]) if len(config) > 1 else {}
+    bare = "" if len(config) > 1 else "bare"
     if isinstance(type_or_choices, list | tuple):
-        return Input(name, "COMBO", required, files or tuple(type_or_choices), options)
+        return Input(name, "COMBO", required, files or tuple(type_or_choices), options, bare)
     if not isinstance(type_or_choices, str):
         raise TypeError(f"input {name}: {type_or_choices!r} is neither a type nor a list of choices")
-    choices = options.pop("options", None)
-    return Input(name, type_or_choices, required, None if choices is None else tuple(choices), options)
+    # A combo that brings inputs along has options of another kind: see dynamic.py.
+    is_list = not any(isinstance(each, Mapping) for each in options.get("options") or ())
+    choices = options.pop("options", None) if is_list else None
+    spelling = "combo" if type_or_choices == "COMBO" and choices is not None else bare
+    values = files if files is not None and choices is not None else choices
+    return Input(name, type_or_choices, required, _fixed(values), options, spelling)
+
+
+def _fixed(choices: Any) -> FileChoices | tuple[Any, ...] | None:
+    return choices if choices is None or isinstance(choices, FileChoices) else tuple(choices)
 
 
 def _outputs(entry: Mapping[str, Any]) -> tuple[Output, ...]:

@@ -103,10 +103,11 @@ class FileChoices:
     lists: FileLists
     kind: str
     also: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     def __call__(self) -> tuple[str, ...]:
         files = self.lists.input_files() if self.kind == "input" else self.lists.list(self.kind)
-        return (*files, *self.also)
+        return (*self.before, *files, *self.also)
 
 
 def check_options(type_name: str, options: Mapping[str, Any]) -> None:

@@ -20,6 +20,8 @@ class Input:
 
     `options` holds what the editor shows and validation checks, under ComfyUI's names: default, min, max, step, round,
     multiline, dynamicPrompts, tooltip, lazy, forceInput, rawLink, control_after_generate, image_upload and so on.
+    `spelling` is how its author wrote it, where /object_info must show that: "bare" is [type], "combo" ["COMBO",
+    {"options": …}]; empty is [type, options] and [[choices…], options].
     """
 
     name: str
@@ -27,6 +29,7 @@ class Input:
     required: bool = True
     choices: Choices | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    spelling: str = ""
 
     @property
     def is_widget(self) -> bool:
@@ -71,11 +74,19 @@ class NodeType:
 
     * `fingerprint` (IS_CHANGED): its value becomes part of the cache key; NaN means always run.
     * `validate` (VALIDATE_INPUTS): True, or a text, or False. `validate_inputs=None` means it takes every input
-      (**kwargs); "input_types" among them hands it the types of the links and turns our type check off. `file_check`
-      is its name in engine.file_checks, where it is one of those: a process without nodes can run it then.
+      (**kwargs); "input_types" among them hands it the types of the links and turns our type check off, and so does
+      `takes_link_types`. `file_check` is its name in engine.file_checks, where it is one of those: a process without
+      nodes can run it then.
     * `check_lazy`: called as `function` is, inputs not yet computed as None; returns the names it needs.
 
     `hidden` maps a parameter name to what the engine puts there: UNIQUE_ID, PROMPT, EXTRA_PNGINFO, DYNPROMPT, RUN.
+    Kinds beyond FILLED_IN are an author's own: what a prompt gives under such a name is handed over, else nothing.
+
+    `others`: inputs that are not declared are taken too, each like this one (its name is empty). `shown` are further
+    keys of the entry in /object_info. `salt` tells results of an author's code from those of the code it was before.
+    `is_checked_elsewhere`: there is a `validate`, but only the process with the author's code has it.
+
+    `entry` makes the entry of /object_info where clients must see the author's own spelling and not ours.
     """
 
     id: str
@@ -100,6 +111,17 @@ class NodeType:
     validate_inputs: tuple[str, ...] | None = ()
     file_check: str = ""
     check_lazy: Callable[..., Sequence[str]] | None = None
+    entry: Callable[[], Mapping[str, Any]] | None = None
+    others: Input | None = None
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    salt: str = ""
+    is_checked_elsewhere: bool = False
+    takes_link_types: bool = False
+
+    @property
+    def compares_types(self) -> bool:
+        """Whether the author's own check says which types may be wired, and not ours."""
+        return self.takes_link_types or "input_types" in (self.validate_inputs or ())
 
     def input(self, name: str) -> Input | None:
         """The input of that name, or None."""
@@ -126,3 +148,12 @@ class Blocked:
     """In place of a value: whoever needs it is not run, silently, or with the message shown at the output node."""
 
     message: str | None = None
+
+
+FILLED_IN = frozenset(
+    {
+        "UNIQUE_ID", "PROMPT", "EXTRA_PNGINFO", "DYNPROMPT", "RUN", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG",
+        "COMFY_USAGE_SOURCE", "EXECUTION_LIST",
+    }
+)  # fmt: skip
+"""The kinds of hidden inputs that are never taken from the prompt."""

@@ -168,6 +168,8 @@ class Signatures:
         node_type = step.traits.type
         # What is hashed says its own length, so no two different lists of parts are the same bytes.
         parts = [node_type.id.encode(), node_type.python_module.encode(), fingerprint]
+        if node_type.salt:
+            parts += (b"~", node_type.salt.encode())
         if step.traits.is_personal:
             parts.append(b"#" + step.node.id.encode("utf-8", "surrogatepass"))
         for name, value in sorted(step.constants.items()):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.errors import PromptError
-from engine.graph.nodetype import NodeType
+from engine.graph import dynamic
+from engine.graph.nodetype import FILLED_IN, Input, NodeType
 from engine.graph.prompt import BrokenLink, Link, Node
 
 
@@ -37,6 +38,12 @@ class Traits:
     is_async: bool
     is_personal: bool
     """Whether its results belong to one node and not to every node of the same kind with the same inputs."""
+    is_dynamic: bool = False
+    """Whether only the prompt says which inputs a node of this kind has."""
+    others: Input | None = None
+    """What inputs are like that it does not declare; None, when it takes none."""
+    spare: frozenset[str] = frozenset()
+    """Hidden inputs that nobody fills in but, perhaps, the prompt."""
 
     @classmethod
     def of(cls, node_type: NodeType) -> "Traits":
@@ -50,7 +57,20 @@ class Traits:
             raw=frozenset(each.name for each in node_type.inputs if each.is_raw_link),
             is_async=inspect.iscoroutinefunction(node_type.function),
             is_personal=node_type.not_idempotent or "UNIQUE_ID" in node_type.hidden.values(),
+            is_dynamic=dynamic.is_dynamic(node_type),
+            others=node_type.others,
+            spare=frozenset(name for name, kind in node_type.hidden.items() if kind not in FILLED_IN),
         )
+
+    def handles(self, name: str) -> tuple[bool, bool]:
+        """Whether an input is handed over as a link, and whether it waits until it is asked for."""
+        if name in self.names or self.others is None:
+            return name in self.raw, name in self.lazy
+        return self.others.is_raw_link, self.others.is_lazy and self.type.check_lazy is not None
+
+    def settled(self, node: Node) -> "Traits":
+        """The traits of this very node."""
+        return Traits.of(dynamic.settle(self.type, node.inputs)[0]) if self.is_dynamic else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,9 @@ def join(node: Node, traits: Traits) -> Step:
     waits: dict[str, None] = {}
     sources: dict[str, None] = {}
     for name, value in node.inputs.items():
-        if name not in traits.names:
+        if name not in traits.names and not traits.others:
+            if name in traits.spare and not isinstance(value, Link | BrokenLink):
+                constants[name] = value
             continue
         if not isinstance(value, Link):
             if isinstance(value, BrokenLink):
@@ -97,12 +119,13 @@ def join(node: Node, traits: Traits) -> Step:
             constants[name] = value
             continue
         sources[value.node] = None
-        if name in traits.raw:
+        is_raw, is_lazy = traits.handles(name) if traits.others else (name in traits.raw, name in traits.lazy)
+        if is_raw:
             raw[name] = value
             constants[name] = [value.node, value.slot]
             continue
         links[name] = value
-        if name not in traits.lazy:
+        if not is_lazy:
             waits[value.node] = None
     return Step(node, traits, constants, links, raw, tuple(waits), tuple(sources))
 
@@ -123,7 +146,7 @@ class Steps:
             node = self._find(node_id)
             if node is None:
                 raise BadNode(f"there is no node {node_id!r}", node_id)
-            step = self._steps[node_id] = join(node, self._traits_of(node))
+            step = self._steps[node_id] = join(node, self._traits_of(node).settled(node))
             for name, link in (*step.links.items(), *step.raw.items()):
                 if self._find(link.node) is None:
                     message = f"input {name} is wired to node {link.node!r}, which does not exist; remove that wire"

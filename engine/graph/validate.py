@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.graph import ancestry, links, literals
+from engine.graph import ancestry, dynamic, links, literals
 from engine.graph.author_checks import AuthorChecks
 from engine.graph.nodetype import WIDGET_TYPES, Input, NodeType
 from engine.graph.problem import Flaw, Problem, Validation, about, short
@@ -107,6 +107,7 @@ class _Known:
     type: NodeType
     checked_by_author: frozenset[str]
     compares_types: bool
+    is_dynamic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,13 @@ class _Checks:
     def _node(self, node: Node) -> Node:
         known = self._lookup(node.class_type)
         flaws: dict[str, Flaw] = {}
+        if known.is_dynamic:
+            settled, flaws = dynamic.settle(known.type, node.inputs)
+            known = replace(known, type=settled)
         changed: dict[str, Any] = {}
         for each in known.type.inputs:
+            if each.name in flaws:
+                continue
             if each.name not in node.inputs:
                 if each.required:
                     flaws[each.name] = _missing(each)
@@ -159,6 +165,8 @@ class _Checks:
                 flaws[each.name] = flaw
             elif after is not before:
                 changed[each.name] = after
+        if known.type.others is not None:
+            flaws.update(self._undeclared(known.type, node))
         self.problems.extend(Problem.of(flaw, node.id, node.class_type, name) for name, flaw in flaws.items())
         result = replace(node, inputs={**node.inputs, **changed}) if changed else node
         self.problems.extend(self._author.problems(known.type, result, flaws))
@@ -169,9 +177,10 @@ class _Checks:
         if known is None:
             node_type = self._registry[class_type]
             names = node_type.validate_inputs
-            every = (each.name for each in node_type.inputs)
+            every = dynamic.possible(node_type.inputs)
             checked = frozenset(every if names is None else names)
-            known = self._known[class_type] = _Known(node_type, checked, names is not None and "input_types" in names)
+            is_dynamic = dynamic.is_dynamic(node_type)
+            known = self._known[class_type] = _Known(node_type, checked, node_type.compares_types, is_dynamic)
         return known
 
     def _value(self, known: _Known, each: Input, value: Any) -> tuple[Any, Flaw | None]:
@@ -192,6 +201,32 @@ class _Checks:
             flaw = literals.no_choice(each, converted)
         return converted, flaw or literals.unusable_text(each, converted)
 
+    def _undeclared(self, node_type: NodeType, node: Node) -> dict[str, Flaw]:
+        """What is wrong with the inputs that the node type takes without declaring them: they may hold anything."""
+        flaws: dict[str, Flaw] = {}
+        others = node_type.others
+        for name, value in node.inputs.items() if others is not None else ():
+            if others is None or name in node_type.hidden or node_type.input(name) is not None:
+                continue
+            each = replace(others, name=name)
+            flaw: Flaw | None = None
+            if isinstance(value, Link):
+                flaw = self._source(each, value)
+            elif isinstance(value, BrokenLink):
+                flaw = links.broken(each, value.received)
+            if flaw is not None:
+                flaws[name] = flaw
+        return flaws
+
+    def _source(self, each: Input, link: Link) -> Flaw | None:
+        source = self._prompt.nodes.get(link.node)
+        if source is None:
+            return links.absent(each, link)
+        source_type = self._registry.get(source.class_type)
+        if source_type is not None and not 0 <= link.slot < len(source_type.outputs):
+            return links.wrong_slot(each, link, source_type)
+        return None
+
     def _link(self, known: _Known, each: Input, link: Link) -> Flaw | None:
         source = self._prompt.nodes.get(link.node)
         if source is None:
@@ -210,12 +245,12 @@ class _Checks:
         if each.choices is None:
             return None
         key = known.type.id, each.name
-        if key not in self._choices:
+        choices = None if known.is_dynamic else self._choices.get(key)
+        if choices is None:
             try:
-                self._choices[key] = _Choices.of(each.current_choices())
+                choices = self._choices[key] = _Choices.of(each.current_choices())
             except Exception as error:  # noqa: BLE001 - a plugin's function lists the choices
                 return _unlisted(each, value, error)
-        choices = self._choices[key]
         if isinstance(value, str) and value in choices.texts:
             return None
         self._suggested += 1

@@ -6,14 +6,14 @@ the request's prompt, and a picture that carries either.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 from engine.errors import PromptError
-from engine.graph import ancestry
+from engine.graph import ancestry, author_checks
 from engine.graph.editor_format import is_editor_format
 from engine.graph.marks import FileChoices
 from engine.graph.nodetype import NodeType
@@ -206,18 +206,15 @@ def _holds_a_graph(sent: Mapping[str, Any]) -> bool:
 
 
 def _asks(prompt: Prompt, registry: Registry, outputs: tuple[str, ...]) -> tuple[str, ...]:
-    """The needed nodes with a check that only their author has."""
-    asking = {
-        name for name in {each.class_type for each in prompt.nodes.values()} if _has_own_check(registry.get(name))
-    }
-    if not asking:
+    """The needed nodes that only the process with their authors' code can judge."""
+    if not any(author_checks.may_ask(each) for each in _types(prompt, registry)):
         return ()
-    needed = ancestry.needed(prompt, registry, outputs)
-    return tuple(each.id for each in prompt.nodes.values() if each.class_type in asking and each.id in needed)
+    return author_checks.asked_elsewhere(prompt, registry, ancestry.needed(prompt, registry, outputs))
 
 
-def _has_own_check(node_type: NodeType | None) -> bool:
-    return node_type is not None and node_type.validate is None and node_type.validate_inputs != ()
+def _types(prompt: Prompt, registry: Registry) -> Iterable[NodeType]:
+    found = (registry.get(name) for name in {each.class_type for each in prompt.nodes.values()})
+    return (each for each in found if each is not None)
 
 
 def _models(prompt: Prompt, registry: Registry) -> list[str]:

@@ -171,9 +171,9 @@ def test_new_combos_and_short_configs_are_read_too() -> None:
     assert read(entry) == NodeType(
         "V3",
         inputs=(
-            Input("a", "COMBO", choices=("x", "y"), options={"multiselect": False}),
-            Input("b", "MODEL"),
-            Input("c", "COMBO", choices=("z",)),
+            Input("a", "COMBO", choices=("x", "y"), options={"multiselect": False}, spelling="combo"),
+            Input("b", "MODEL", spelling="bare"),
+            Input("c", "COMBO", choices=("z",), spelling="bare"),
         ),
         outputs=(Output("IMAGE", "IMAGE"), Output("COMBO", "COMBO")),
         hidden={"me": "UNIQUE_ID"},
