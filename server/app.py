@@ -27,6 +27,7 @@ from server.requests.security import add_headers, guard
 from server.routes import (
     editor,
     events,
+    extensions,
     frontend,
     gallery,
     history,
@@ -51,7 +52,7 @@ from server.watching.logs import Mask
 from server.watching.metrics import TALLY, Tally, measure
 from server.watching.recent import Recent
 
-BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, settings, system, metrics)
+BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, settings, extensions, system, metrics)
 """Rooms whose routes exist as they are and below /api."""
 
 PREFIXED = (jobs, events, trace, gallery, templates)
