@@ -32,7 +32,8 @@ class ControlHint:
     Hints are compared by identity, so that conditions sharing one can be asked about together.
 
     Shapes: image [B, 3, H, W], 0 … 1, of any size.
-    Units: start and end are shares of the run, 0 its first step and 1 its last.
+    Units: start and end are shares of the run, 0 its first step and 1 its last. `vae` encodes the picture for nets that
+    read latents.
     """
 
     net: Callable[..., Any]
@@ -40,6 +41,7 @@ class ControlHint:
     strength: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    vae: Any = None
 
 
 @dataclass(frozen=True, eq=False)

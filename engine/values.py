@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 Check = Callable[[], None]
 
+Tile = int | tuple[int, int]
+"""The side of a square tile, or a tile's height and width."""
+
 WORKING_ROOM = 1 << 30
 """Bytes made free on a GPU for a denoiser's own work: a round guess, as sampling splits batches by what is free."""
 
@@ -170,16 +173,24 @@ NOBODY = Watch()
 class Vae:
     """An autoencoder: pictures [B, H, W, C] of 0 … 1 to latents [B, C, h, w] and back, both float32 on the CPU.
 
-    Batches are split by the memory that is free; when even one picture does not fit, it is worked on in tiles.
+    Batches are split by the memory that is free; when even one picture does not fit, it is worked on in tiles. `guest`
+    is what a plugin keeps with the autoencoder, as with Model.
     """
 
     part: "Part[AutoencoderKL | PixelSpace]"
     keeper: Keeper
+    guest: object | None = None
 
     @property
     def ratio(self) -> int:
         """How many pixels one latent cell is wide."""
         return self.part.module.downscale
+
+    @property
+    def latent_channels(self) -> int:
+        """How many numbers a latent cell has."""
+        config = getattr(self.part.module, "config", None)
+        return PixelSpace.channels if config is None else config.latent_channels
 
     def encode(self, pixels: Tensor, watch: Watch = NOBODY) -> Tensor:
         """The latents of pictures; what does not fill a whole cell at the border is cut off evenly.
@@ -207,20 +218,22 @@ class Vae:
             _unless_out_of_memory(error)
         return self._in_smaller_tiles(lambda size: self.decode_tiled(latent, size, size // 4, watch))
 
-    def encode_tiled(self, pixels: Tensor, tile: int = 512, overlap: int = 64, watch: Watch = NOBODY) -> Tensor:
+    def encode_tiled(self, pixels: Tensor, tile: Tile = 512, overlap: int = 64, watch: Watch = NOBODY) -> Tensor:
         """As `encode`, in tiles: the mean of three passes with tiles of different proportions.
 
         Units: tile and overlap in pixels.
         """
-        shapes = [(tile, tile), (tile // 2, tile * 2), (tile * 2, tile // 2)]
+        height, width = _sides(tile)
+        shapes = [(height, width), (height // 2, width * 2), (height * 2, width // 2)]
         return self._in_tiles("encode", self._cropped(pixels), _tilings(shapes, overlap), watch)
 
-    def decode_tiled(self, latent: Tensor, tile: int = 64, overlap: int = 16, watch: Watch = NOBODY) -> Tensor:
+    def decode_tiled(self, latent: Tensor, tile: Tile = 64, overlap: int = 16, watch: Watch = NOBODY) -> Tensor:
         """As `decode`, in tiles: the mean of three passes with tiles of different proportions.
 
         Units: tile and overlap in latent cells.
         """
-        shapes = [(tile * 2, tile // 2), (tile // 2, tile * 2), (tile, tile)]
+        height, width = _sides(tile)
+        shapes = [(height * 2, width // 2), (height // 2, width * 2), (height, width)]
         return _to_pixels(self._in_tiles("decode", _frames(latent).float(), _tilings(shapes, overlap), watch))
 
     def _cropped(self, pixels: Tensor) -> Tensor:
@@ -291,6 +304,7 @@ class PixelSpace(nn.Module):
     """No autoencoder at all: a latent is the picture, in -1 … 1."""
 
     downscale: Literal[1] = 1
+    channels = 3
 
     def encode(self, pixels: Tensor) -> Tensor:
         """The picture."""
@@ -320,6 +334,10 @@ def _go_on() -> None:
 def _unless_out_of_memory(error: Exception) -> None:
     if not memory.is_out_of_memory(error):
         raise error
+
+
+def _sides(tile: Tile) -> tuple[int, int]:
+    return (tile, tile) if isinstance(tile, int) else tile
 
 
 def _tilings(shapes: Sequence[tuple[int, int]], overlap: int) -> list[Tiling]:

@@ -56,5 +56,5 @@ def control_net_apply_advanced(
     if strength == 0:
         return Both(positive, negative)
     picture = need_colours(image, "image").movedim(-1, 1)
-    hint = ControlHint(control_net, picture, strength, start_percent, end_percent)
+    hint = ControlHint(control_net, picture, strength, start_percent, end_percent, vae)
     return Both(*(with_control(side, hint, on_negative=False) for side in (positive, negative)))

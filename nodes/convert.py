@@ -4,7 +4,7 @@ Everything a graph can get wrong about a value is said here, in words; behind it
 maybe-keys. Names in messages are those of the node's inputs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,6 @@ from engine.conditioning import Area, Condition, ControlHint
 from engine.errors import CheckpointError, ImageError, LatentwireError, OutOfMemory, SamplingError
 from engine.images import as_masks
 
-PIXEL_CHANNELS = 3  # In pixel space a latent is the picture itself.
 HUGE_BATCH_INDEX = 2**16  # Noise is drawn for every place up to the largest; a graph with more is a mistake.
 
 
@@ -131,8 +130,7 @@ def encodable(image: object, vae: values.Vae, name: str) -> Tensor:
 def decodable(latent: object, vae: values.Vae, name: str) -> Tensor:
     """The numbers of a latent that this autoencoder can read. Raises: SamplingError."""
     samples = samples_of(latent, name)
-    config = getattr(vae.part.module, "config", None)
-    wanted = PIXEL_CHANNELS if config is None else config.latent_channels
+    wanted = vae.latent_channels
     if samples.shape[1] != wanted:
         raise SamplingError(
             f"{name}: the latent has {samples.shape[1]} channels, this VAE reads {wanted}; "
@@ -144,6 +142,18 @@ def decodable(latent: object, vae: values.Vae, name: str) -> Tensor:
 def encoded(tokens: Tensor, pooled: Tensor | None) -> list[list[Any]]:
     """What a text encoder made, as CONDITIONING."""
     return [[tokens, {"pooled_output": pooled}]]
+
+
+def text_conditioning(clip: values.Clip, text: str, check: Callable[[], None]) -> list[list[Any]]:
+    """A text as CONDITIONING.
+
+    A text encoder that a plugin changed may have more to say than vectors and a summary; then it has `conditioning`.
+    Raises: TextError, OutOfMemory.
+    """
+    own = getattr(clip, "conditioning", None)
+    if own is not None:
+        return own(text)
+    return encoded(*clip.encode(text, check))
 
 
 def with_options(conditioning: Sequence[Sequence[Any]], **options: Any) -> list[list[Any]]:

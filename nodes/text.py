@@ -4,7 +4,7 @@ from typing import Annotated
 
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
-from nodes.convert import encoded, naming, need_clip
+from nodes.convert import naming, need_clip, text_conditioning
 from nodes.types import Clip, Conditioning
 
 Prompt = Annotated[str, Widget(multiline=True, dynamicPrompts=True)]
@@ -19,7 +19,7 @@ def clip_text_encode(*, text: Prompt, clip: Clip, run: Run) -> Conditioning:
     """
     encoder = need_clip(clip)
     with naming("text"):
-        return encoded(*encoder.encode(text, run.stop_if_cancelled))
+        return text_conditioning(encoder, text, run.stop_if_cancelled)
 
 
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")
