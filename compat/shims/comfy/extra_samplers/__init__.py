@@ -1,0 +1,1 @@
+"""Samplers that ComfyUI keeps apart from k-diffusion's."""
