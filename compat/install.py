@@ -17,7 +17,10 @@ SHIMS = Path(__file__).resolve().parent / "shims"
 CROSSINGS: tuple[str, ...] = ()
 """Modules of compat.crossings, each registering its kinds of values."""
 
-GUESTS: tuple[str, ...] = ("compat.core_nodes.paths",)
+GUESTS: tuple[str, ...] = (
+    "compat.core_nodes.paths",
+    "compat.machine.room",
+)
 """Modules of compat whose `furnish(host)` adds to our own packages what plugins look for there."""
 
 

@@ -1,6 +1,7 @@
-"""Fills in `folder_paths` for this process, whose variables say where the host's folders are."""
+"""Fills in what `folder_paths` and `comfy.cli_args` keep in plain variables, for the host there is now."""
 
 import importlib
+import sys
 
 from compat.host import Host
 
@@ -15,3 +16,5 @@ def furnish(host: Host) -> None:
     values = {name: str(path) for name, path in {**places, **roots}.items()}
     for name, value in {**values, "folder_names_and_paths": folders.registry}.items():
         setattr(module, name, value)
+    if "comfy.cli_args" in sys.modules:  # imported under an earlier host
+        vars(sys.modules["comfy.cli_args"].args).clear()

@@ -24,7 +24,7 @@ def devices(used: Devices) -> list[dict[str, Any]]:
 
 
 def _described(device: torch.device) -> dict[str, Any]:
-    total, held, held_free = _sizes(device)
+    total, held, held_free = sizes(device)
     return {
         "name": _name(device),
         "type": device.type,
@@ -40,7 +40,7 @@ def _name(device: torch.device) -> str:
     return f"{device} {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
 
 
-def _sizes(device: torch.device) -> tuple[int, int, int]:
+def sizes(device: torch.device) -> tuple[int, int, int]:
     """The bytes there are in all, those that torch holds, and those of them that nothing is in."""
     if device.type == "cuda":
         held = torch.cuda.memory_reserved(device)

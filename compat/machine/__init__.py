@@ -1,0 +1,1 @@
+"""What `comfy.model_management` stands on besides the engine's own devices."""
