@@ -14,12 +14,13 @@ from latentwire import Engine
 
 SHIMS = Path(__file__).resolve().parent / "shims"
 
-CROSSINGS: tuple[str, ...] = ()
+CROSSINGS: tuple[str, ...] = ("compat.crossings.blocker",)
 """Modules of compat.crossings, each registering its kinds of values."""
 
 GUESTS: tuple[str, ...] = (
     "compat.core_nodes.paths",
     "compat.machine.room",
+    "compat.prompt_server",
 )
 """Modules of compat whose `furnish(host)` adds to our own packages what plugins look for there."""
 

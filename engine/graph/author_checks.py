@@ -85,8 +85,8 @@ def may_ask(node_type: NodeType) -> bool:
     """Whether there is something that only the process with the author's code can say of nodes of this type."""
     if node_type.validate is None and node_type.is_checked_elsewhere:
         return True
-    sockets = (*node_type.inputs, *node_type.outputs)
-    return any(isinstance(each.type, Undecided) for each in sockets)
+    types = (*(each.type for each in node_type.inputs), *(each.type for each in node_type.outputs))
+    return any(isinstance(each, Undecided) for each in types)
 
 
 def asked_elsewhere(prompt: Prompt, registry: Registry, needed: Collection[str]) -> tuple[str, ...]:

@@ -106,4 +106,5 @@ def _trace(error: BaseException) -> tuple[str, ...]:
 
 
 def _is_ours(trace: TracebackType) -> bool:
-    return Path(trace.tb_frame.f_code.co_filename).parent == HERE
+    frame = trace.tb_frame
+    return "__tracebackhide__" in frame.f_globals or Path(frame.f_code.co_filename).parent == HERE

@@ -1,0 +1,13 @@
+"""ComfyUI's package of graph execution, as plugins import it: blockers, graph building, and what runs now."""
+
+import importlib
+import importlib.util
+from typing import Any
+
+from compat.missing import missing
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("__") and importlib.util.find_spec(f"{__name__}.{name}") is not None:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise missing(__name__, name)
