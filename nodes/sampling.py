@@ -14,6 +14,7 @@ from engine.sampling import noise
 from engine.sampling.preview import preview
 from engine.sampling.sample import sample
 from engine.sampling.schedules import Part, sigmas
+from engine.sampling.table import SigmaTable
 from engine.settings import Settings
 from nodes.convert import batch_index_of, conditions, fitted_channels, noise_mask_of, samples_of, with_samples
 from nodes.preview import Watcher
@@ -34,12 +35,23 @@ class Guidance:
 
 @dataclass(frozen=True)
 class Walk:
-    """The way from noise to picture. Shapes: sigmas [S + 1], falling; nothing to do when there are fewer than two."""
+    """The way from noise to picture: how many steps of which schedule, and which of them are walked.
+
+    `denoise` is the share of the run that is walked, from its end; `part` are the steps of that, None for all.
+    """
 
     sampler: str
-    sigmas: Tensor
+    scheduler: str
+    steps: int
     seed: int
+    denoise: float = 1.0
+    part: Part | None = None
     adds_noise: bool = True
+
+    def levels(self, table: SigmaTable) -> Tensor:
+        """The noise levels, falling; fewer than two where there is nothing to do. Raises: SamplingError."""
+        levels = sigmas(self.scheduler, table, self.steps, self.denoise, self.sampler)
+        return levels if self.part is None else self.part.of(levels)
 
 
 class Drawing:
@@ -54,9 +66,10 @@ class Drawing:
         Returns: the latent with new samples, float32; the same latent where there is nothing to do.
         Raises: SamplingError, Cancelled.
         """
+        levels = walk.levels(model.prediction.table)
         x = fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
         start = noise.initial(x, walk.seed, batch_index_of(latent, "latent_image"))
-        if len(walk.sigmas) < 2:
+        if len(levels) < 2:
             return latent
         with model.ready(run.stop_if_cancelled) as network:
             drawn = sample(
@@ -69,7 +82,7 @@ class Drawing:
                 latent=x,
                 noise=start if walk.adds_noise else torch.zeros_like(start),
                 sampler=walk.sampler,
-                sigmas=walk.sigmas,
+                sigmas=levels,
                 noise_mask=noise_mask_of(latent),
                 seed=walk.seed,
                 hooks=replace(model.hooks, check=run.stop_if_cancelled),
@@ -95,8 +108,7 @@ def ksampler(
     run: Run,
 ) -> Latent:
     """Draw: take the noise out of a latent, towards what is wanted (positive), away from what is not (negative)."""
-    levels = sigmas(scheduler, model.prediction.table, steps, denoise, sampler_name)
-    walk = Walk(sampler_name, levels, seed)
+    walk = Walk(sampler_name, scheduler, steps, seed, denoise)
     return drawing.draw(model, latent_image, Guidance(positive, negative, cfg), walk, run)
 
 
@@ -121,6 +133,5 @@ def ksampler_advanced(
 ) -> Latent:
     """Draw only some of the steps, so that another sampler can go on."""
     part = Part(start_at_step, end_at_step, keep_noise=return_with_leftover_noise == "enable")
-    levels = part.of(sigmas(scheduler, model.prediction.table, steps, 1.0, sampler_name))
-    walk = Walk(sampler_name, levels, noise_seed, add_noise == "enable")
+    walk = Walk(sampler_name, scheduler, steps, noise_seed, part=part, adds_noise=add_noise == "enable")
     return drawing.draw(model, latent_image, Guidance(positive, negative, cfg), walk, run)
