@@ -16,10 +16,14 @@ from server.files.users import Users
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
+from server.plugins.catalogue import Catalogue
+from server.plugins.watching import PluginWatch
 from server.prompts.reception import Reception
 from server.settings import ServerSettings
+from server.v2.assets import Assets
 
 SETTINGS = web.AppKey("settings", ServerSettings)
+ASSETS = web.AppKey("assets", Assets)
 FOLDERS = web.AppKey("folders", Folders)
 JOBS = web.AppKey("jobs", Jobs)
 HUB = web.AppKey("hub", Hub)
@@ -27,6 +31,8 @@ POOL = web.AppKey("pool", Pool)
 DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 HOUSEKEEPING = web.AppKey("housekeeping", Housekeeping)
 NODE_TYPES = web.AppKey("node_types", NodeTypes)
+CATALOGUE = web.AppKey("catalogue", Catalogue)
+PLUGIN_WATCH = web.AppKey("plugin_watch", PluginWatch)
 RECEPTION = web.AppKey("reception", Reception)
 USERS = web.AppKey("users", Users)
 TEMPLATES = web.AppKey("templates", Path)

@@ -7,8 +7,8 @@ from typing import Any
 from server.events import dialect, frames
 from server.events.dialect import SocketDialect
 from server.events.mailbox import GOING_AWAY, LIMIT, Goodbye, Mailbox, Packet
-from server.events.receiver import Receiver
-from server.jobs.job import Sent, StoredEvent
+from server.events.receiver import Receiver, Say
+from server.jobs.job import Frame, Sent, StoredEvent
 from server.jobs.store import Jobs
 from server.protocol.messages import StatusMessage
 from server.requests.refusal import Refused
@@ -30,10 +30,14 @@ PARTING = 1.0
 class Hub:
     """The sockets and event streams that are open now."""
 
+    on_change: Callable[[], None] | None = None
+    """Called when a client came or went, or said what it can do."""
+
     def __init__(self, jobs: Jobs, *, tally: Tally | None = None, most: int = MOST, quiet: float = QUIET) -> None:
         self._jobs, self._tally, self._most, self._quiet = jobs, tally or Tally(), most, quiet
         self._sockets: set[Receiver] = set()
         self._clients: dict[str, Receiver] = {}
+        self._dialects: dict[str, SocketDialect] = {}
         self._followers: dict[str, set[Receiver]] = {}
         self._count = 0
         self._is_closed = False
@@ -69,6 +73,8 @@ class Hub:
         )
         self._sockets.add(receiver)
         self._clients[client_id] = receiver
+        self._dialects[client_id] = dialect
+        self.changed()
         receiver.mailbox.put(_status(self._jobs.remaining, sid=client_id))
         if executing is not None:
             receiver.mailbox.put(Packet(frames.message("executing", {"node": executing})))
@@ -78,13 +84,16 @@ class Hub:
         """A socket is gone; a newer one of the same client stays."""
         self._sockets.discard(receiver)
         if self._clients.get(client_id) is receiver:
-            del self._clients[client_id]
+            del self._clients[client_id], self._dialects[client_id]
+            self.changed()
         self._part(receiver)
 
-    def follow(self, job: str, *, unsent: Callable[[], int], since: int | None = None) -> Receiver:
+    def follow(
+        self, job: str, *, unsent: Callable[[], int], since: int | None = None, say: Say = dialect.lines
+    ) -> Receiver:
         """An event stream about a job, from its beginning or after an event; it ends when the job has.
 
-        Raises: Refused, as `connect`.
+        say: how it is spoken. Raises: Refused, as `connect`.
         """
 
         async def pages(after: int) -> Sequence[StoredEvent]:
@@ -97,7 +106,7 @@ class Hub:
         self._admit()
         receiver = Receiver(
             Mailbox(unsent),
-            dialect.lines,
+            say,
             after=self._known(since) or 0,
             pages=pages,
             is_over=is_over,
@@ -159,9 +168,30 @@ class Hub:
         """Whether a client has a socket open."""
         return client_id in self._clients
 
-    def send(self, type: str, data: Mapping[str, Any], client_id: str | None, *, is_optional: bool = False) -> None:
+    def send(self, type: str, data: Any, client_id: str | None, *, is_optional: bool = False) -> None:
         """Sends any other message to a client, or to everybody; an optional one is left out for late clients."""
-        packet = Packet(frames.message(type, data), is_optional=is_optional)
+        self._send(Packet(frames.message(type, data), is_optional=is_optional), client_id)
+
+    def send_bytes(self, event: int, data: bytes, client_id: str | None) -> None:
+        """Sends any other binary message to a client, or to everybody."""
+        self._send(Packet(frames.binary(event, data), is_binary=True), client_id)
+
+    def show(self, frame: Frame, client_id: str | None) -> None:
+        """Shows a picture or a text to a client, or to everybody, in the form that each understands."""
+        for each, receiver in self._clients.items():
+            if client_id in (None, each):
+                receiver.tell([frame])
+
+    def clients(self) -> dict[str, Mapping[str, Any]]:
+        """Who is connected, and what they said they can do."""
+        return {client: dialect.flags for client, dialect in self._dialects.items()}
+
+    def changed(self) -> None:
+        """A client came or went, or has said what it can do."""
+        if self.on_change is not None:
+            self.on_change()
+
+    def _send(self, packet: Packet, client_id: str | None) -> None:
         if client_id is None:
             self._tell_all(packet)
         elif client_id in self._clients:

@@ -112,6 +112,16 @@ def events(
     return page
 
 
+def last_of(connection: sqlite3.Connection, job: str, type: str) -> str | None:
+    """The data, as JSON, of the latest event of a type about a job."""
+    row = connection.execute(
+        "SELECT event.data FROM job CROSS JOIN event ON event.job = job.sequence"
+        " WHERE job.id = ? AND event.type = ? ORDER BY event.number DESC LIMIT 1",
+        (rows.storable(job), type),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def active(connection: sqlite3.Connection) -> list[Known]:
     """The jobs that wait or run."""
     found = connection.execute(f"SELECT {rows.BRIEF} FROM job WHERE end_order IS NULL ORDER BY sequence")

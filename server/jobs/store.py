@@ -281,6 +281,10 @@ class Jobs:
             lambda connection: queries.events(connection, after, job, client, limit, characters)
         )
 
+    async def last_of(self, job: str, type: str) -> str | None:
+        """The data, as JSON, of the latest event of a type about a job."""
+        return await self._readers.ask(lambda connection: queries.last_of(connection, job, type))
+
     # --- what goes ---
 
     async def forget(self, jobs: Sequence[str] | None) -> list[str]:

@@ -1,11 +1,14 @@
 """GET /api/jobs/{id}/events: what happens to a job as server-sent events, from its beginning to its end."""
 
 import asyncio
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from server import keys
+from server.events.dialect import lines
 from server.events.mailbox import Packet
+from server.events.receiver import Say
 from server.events.resuming import last_event
 from server.requests.refusal import Refused
 
@@ -21,9 +24,17 @@ async def events(request: web.Request) -> web.StreamResponse:
     A client that comes back names the last number it has (Last-Event-ID, or ?since=). Previews and texts are not
     stored and status is about no job, so neither is here: they are on the socket.
     """
-    job, since, transport = request.match_info["id"], last_event(request), request.transport
+    job, since = request.match_info["id"], last_event(request)
     if await request.app[keys.JOBS].state(job) is None:
         raise Refused(404, "Job not found")
+    return await stream(request, job, since)
+
+
+async def stream(
+    request: web.Request, job: str, since: int | None, *, first: Sequence[Packet] = (), say: Say = lines
+) -> web.StreamResponse:
+    """A job's events until it has ended, in a dialect; `first` goes before them."""
+    transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client has left")
     response = web.StreamResponse(
@@ -39,10 +50,12 @@ async def events(request: web.Request) -> web.StreamResponse:
             await response.write(packet.data)
 
     hub = request.app[keys.HUB]
-    receiver = hub.follow(job, unsent=transport.get_write_buffer_size, since=since)
+    receiver = hub.follow(job, unsent=transport.get_write_buffer_size, since=since, say=say)
     try:
         await response.prepare(request)
         await response.write(f"retry: {RETRY}\n\n".encode())
+        for packet in first:
+            await write(packet)
         await receiver.deliver(write)
     finally:
         hub.unfollow(job, receiver)

@@ -1,7 +1,8 @@
 """What tests ask a server for."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -11,6 +12,16 @@ PATIENCE = 60.0  # seconds; a machine with two busy cores may be slow
 
 Client = TestClient[Any, Any]
 Serve = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+def runs(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that is a coroutine function, run in a loop of its own."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **fixtures: Any) -> None:
+        asyncio.run(test(*arguments, **fixtures))
+
+    return run
 
 
 async def post(client: Client, prompt: Mapping[str, Any], **more: Any) -> str:
