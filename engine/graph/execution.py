@@ -123,6 +123,8 @@ class Execution:
                 raise Cancelled
             if awaiting:
                 self._land(0.0)
+                if plan.is_finished:  # that was the last one
+                    break
             node = plan.next()
             if node is not None:
                 self._visit(self._steps[node])

@@ -105,3 +105,13 @@ def test_cancelling_stops_an_async_node():
     outcome, events = run(executor_of(source(wait)), api(n1=("Node", {}), show=SHOW), is_cancelled=stop.is_set)
     assert outcome.status == "cancelled"
     assert len(of_kind(events, Interrupted)) == 1
+
+
+def test_an_async_node_may_answer_at_once_and_be_the_last():
+    async def answer(a=0, b=0):
+        await asyncio.sleep(0)
+        return a
+
+    shown = NodeType("Out", answer, inputs("a"), INT, is_output=True)
+    outcome, _ = run(executor_of(shown), api(only=("Out", {"a": 4})))
+    assert (outcome.failure, outcome.executed) == (None, ("only",))
