@@ -67,7 +67,7 @@ class V1Everything:
                 "new": ("COMBO", {"options": ["p", "q"], "default": "q"}),
                 "either": ("INT,FLOAT", {"forceInput": True}),
                 "own": ("MY_TYPE", {"anything": ["goes"], "tooltip": "mine"}),
-                "lora": (["None"] + folder_paths.get_filename_list("loras") + ["More"],),
+                "lora": (["None"] + folder_paths.get_filename_list("loras") + ["More"],),  # noqa: RUF005 -- as authors write it
             },
             "optional": {"mask": ("MASK",), "colour": ("COLOR", {"default": "#ffffff"})},
             "hidden": {"me": "UNIQUE_ID", "graph": ("PROMPT",), "spare": ("STRING", {"default": "spare"})},
