@@ -3,6 +3,7 @@
 Nothing is kept to compare with: a function is ours when its code lies in this program's folders.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 
 _ROOT = Path(__file__).resolve().parents[1]
 OURS = tuple(str(_ROOT / folder) + "/" for folder in ("compat", "engine", "nodes"))
+
+PYTHON = os.path.dirname(os.__file__)
 
 WHOLE = ("comfy.samplers", "comfy.sample", "comfy.sampler_helpers", "comfy.extra_samplers.uni_pc")
 """Modules of which every function and class counts."""
@@ -35,7 +38,7 @@ def is_ours(member: Any) -> bool:
         return member.__code__.co_filename.startswith(OURS)
     if isinstance(member, type):
         file = getattr(sys.modules.get(member.__module__), "__file__", None) or ""
-        return file.startswith(OURS) and all(is_ours(each) for each in _methods(member))
+        return file.startswith(OURS) and all(is_ours(each) or _is_made(each) for each in _methods(member))
     return False
 
 
@@ -90,5 +93,11 @@ def _methods(owner: type) -> Iterator[Any]:
             yield from (part for part in (each.fget, each.fset) if part is not None)
         elif isinstance(each, classmethod | staticmethod):
             yield each.__func__
-        elif isinstance(each, FunctionType) and not each.__code__.co_filename.startswith("<"):
+        elif isinstance(each, FunctionType):
             yield each
+
+
+def _is_made(function: FunctionType) -> bool:
+    """Whether a named tuple or dataclass made it."""
+    file = function.__code__.co_filename
+    return file.startswith("<") or (file.startswith(PYTHON) and "site-packages" not in file)

@@ -98,7 +98,8 @@ def _weight(conds: dict[str, Any], x: Tensor, input_x: Tensor, area: Sequence[in
     strength = conds.get("strength", 1.0)
     if "mask" in conds:
         mask = repeated_to_batch(cut(conds["mask"].to(x), area), len(x)).unsqueeze(1)
-        return mask.expand_as(input_x) * (conds.get("mask_strength", 1.0) * strength)
+        weighed: Tensor = mask.expand_as(input_x) * (conds.get("mask_strength", 1.0) * strength)
+        return weighed
     weight = torch.ones_like(input_x)
     for axis, (size, start) in enumerate(zip(*_halves(area), strict=True)):
         place = x.ndim - len(area or ()) // 2 + axis
@@ -108,7 +109,7 @@ def _weight(conds: dict[str, Any], x: Tensor, input_x: Tensor, area: Sequence[in
                 weight.narrow(place, step, 1).mul_((step + 1) / fade)
             if start + size < x.shape[place]:
                 weight.narrow(place, size - 1 - step, 1).mul_((step + 1) / fade)
-    return weight * strength
+    return weight * float(strength)
 
 
 def _halves(area: Sequence[int] | None) -> tuple[Sequence[int], Sequence[int]]:

@@ -46,14 +46,17 @@ class CFGGuider:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
         """One look: as predict_noise, with plugins' wrappers around it."""
-        return self.outer_predict_noise(*args, **kwargs)
+        denoised: Tensor = self.outer_predict_noise(*args, **kwargs)
+        return denoised
 
     def outer_predict_noise(
         self, x: Tensor, timestep: Tensor, model_options: Options | None = None, seed: int | None = None
     ) -> Tensor:
         """predict_noise with plugins' wrappers around it."""
         options = {} if model_options is None else model_options
-        return _wrapped("PREDICT_NOISE", self.predict_noise, self, self.model_options, x, timestep, options, seed)
+        given = (x, timestep, options, seed)
+        denoised: Tensor = _wrapped("PREDICT_NOISE", self.predict_noise, self, self.model_options, *given)
+        return denoised
 
     def predict_noise(
         self, x: Tensor, timestep: Tensor, model_options: Options | None = None, seed: int | None = None
@@ -61,7 +64,9 @@ class CFGGuider:
         """The clean latent, as guidance has it. Shapes: x [B, C, …]; timestep [B], noise levels."""
         options = {} if model_options is None else model_options
         sides = self.conds.get("negative"), self.conds.get("positive")
-        return comfy.samplers.sampling_function(self.inner_model, x, timestep, *sides, self.cfg, options, seed)
+        looked = comfy.samplers.sampling_function
+        denoised: Tensor = looked(self.inner_model, x, timestep, *sides, self.cfg, options, seed)
+        return denoised
 
     def sample(
         self,
@@ -83,7 +88,8 @@ class CFGGuider:
             self.model_options = comfy.model_patcher.create_model_options_clone(kept)
             with comfy.sampler_helpers.hooked(self.model_patcher, self.conds, self.model_options):
                 given = (noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed)
-                return _wrapped("OUTER_SAMPLE", self.outer_sample, self, self.model_options, *given)
+                drawn: Tensor = _wrapped("OUTER_SAMPLE", self.outer_sample, self, self.model_options, *given)
+                return drawn
         finally:
             self.model_options = kept
             self.conds = {}
@@ -111,6 +117,8 @@ class CFGGuider:
         helpers.cast_to_load_options(self.model_options, device, patcher.model_dtype())
         walk = (sampler, sigmas, denoise_mask, callback, disable_pbar, seed)
         try:
+            if hasattr(self.inner_model, "current_patcher"):
+                self.inner_model.current_patcher = patcher
             patcher.pre_run()
             with torch.no_grad():
                 return self.inner_sample(noise, latent_image, device, *walk)

@@ -44,10 +44,10 @@ class KSamplerX0Inpaint:
             more = {"model": self.inner_model, "sigmas": self.sigmas}
             denoise_mask = options["denoise_mask_function"](sigma, denoise_mask, extra_options=more)
         assert denoise_mask is not None
+        assert self.latent_image is not None
         keep = 1.0 - denoise_mask
-        answer = self.inner_model(
-            x * denoise_mask + self._kept(x, sigma) * keep, sigma, model_options=options, seed=seed
-        )
+        shown = x * denoise_mask + self._kept(x, sigma) * keep
+        answer = self.inner_model(shown, sigma, model_options=options, seed=seed)
         return answer * denoise_mask + self.latent_image * keep
 
     def _kept(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -155,7 +155,8 @@ def ksampler(
         function = _between_ends(sampler_name)
     else:
         function = getattr(comfy.samplers.k_diffusion_sampling, f"sample_{sampler_name}")
-    return comfy.samplers.KSAMPLER(function, extra_options, inpaint_options)
+    made: KSAMPLER = comfy.samplers.KSAMPLER(function, extra_options, inpaint_options)
+    return made
 
 
 def _between_ends(name: str) -> Callable[..., Tensor]:
@@ -185,14 +186,18 @@ def _between_ends(name: str) -> Callable[..., Tensor]:
 
 def sampler_object(name: str) -> KSAMPLER:
     """The SAMPLER of a name in the list of samplers."""
+    module = comfy.samplers
+    made: KSAMPLER
     if name == "uni_pc":
-        return comfy.samplers.KSAMPLER(comfy.extra_samplers.uni_pc.sample_unipc)
-    if name == "uni_pc_bh2":
-        return comfy.samplers.KSAMPLER(comfy.extra_samplers.uni_pc.sample_unipc_bh2)
-    if name == "ddim":
+        made = module.KSAMPLER(comfy.extra_samplers.uni_pc.sample_unipc)
+    elif name == "uni_pc_bh2":
+        made = module.KSAMPLER(comfy.extra_samplers.uni_pc.sample_unipc_bh2)
+    elif name == "ddim":
         # ComfyUI: Euler by another name; only masked pictures differ.
-        return comfy.samplers.ksampler("euler", inpaint_options={"random": True})
-    return comfy.samplers.ksampler(name)
+        made = module.ksampler("euler", inpaint_options={"random": True})
+    else:
+        made = module.ksampler(name)
+    return made
 
 
 class KSampler:
@@ -224,7 +229,7 @@ class KSampler:
         """The levels of a whole run. Returns: [steps + 1], on the CPU."""
         leaves_one_out = self.sampler in self.DISCARD_PENULTIMATE_SIGMA_SAMPLERS
         sampling = self.model.get_model_object("model_sampling")
-        levels = comfy.samplers.calculate_sigmas(sampling, self.scheduler, steps + leaves_one_out)
+        levels: Tensor = comfy.samplers.calculate_sigmas(sampling, self.scheduler, steps + leaves_one_out)
         return torch.cat([levels[:-2], levels[-1:]]) if leaves_one_out else levels
 
     def set_steps(self, steps: int, denoise: float | None = None) -> None:
@@ -265,7 +270,7 @@ class KSampler:
             if start_step >= len(levels) - 1:
                 return latent
             levels = levels[start_step:]
-        return comfy.samplers.sample(
+        drawn: Tensor = comfy.samplers.sample(
             self.model,
             noise,
             positive,
@@ -281,6 +286,7 @@ class KSampler:
             disable_pbar=disable_pbar,
             seed=seed,
         )
+        return drawn
 
 
 def sample(
@@ -305,4 +311,5 @@ def sample(
         guider.model_options = model_options
     guider.set_conds(positive, negative)
     guider.set_cfg(cfg)
-    return guider.sample(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed)
+    drawn: Tensor = guider.sample(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed)
+    return drawn

@@ -44,7 +44,8 @@ def append_zero(x: Tensor) -> Tensor:
 def to_d(x: Tensor, sigma: Tensor, denoised: Tensor) -> Tensor:
     """Where the noise points: dx/dσ. Shapes: sigma a scalar or [B]."""
     level = torch.as_tensor(sigma)
-    return (x - denoised) / (append_dims(level, x.ndim) if level.ndim else level)
+    slope: Tensor = (x - denoised) / (append_dims(level, x.ndim) if level.ndim else level)
+    return slope
 
 
 def get_ancestral_step(sigma_from: Any, sigma_to: Any, eta: float = 1.0) -> tuple[Any, Any]:
@@ -85,7 +86,7 @@ def _sampler(
         chosen = dict(zip(options, values, strict=True))
         outing = Outing(model, x, sigmas, extra_args, callback)
         if len(sigmas) < 2:
-            return x
+            return outing.x
         noise_sampler = chosen.pop("noise_sampler", None)
         noise = [] if source is None else [noise_sampler or source(outing)]
         if understood is None:
@@ -154,8 +155,8 @@ def _sa_solver(
     return {**found, "use_pece": use_pece}
 
 
-_CHURN = {"understood": _churn, "s_churn": 0.0, "s_tmin": 0.0, "s_tmax": math.inf, "s_noise": 1.0}
-_NOISY = {"eta": 1.0, "s_noise": 1.0, "noise_sampler": None}
+_CHURN: dict[str, Any] = {"understood": _churn, "s_churn": 0.0, "s_tmin": 0.0, "s_tmax": math.inf, "s_noise": 1.0}
+_NOISY: dict[str, Any] = {"eta": 1.0, "s_noise": 1.0, "noise_sampler": None}
 
 sample_euler = _sampler("euler", **_CHURN)
 sample_euler_ancestral = _sampler("euler_ancestral", _fresh, **_NOISY)
