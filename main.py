@@ -5,6 +5,7 @@ Where everything is introduced to everything else. Without a command it serves.
 
 import argparse
 import contextlib
+import hashlib
 import io
 import json
 import logging
@@ -18,14 +19,19 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from engine import __version__, settings
+from engine import __version__, plugin_files, settings
 from engine.errors import LatentwireError
 from engine.graph import manual
-from engine.graph.events import Cached, Event, Executed, Executing, Failed, Progress
+from engine.graph.events import Cached, Emit, Event, Executed, Executing, Failed, Progress
 from server import settings as server_settings
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+    from compat.plugins.plugins import Plugins
+    from engine.graph.outcome import Outcome
+    from engine.workers.inside.line import Line
+    from latentwire import Engine
 
 WORKFLOW = "a saved workflow: API or editor JSON, or a PNG or WebP picture that carries one; - reads standard input"
 
@@ -78,7 +84,7 @@ def serve(chosen: argparse.Namespace) -> int:
             print(f"Latentwire serves on {address}", flush=True)
 
     async def live() -> None:
-        app = compose(common, serving, worker=_worker_command(common), versions=_versions())
+        app = compose(common, serving, worker=_worker_command(common), versions=_versions(common))
         await serve(app, serving, tell)
 
     asyncio.run(live())
@@ -95,56 +101,102 @@ def _worker_command(common: settings.Settings) -> Callable[[int], Sequence[str]]
     return lambda index: [*own, "--index", str(index)]
 
 
-def _versions() -> str:
-    """What the node types depend on: versions, and the files they are written in."""
-    files = sorted((Path(__file__).resolve().parent / "nodes").glob("*.py"))
+def _versions(common: settings.Settings) -> str:
+    """What the node types depend on: versions, the files they are written in, and plugins' files."""
+    home = Path(__file__).resolve().parent
+    files = sorted([*(home / "nodes").glob("*.py"), *(home / "compat").rglob("*.py")])
     stamps = [f"{each.name}:{each.stat().st_size}:{each.stat().st_mtime_ns}" for each in files]
-    return f"{__version__} {sys.version} {' '.join(stamps)} {os.environ.get('LATENTWIRE_WORKER_COMMAND', '')}"
+    plugins = plugin_files.stamps(plugin_files.find(common.folders(), common))
+    told = f"{' '.join(stamps)} {json.dumps(plugins)} {os.environ.get('LATENTWIRE_WORKER_COMMAND', '')}"
+    return f"{__version__} {sys.version} {hashlib.blake2b(told.encode(), digest_size=20).hexdigest()}"
 
 
 def worker(chosen: argparse.Namespace) -> int:
     """Runs jobs for a server; started by `serve`, which speaks to it over its standard input and output."""
-    from engine.workers.inside.worker import Work
+    from engine.workers.inside.worker import Order, Work
     from engine.workers.inside.worker import serve as work
     from server.watching import logs
 
     common = settings.Settings.from_json(chosen.settings)
     logs.configure(common.verbose, "json", longest=logs.LINE)
 
-    def build(is_cancelled: Callable[[], bool]) -> Work:
-        from latentwire import Engine
-
-        engine = Engine(common, cache_folder=common.folders().user / "cache" / f"worker-{chosen.index}")
+    def build(is_cancelled: Callable[[], bool], line: "Line") -> Work:
+        name = f"worker-{chosen.index}"
+        engine, plugins = _engine(common, line, name=name, cache_folder=common.folders().user / "cache" / name)
         engine.stop_when(is_cancelled)
         threading.Thread(target=engine.warm_up, name="warm-up", daemon=True).start()
+
+        def execute(order: Order) -> "Outcome":
+            about = order.job, order.client_id, order.prompt.to_json(), order.extra_data
+            with _working(plugins, about, order.emit) as emit:
+                return engine.executor.execute(
+                    order.prompt,
+                    targets=order.targets,
+                    extra=order.extra,
+                    emit=emit,
+                    is_cancelled=order.is_cancelled,
+                    unvalidated=order.unvalidated,
+                    job=order.job,
+                    attempt=order.attempt,
+                )
+
+        def close() -> None:
+            engine.close()
+            if plugins is not None:
+                plugins.close()
+
         return Work(
             types=engine.snapshot,
             system=engine.system(),
             devices=engine.devices,
-            execute=lambda order: engine.executor.execute(
-                order.prompt,
-                targets=order.targets,
-                extra=order.extra,
-                emit=order.emit,
-                is_cancelled=order.is_cancelled,
-                unvalidated=order.unvalidated,
-                job=order.job,
-                attempt=order.attempt,
-            ),
+            execute=execute,
             check=engine.check,
             free=lambda unload_models, free_memory: engine.free(unload_models=unload_models, free_memory=free_memory),
-            close=engine.close,
+            close=close,
+            ask=plugins.ask if plugins is not None else lambda about, data: None,
+            reload=plugins.reload if plugins is not None else lambda name: {"plugins": []},
         )
 
     return work(build)
 
 
+def _engine(
+    common: settings.Settings, line: "Line | None" = None, *, name: str = "", cache_folder: Path | None = None
+) -> "tuple[Engine, Plugins | None]":
+    """An engine with the plugins of its folders. Without compat there are none."""
+    from latentwire import Engine  # here, because it imports torch and `--help` should not wait for that
+
+    try:
+        from compat.install import install, services
+        from compat.plugins.plugins import Pipe, Plugins
+    except ModuleNotFoundError as error:
+        if error.name not in ("compat", "compat.install"):
+            raise
+        return Engine(common, cache_folder=cache_folder), None
+    engine = Engine(common, cache_folder=cache_folder, services=services())
+    host = install(engine, Pipe(line) if line is not None else None)
+    plugins = Plugins(host, line, name=name or f"run-{os.getpid()}")
+    plugins.load()
+    return engine, plugins
+
+
+@contextlib.contextmanager
+def _working(plugins: "Plugins | None", about: tuple[Any, ...], emit: Emit) -> Iterator[Emit]:
+    """While a prompt is executed: plugins can see which one."""
+    if plugins is None:
+        yield emit
+        return
+    from compat.host import Work
+
+    with plugins.working(Work(*about), emit) as told:
+        yield told
+
+
 def run(chosen: argparse.Namespace) -> int:
     """Runs a workflow and prints every file it wrote and how long each part took."""
     begun = time.perf_counter()
-    from latentwire import Engine  # here, because it imports torch and `--help` should not wait for that
-
-    workflow = Engine(settings.from_namespace(chosen)).load(_source(chosen.workflow))
+    engine, plugins = _engine(settings.from_namespace(chosen))
+    workflow = engine.load(_source(chosen.workflow))
     for note in workflow.notes:
         print(f"note: {note}", file=sys.stderr)
     for assignment in chosen.set:
@@ -153,9 +205,10 @@ def run(chosen: argparse.Namespace) -> int:
             raise LatentwireError(f"--set {assignment}: expected NODE.INPUT=VALUE, for example KSampler.seed=7")
         workflow = workflow.set(name, value)
     watcher = Watcher(workflow.prompt, setup=time.perf_counter() - begun)
-    with _interruptible() as is_cancelled, watcher:
-        result = workflow.run(emit=watcher, is_cancelled=is_cancelled)
-    workflow.engine.close()
+    about = "", None, workflow.prompt, {"extra_pnginfo": {"workflow": workflow.editor}} if workflow.editor else {}
+    with _interruptible() as is_cancelled, watcher, _working(plugins, about, watcher) as emit:
+        result = workflow.run(emit=emit, is_cancelled=is_cancelled)
+    engine.close()
     for problem in result.problems:
         print(f"left out: {problem}", file=sys.stderr)
     for path in result.files:
@@ -168,9 +221,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def nodes(chosen: argparse.Namespace) -> int:
     """Lists every node by category, or explains one."""
-    from latentwire import Engine
-
-    registry = Engine(settings.from_namespace(chosen)).registry
+    registry = _engine(settings.from_namespace(chosen))[0].registry
     if chosen.name is not None:
         print(manual.page(registry[chosen.name]))
         return 0
@@ -183,9 +234,7 @@ def nodes(chosen: argparse.Namespace) -> int:
 
 def explain(chosen: argparse.Namespace) -> int:
     """Prints a workflow's order, the types on its wires and what would be cached, without running it."""
-    from latentwire import Engine
-
-    print(Engine(settings.from_namespace(chosen)).load(_source(chosen.workflow)).explain())
+    print(_engine(settings.from_namespace(chosen))[0].load(_source(chosen.workflow)).explain())
     return 0
 
 

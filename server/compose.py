@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
+from engine.plugin_files import find, stamps
 from engine.settings import Settings
 from engine.workers.outside.gpus import gpu_count, worker_environment
 from engine.workers.outside.memory_limits import hard_limit, soft_limit
@@ -14,6 +15,8 @@ from server.events.hub import Hub
 from server.files.bundle import Shelf
 from server.jobs.store import Jobs, Retention
 from server.node_types import NodeTypes
+from server.plugins.catalogue import Catalogue
+from server.plugins.desk import PluginDesk
 from server.requests.security import check_binding
 from server.settings import ServerSettings
 from server.watching.metrics import Tally
@@ -57,8 +60,17 @@ def compose(
     tally = Tally()
     hub = Hub(jobs, tally=tally)
     node_types = NodeTypes(folders, folders.user / "node_types.json", versions)
-    dispatcher = Dispatcher(jobs, hub, make_pool, node_types=node_types, tally=tally, max_attempts=serving.max_attempts)
-    node_types.why_not = dispatcher.pool.why_none_starts
+    catalogue = Catalogue(are_any=lambda: any(not each.reason for each in find(folders, common)))
+    dispatcher = Dispatcher(
+        jobs,
+        hub,
+        make_pool,
+        node_types=node_types,
+        tally=tally,
+        plugins=PluginDesk(jobs, hub, node_types, catalogue, folders.user / "plugins"),
+        max_attempts=serving.max_attempts,
+    )
+    node_types.why_not = catalogue.why_not = dispatcher.pool.why_none_starts
     return create(
         Parts(
             settings=serving,
@@ -69,5 +81,6 @@ def compose(
             node_types=node_types,
             tally=tally,
             editor=Shelf(),
+            stamps=lambda: stamps(find(folders, common)),
         )
     )

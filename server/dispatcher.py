@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.errors import LatentwireError
@@ -20,6 +21,8 @@ from server.events.hub import Hub
 from server.jobs.job import Brief, Item, Job, State
 from server.jobs.store import JobGone, Jobs
 from server.node_types import NodeTypes
+from server.plugins.catalogue import Catalogue
+from server.plugins.desk import PluginDesk
 from server.watching.metrics import Tally
 
 log = logging.getLogger(__name__)
@@ -65,9 +68,12 @@ class Dispatcher(Listener):
         *,
         node_types: NodeTypes,
         tally: Tally,
+        plugins: PluginDesk | None = None,
         max_attempts: int = 5,
     ) -> None:
         self.pool = make_pool(self)
+        self.plugin_desk = plugins or PluginDesk(jobs, hub, node_types, Catalogue(are_any=lambda: False), Path())
+        self.plugin_desk.connect(self.pool, self)
         self._jobs, self._hub, self._node_types, self._tally = jobs, hub, node_types, tally
         self._max_attempts = max_attempts
         self._active: dict[str, _Active] = {}
@@ -140,6 +146,11 @@ class Dispatcher(Listener):
                 return current[1]
         return None
 
+    def worker_of(self, client_id: str | None) -> str | None:
+        """The worker that runs a job of this client."""
+        found = (each.worker for each in self._active.values() if each.job.client_id == client_id)
+        return next(found, None) if client_id else None
+
     # --- what workers say (Listener) ---
 
     async def types(self, worker: str, message: Mapping[str, Any]) -> None:
@@ -176,6 +187,26 @@ class Dispatcher(Listener):
     def free(self) -> None:
         """A worker may have become free."""
         self.wake()
+
+    async def plugins(self, worker: str, message: Mapping[str, Any]) -> None:
+        """A worker has imported its plugins."""
+        self.plugin_desk.reported(worker, message)
+
+    def tell(self, worker: str, message: Mapping[str, Any], data: bytes) -> None:
+        """A plugin has something for clients."""
+        self.plugin_desk.tell(message, data)
+
+    async def want(self, worker: str, what: str, data: Any) -> Any:
+        """A plugin asks something. Raises: LatentwireError."""
+        return await self.plugin_desk.want(what, data)
+
+    def lost(self, worker: str, why: str) -> bool:
+        """A worker ended over an import."""
+        return self.plugin_desk.lost(worker, why)
+
+    def gone(self, worker: str) -> None:
+        """A worker's process has ended."""
+        self.plugin_desk.gone(worker)
 
     # --- handing out ---
 
@@ -346,5 +377,6 @@ def _task(job: Job, targets: Sequence[str]) -> Task:
         unvalidated=job.unvalidated,
         attempt=job.attempts,
         client_id=job.client_id,
+        extra_data={**job.extra_data, **({"client_id": job.client_id} if job.client_id else {})},
         models=job.models,
     )

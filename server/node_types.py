@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,10 @@ class NodeTypes:
     """
 
     why_not: Callable[[], str | None] | None = None
+    refresh: Callable[[], Awaitable[bool]] | None = None
+    """Has authors of plugins compute anew what their node types show; says whether anything changed."""
+    number = 0
+    """How often the node types have changed."""
 
     def __init__(self, folders: Folders, file: Path, key: str, *, patience: float = PATIENCE) -> None:
         self._folders = folders
@@ -87,6 +91,14 @@ class NodeTypes:
         except RuntimeError:  # no loop runs: a script, or a test
             self._write(types, readable)
 
+    def update(self, types: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes new snapshots of some of the node types, which count until a worker tells all of them again."""
+        before = self._snapshot or {}
+        changed = {id: entry for id, entry in types.items() if id in before and before[id] != entry}
+        if changed:
+            together = {**before, **changed}
+            self._take(together, self._read(together)[1])
+
     async def registry(self) -> Registry:
         """The node types, waiting up to 30 s for a first worker. Raises: NotReady (answered as 503, Retry-After)."""
         await self._known()
@@ -99,6 +111,8 @@ class NodeTypes:
         Raises: NotReady.
         """
         await self._known()
+        if self.refresh is not None:
+            await self.refresh()
         info = self._info
         assert info is not None
         return await (asyncio.to_thread(info.all) if id is None else asyncio.to_thread(info.one, id))
@@ -128,6 +142,7 @@ class NodeTypes:
 
     def _take(self, types: Mapping[str, Mapping[str, Any]], registry: Registry) -> None:
         self._snapshot, self._registry, self._info = types, registry, ObjectInfo(registry)
+        self.number += 1
         self._arrived.set()
 
     def _read(self, types: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], Registry]:

@@ -41,6 +41,7 @@ class ServerSettings:
     max_attempts: int = 5
     keep_jobs: int = 10_000
     keep_days: float = 0.0
+    watch_plugins: bool = False
     log_format: str = "text"
     shows_everybody: bool = False
     front_end_root: Path | None = None
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     workers = parser.add_argument_group("workers and jobs")
     _add_workers(workers)
     _add_patience(workers)
+    _add_plugins(workers)
     _add_keeping(workers)
 
 
@@ -123,6 +125,10 @@ def _add_workers(group: argparse._ArgumentGroup) -> None:
         metavar="GB",
         help="end a larger worker at once (default: 95%% of memory)",
     )
+
+
+def _add_plugins(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--watch-plugins", action="store_true", help="import plugins again whenever their files change")
 
 
 def _add_patience(group: argparse._ArgumentGroup) -> None:

@@ -13,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from server.protocol import files, jobs, messages, nodes, prompts, system
+from server.protocol import files, jobs, messages, nodes, plugins, prompts, system
 
-MODULES = (prompts, messages, jobs, nodes, files, system)
+MODULES = (prompts, messages, jobs, nodes, plugins, files, system)
 TARGET = Path(__file__).resolve().parents[1] / "web" / "src" / "api" / "wire.ts"
 COMMAND = "python -m server.typescript"
 

@@ -43,8 +43,10 @@ class Registry:
 
     def put(self, node_type: NodeType) -> None:
         """Makes a node type known, in the place of one of the same id."""
-        self._types.pop(node_type.id, None)
-        self.add(node_type)
+        if node_type.id in self._types:
+            self._types[node_type.id] = node_type  # at once: others may be looking for it
+        else:
+            self.add(node_type)
 
     def remove(self, node_id: str) -> None:
         """Forgets a node type; one that is not there is forgotten already."""

@@ -44,21 +44,24 @@ class Diary:
         with suppress(OSError):
             self._note.unlink(missing_ok=True)
 
-    def conclude(self, why: str = "") -> str | None:
-        """The process that wrote here is gone: what it was importing counts as crashed.
+    def conclude(self, why: str = "") -> list[str]:
+        """Processes that are gone were importing something: that counts as crashed. Returns: the plugins' paths.
 
-        why: how it ended, from whoever saw it; without it a process that lives on is not disturbed.
-        Returns: that plugin's path; None where there is nothing to conclude, or it cannot be written down.
+        why: how the process of this name ended, from whoever saw it; without it every note whose process does not live
+        any more is concluded from.
         """
-        note = _read(self._note)
-        path = str(note.get("path", ""))
-        if not path or (not why and _lives(note.get("pid"))):
-            return None
-        known = {**_read(self._crashes), path: {"stamp": str(note.get("stamp", "")), "why": why or UNKNOWN}}
-        if not _write(self._crashes, known):
-            return None
-        self.end()
-        return path
+        crashed: list[str] = []
+        for file in [self._note] if why else sorted(self._folder.glob("importing-*.json")):
+            note = _read(file)
+            path = str(note.get("path", ""))
+            if not path or (not why and _lives(note.get("pid"))):
+                continue
+            crash = {"stamp": str(note.get("stamp", "")), "why": why or UNKNOWN}
+            if _write(self._crashes, {**_read(self._crashes), path: crash}):
+                crashed.append(path)
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
+        return crashed
 
     def crashes(self) -> dict[str, Crash]:
         """The plugins that crashed when they were imported last, by their paths."""

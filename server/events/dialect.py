@@ -23,6 +23,11 @@ class SocketDialect:
         """The client has said what it can do."""
         self._client_flags = client_flags
 
+    @property
+    def flags(self) -> Mapping[str, Any]:
+        """What the client has said."""
+        return self._client_flags
+
     def say(self, item: Sent) -> Iterator[Packet]:
         """What happened, as packets in the order this client expects."""
         if isinstance(item, StoredEvent):

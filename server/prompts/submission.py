@@ -74,7 +74,11 @@ def read(data: bytes) -> Submission:
     digest = hashlib.sha256(data).hexdigest()
     if data.startswith(_PICTURES):
         return Submission(id=str(uuid4()), is_named=False, graph=data, is_foreign=True, digest=digest)
-    sent = body.parse(data)
+    return take(body.parse(data), digest)
+
+
+def take(sent: Any, digest: str) -> Submission:
+    """The same with the parsed body of a request. digest: of the whole body. Raises: Refused."""
     if not isinstance(sent, dict):
         raise refusal("invalid_request", f"expected an object with a prompt, got {body.kind(sent)}")
     if "prompt" in sent:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -55,7 +55,7 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     )
     try:
         await ws.prepare(request)
-        await _converse(ws, receiver, dialect, flags)
+        await _converse(ws, receiver, dialect, flags, hub.changed)
         is_polite = await _say_goodbye(ws, receiver.mailbox.goodbye or Goodbye(OVER, ""))
         if not is_polite or transport.get_write_buffer_size():
             transport.abort()  # or what it does not read would be kept for ever
@@ -65,14 +65,18 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _converse(
-    ws: web.WebSocketResponse, receiver: Receiver, dialect: SocketDialect, flags: Mapping[str, Any]
+    ws: web.WebSocketResponse,
+    receiver: Receiver,
+    dialect: SocketDialect,
+    flags: Mapping[str, Any],
+    changed: Callable[[], None],
 ) -> None:
     """Sends and listens until one of both is over."""
 
     async def write(packet: Packet) -> None:
         await ws.send_frame(packet.data, WSMsgType.BINARY if packet.is_binary else WSMsgType.TEXT)
 
-    listening = asyncio.create_task(_listen(ws, receiver.mailbox, dialect, flags))
+    listening = asyncio.create_task(_listen(ws, receiver.mailbox, dialect, flags, changed))
     sending = asyncio.create_task(receiver.deliver(write))
     try:
         done, _ = await asyncio.wait({listening, sending}, return_when=asyncio.FIRST_COMPLETED)
@@ -87,7 +91,11 @@ async def _converse(
 
 
 async def _listen(
-    ws: web.WebSocketResponse, mailbox: Mailbox, dialect: SocketDialect, flags: Mapping[str, Any]
+    ws: web.WebSocketResponse,
+    mailbox: Mailbox,
+    dialect: SocketDialect,
+    flags: Mapping[str, Any],
+    changed: Callable[[], None],
 ) -> None:
     is_first, heard = True, 0
     async for message in ws:
@@ -99,6 +107,7 @@ async def _listen(
             announced = _flags(message.data)
             if announced is not None:
                 dialect.agree(announced)
+                changed()
                 mailbox.put(Packet(frames.message("feature_flags", flags)))
 
 

@@ -1,0 +1,72 @@
+"""What is known about one plugin: how its import went, and what it brought along."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+STATES = ("loaded", "failed", "skipped", "disabled", "crashed")
+
+
+@dataclass(slots=True)
+class Record:
+    """A plugin as people are shown it.
+
+    state: one of STATES. error: one line; problems: lines about single nodes, which do without. nodes: the ids that it
+    gave. web: names below /extensions, and the folders behind them. notes: what else its files offer.
+    """
+
+    name: str
+    path: str
+    state: str = "skipped"
+    error: str = ""
+    traceback: str = ""
+    seconds: float = 0.0
+    nodes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    web: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """The record as data."""
+        return {
+            "name": self.name,
+            "path": self.path,
+            "state": self.state,
+            "error": self.error,
+            "traceback": self.traceback,
+            "seconds": round(self.seconds, 3),
+            "nodes": list(self.nodes),
+            "problems": list(self.problems),
+            "web": dict(self.web),
+            "version": self.version,
+        }
+
+    @property
+    def line(self) -> str:
+        """What the log says about it, in one line."""
+        head = f"plugin {self.name}: {self.state}"
+        if self.state == "loaded":
+            web = ", scripts for browsers" if self.web else ""
+            head = f"{head} in {self.seconds:.2f} s, {len(self.nodes)} nodes{web}"
+        return "; ".join([head, *([self.error] if self.error else []), *self.problems])
+
+
+@dataclass(slots=True)
+class Plugin:
+    """A plugin that was imported: its record, and all that must go when it is imported again.
+
+    classes: what it put into NODE_CLASS_MAPPINGS, by id.
+    """
+
+    path: Path
+    module: str
+    stamp: str
+    record: Record
+    classes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def one_line(error: BaseException) -> str:
+    """What was raised, as one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

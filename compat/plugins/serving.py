@@ -1,0 +1,219 @@
+"""Plugins' HTTP routes: a table like aiohttp's that remembers whose they are, and the private server that answers them.
+
+Only the API process talks to this server, over a unix socket in a folder that nobody else may enter (where there are
+no such sockets: over loopback), and shows a secret. It passes on what browsers ask; see server/plugins/proxy.py.
+"""
+
+import asyncio
+import hmac
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, overload
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiohttp.web_urldispatcher import AbstractResource
+
+from compat.plugins.records import one_line
+
+SECRET = "X-Latentwire-Plugins"
+"""The header that shows that a request comes from the API process."""
+
+LARGEST = 1 << 40
+"""Bytes of a body; how large it may be is the API's affair."""
+
+log = logging.getLogger(__name__)
+
+
+class Routes(web.RouteTableDef):
+    """What `PromptServer.instance.routes` is: aiohttp's table, each entry with the plugin that was imported then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owner = ""
+        self._owned: list[tuple[str, web.AbstractRouteDef]] = []
+
+    def route(self, method: str, path: str, **kwargs: Any) -> Callable[[Handler], Handler]:
+        """A decorator for a handler."""
+
+        def inner(handler: Handler) -> Handler:
+            self._owned.append((self.owner, web.RouteDef(method, path, handler, kwargs)))
+            return handler
+
+        return inner
+
+    def static(self, prefix: str, path: str | os.PathLike[str], **kwargs: Any) -> None:
+        """A folder of files."""
+        self._owned.append((self.owner, web.StaticDef(prefix, path, kwargs)))
+
+    def owned(self, owner: str) -> list[tuple[str, web.AbstractRouteDef]]:
+        """The entries of one plugin."""
+        return [each for each in self._owned if each[0] == owner]
+
+    def drop(self, owner: str) -> None:
+        """The entries of one plugin go."""
+        self._owned[:] = [each for each in self._owned if each[0] != owner]
+
+    def restore(self, owned: Iterable[tuple[str, web.AbstractRouteDef]]) -> None:
+        """Entries that were dropped come back."""
+        self._owned += owned
+
+    @overload
+    def __getitem__(self, index: int) -> web.AbstractRouteDef: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[web.AbstractRouteDef]: ...
+    def __getitem__(self, index: int | slice) -> web.AbstractRouteDef | list[web.AbstractRouteDef]:
+        entries = [each for _, each in self._owned]
+        return entries[index]
+
+    def __iter__(self) -> Iterator[web.AbstractRouteDef]:
+        return iter([each for _, each in self._owned])
+
+    def __len__(self) -> int:
+        return len(self._owned)
+
+    def __contains__(self, item: object) -> bool:
+        return any(each is item for _, each in self._owned)
+
+
+class RouteServer:
+    """The application plugins add routes to, and the server behind it. After a reload both are made anew."""
+
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
+        self._secret = token_hex(16)
+        self.app = self._new_app()
+        self._direct: list[tuple[str, AbstractResource]] = []
+        self._folder: Path | None = None
+        self._site: web.BaseSite | None = None
+        self._generation = 0
+
+    def claim(self, owner: str) -> None:
+        """What has been added to the application itself since the last time was added by this plugin."""
+        known = {id(each) for _, each in self._direct}
+        self._direct += [(owner, each) for each in self.app.router.resources() if id(each) not in known]
+
+    def renew(self, *, without: str) -> list[AbstractResource]:
+        """An application that may be added to, with what the old one was given by all but this plugin.
+
+        Returns: what this plugin had given.
+        """
+        old, self.app = self.app, self._new_app()
+        dropped = [resource for owner, resource in self._direct if owner == without]
+        self._direct = [each for each in self._direct if each[0] != without]
+        for _, resource in self._direct:
+            self.app.router.register_resource(resource)
+        self.app.middlewares.extend([*old.middlewares][1:])
+        self.app.on_response_prepare.extend(old.on_response_prepare)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # aiohttp would like keys of a class of its own
+            for key in old:
+                self.app[key] = old[key]
+        return dropped
+
+    def restore(self, owner: str, resources: Iterable[AbstractResource]) -> None:
+        """What a plugin had given is there again."""
+        for each in resources:
+            self.app.router.register_resource(each)
+            self._direct.append((owner, each))
+
+    async def open(self) -> dict[str, Any]:
+        """Serves what there is. Returns: where, the secret, and which requests are answered; empty when none are."""
+        await self.close()
+        for each in self.routes:
+            self._add(each)
+        patterns = [*_patterns(self.app)]
+        runner = web.AppRunner(self.app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        if not patterns:
+            return {}
+        self._generation += 1
+        address = await self._listen(runner)
+        return {"address": address, "secret": self._secret, "routes": patterns}
+
+    async def close(self) -> None:
+        """Takes no more connections; those there are live on."""
+        site, self._site = self._site, None
+        if site is not None:
+            await site.stop()
+
+    def remove(self) -> None:
+        """The socket's folder goes."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _listen(self, runner: web.AppRunner) -> str:
+        if hasattr(socket, "AF_UNIX"):
+            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="latentwire-"))
+            path = self._folder / f"plugins-{self._generation}"
+            self._site = web.UnixSite(runner, path)
+            await self._site.start()
+            return f"unix:{path}"
+        listening = socket.create_server(("127.0.0.1", 0))
+        self._site = web.SockSite(runner, listening)
+        await self._site.start()
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    def _add(self, entry: web.AbstractRouteDef) -> None:
+        """Adds an entry as it is and below /api. One that cannot be added costs nobody else their routes."""
+        copies = [entry]
+        if isinstance(entry, web.RouteDef):
+            copies.append(web.RouteDef(entry.method, f"/api{entry.path}", entry.handler, entry.kwargs))
+        for each in copies:
+            try:
+                each.register(self.app.router)
+            except (RuntimeError, ValueError, TypeError) as error:
+                log.warning("a plugin's route is left out: %s: %s", each, error)
+
+    def _new_app(self) -> web.Application:
+        return web.Application(middlewares=[self._guard], client_max_size=LARGEST)
+
+    @property
+    def _guard(self) -> Any:
+        secret = self._secret
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not hmac.compare_digest(request.headers.get(SECRET, "").encode(), secret.encode()):
+                raise web.HTTPForbidden
+            try:
+                return await handler(request)
+            except (web.HTTPException, ConnectionError, asyncio.CancelledError):
+                raise
+            except Exception as error:  # a plugin's handler
+                log.exception("a plugin failed over %s %s", request.method, request.path)
+                return web.json_response({"error": f"A plugin failed over this request: {one_line(error)}"}, status=500)
+
+        return guard
+
+
+def _patterns(app: web.Application) -> Iterator[dict[str, Any]]:
+    """Which requests an application answers: methods, the fixed parts of a path, whether it goes on below."""
+    for resource in app.router.resources():
+        about = resource.get_info()
+        with suppress(TypeError):  # a sub-application by host name has no routes of its own
+            methods = sorted({route.method for route in resource})
+            if "prefix" in about:
+                yield {"methods": [*methods, "*"] if "app" in about else methods, "prefix": about["prefix"]}
+            elif "formatter" in about:
+                yield {"methods": methods, "parts": _fixed_parts(about["formatter"])}
+            elif "path" in about:
+                yield {"methods": methods, "parts": [about["path"]]}
+
+
+def _fixed_parts(formatter: str) -> list[str]:
+    """ "/a/{x}/b" as ["/a/", "/b"]; what stands for {x} is decided by the worker, not here."""
+    parts, rest = [], formatter
+    while "{" in rest:
+        head, _, rest = rest.partition("{")
+        parts.append(head)
+        rest = rest.partition("}")[2]
+    return [*parts, rest]
