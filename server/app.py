@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -21,6 +21,8 @@ from server.files.users import Users
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
 from server.node_types import NodeTypes
+from server.plugins.proxy import pass_on
+from server.plugins.watching import PluginWatch
 from server.prompts.reception import Reception
 from server.requests.answers import add_cache_headers, answer_errors, compress
 from server.requests.security import add_headers, guard
@@ -36,6 +38,7 @@ from server.routes import (
     metrics,
     models,
     nodes,
+    plugins,
     prompt,
     queue,
     settings,
@@ -45,9 +48,12 @@ from server.routes import (
     trace,
     upload,
     user_data,
+    v2_assets,
+    v2_jobs,
     view,
 )
 from server.settings import ServerSettings
+from server.v2.assets import Assets
 from server.watching.logs import Mask
 from server.watching.metrics import TALLY, Tally, measure
 from server.watching.recent import Recent
@@ -55,7 +61,7 @@ from server.watching.recent import Recent
 BARE = (prompt, queue, history, socket, nodes, models, view, upload, user_data, settings, extensions, system, metrics)
 """Rooms whose routes exist as they are and below /api."""
 
-PREFIXED = (jobs, events, trace, gallery, templates)
+PREFIXED = (extensions, plugins, jobs, events, trace, gallery, templates, v2_jobs, v2_assets)
 """Rooms whose routes exist below /api only."""
 
 APART = (internal, templates)
@@ -66,7 +72,7 @@ OVERHEAD = 64 << 10  # bytes of a multipart body around the file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the composition root made."""
+    """What the composition root made. stamps: of the plugins' files, by path."""
 
     settings: ServerSettings
     folders: Folders
@@ -76,12 +82,13 @@ class Parts:
     node_types: NodeTypes
     tally: Tally
     editor: Shelf
+    stamps: Callable[[], Mapping[str, str]] = dict
 
 
 def create(parts: Parts) -> web.Application:
     """The application, ready to be served; it starts the workers when it starts and stops them when it stops."""
     app = web.Application(
-        middlewares=[measure, answer_errors, guard], client_max_size=parts.settings.max_upload_size + OVERHEAD
+        middlewares=[measure, answer_errors, guard, pass_on], client_max_size=parts.settings.max_upload_size + OVERHEAD
     )
     app[keys.SETTINGS] = parts.settings
     app[keys.FOLDERS] = parts.folders
@@ -90,9 +97,15 @@ def create(parts: Parts) -> web.Application:
     app[keys.DISPATCHER] = parts.dispatcher
     app[keys.POOL] = parts.dispatcher.pool
     app[keys.NODE_TYPES] = parts.node_types
+    app[keys.CATALOGUE] = parts.dispatcher.plugin_desk.catalogue
     app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types)
+    parts.dispatcher.plugin_desk.submit = app[keys.RECEPTION].submit
+    app[keys.PLUGIN_WATCH] = PluginWatch(
+        parts.dispatcher.plugin_desk, parts.stamps if parts.settings.watch_plugins else None
+    )
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
     app[keys.TEMPLATES] = shipped()
+    app[keys.ASSETS] = Assets(parts.folders, parts.folders.user / "assets.sqlite")
     app[keys.USERS] = Users(parts.folders.user, many=parts.settings.multi_user)
     app[keys.LOG_LINES] = LogLines(_log(parts.settings), parts.hub)
     app[keys.REPLACEMENTS] = {}
@@ -136,6 +149,7 @@ async def _start(app: web.Application) -> None:
     logging.getLogger().addHandler(app[keys.LOG_LINES].recent)
     await app[keys.DISPATCHER].start()
     app[keys.HOUSEKEEPING].start()
+    app[keys.PLUGIN_WATCH].start()
 
 
 async def _say_goodbye(app: web.Application) -> None:
@@ -144,7 +158,9 @@ async def _say_goodbye(app: web.Application) -> None:
 
 async def _stop(app: web.Application) -> None:
     app[DESK].close()
+    await asyncio.to_thread(app[keys.ASSETS].close)
     await asyncio.to_thread(app[keys.USERS].close)
+    await app[keys.PLUGIN_WATCH].stop()
     await app[keys.HOUSEKEEPING].stop()
     await app[keys.DISPATCHER].stop()
     await app[keys.JOBS].close()

@@ -1,7 +1,6 @@
 """Messages as bytes: JSON frames, binary frames (protocol.md, section 2.2) and lines of server-sent events."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from server.jobs.job import Frame, StoredEvent
@@ -13,9 +12,14 @@ PREVIEW_IMAGE_WITH_METADATA = 4
 JPEG, PNG = 1, 2
 
 
-def message(type: str, data: Mapping[str, Any]) -> bytes:
+def message(type: str, data: Any) -> bytes:
     """A message that has no number."""
     return _json(type, json.dumps(data, default=str))
+
+
+def binary(event: int, data: bytes) -> bytes:
+    """A binary message of any number."""
+    return _number(event) + data
 
 
 def event(stored: StoredEvent) -> bytes:

@@ -4,10 +4,12 @@ Small requests are dealt with on the event loop, larger ones in threads, as many
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -82,23 +84,56 @@ class Reception:
             if len(data) > UNRESERVED:
                 self._leftovers.clear_soon()
 
+    async def admit(self, sent: Submission, *, is_long: bool) -> tuple[Candidate, Brief, bool]:
+        """Judges a request and writes its job down. Returns: also whether the job is new.
+
+        Raises: Refused; JobConflict, when another request has that id.
+        """
+        candidate = await self._judged(sent, is_long)
+        brief, is_new = await self._jobs.submit(candidate.new)
+        if is_new:
+            self._hub.status(self._jobs.remaining)
+            self._dispatcher.wake()
+        return candidate, brief, is_new
+
     async def _decide(self, data: bytes, is_large: bool) -> web.Response:
         sent = await asyncio.to_thread(submission.read, data) if is_large else submission.read(data)
+        sent = await self._seen_by_plugins(sent, data)
         is_long = is_large or sent.is_foreign  # another format is read with Pillow, which must be imported first
         try:
-            candidate = await self._judged(sent, is_long)
-            brief, is_new = await self._jobs.submit(candidate.new)
+            candidate, brief, is_new = await self.admit(sent, is_long=is_long)
         except JobConflict as error:
             raise refusal("prompt_id_conflict", str(error), status=409) from error
         except Refused as error:
             return await self._answer_again(sent, error)
-        if is_new:
-            self._hub.status(self._jobs.remaining)
-            self._dispatcher.wake()
         answer = await self._answer(candidate, brief, is_new)
         return await reply.long(lambda: answer) if is_long else reply.short(answer)
 
+    async def submit(self, sent: Mapping[str, Any]) -> PromptAnswer:
+        """Takes a request that a plugin makes, as if it had been posted. Raises: Refused; JobConflict."""
+        data = json.dumps(sent).encode()
+        candidate, brief, is_new = await self.admit(submission.read(data), is_long=len(data) > SMALL)
+        return await self._answer(candidate, brief, is_new)
+
+    async def _seen_by_plugins(self, sent: Submission, data: bytes) -> Submission:
+        """The request after plugins have seen it, and perhaps changed it. Raises: Refused."""
+        desk = self._dispatcher.plugin_desk
+        if sent.is_foreign or desk.catalogue.asked() is None:
+            return sent
+        changed = await desk.on_prompt(body.parse(data), sent.client_id)
+        return submission.take({"prompt_id": sent.id, **changed} if sent.is_named else changed, sent.digest)
+
     async def _judged(self, sent: Submission, is_long: bool) -> Candidate:
+        try:
+            return await self._judge(sent, is_long)
+        except Refused:
+            # A list that a plugin's author computes may have grown since it was asked for.
+            refresh = self._node_types.refresh
+            if refresh is None or not await refresh():
+                raise
+        return await self._judge(sent, is_long)
+
+    async def _judge(self, sent: Submission, is_long: bool) -> Candidate:
         registry = await self._node_types.registry()
         created = time.time_ns() // 1_000_000
         if is_long:

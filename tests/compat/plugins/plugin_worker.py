@@ -4,16 +4,16 @@
 besides is tried by the slow tests of tests/test_serve.py.
 """
 
+# ruff: noqa: E402 -- the repository must be on the path first
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
-
-import logging
 
 from engine.settings import Settings
 from engine.workers.inside.line import Line
@@ -69,7 +69,7 @@ def main() -> int:
         return Work(
             types=engine.snapshot,
             system={"python_version": sys.version, "pytorch_version": "none"},
-            devices=lambda: [],
+            devices=list,
             execute=execute,
             check=engine.check,
             free=lambda unload_models, free_memory: None,
