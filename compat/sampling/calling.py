@@ -37,7 +37,10 @@ def look(
     patcher = getattr(model, "current_patcher", None)
     if patcher is not None:
         patcher.prepare_state(timestep)
-    for hooks, questions in _by_hooks(_questions(conds, x_in, timestep)):
+    groups = _by_hooks(_questions(conds, x_in, timestep))
+    for hooks in (each for each, _ in groups if each is not None and patcher is not None):
+        patcher.prepare_hook_patches_current_keyframe(timestep, hooks, model_options)
+    for hooks, questions in groups:
         options = _options(model_options, patcher, hooks)
         for batch in _batches(model, questions, x_in):
             _ask(model, batch, timestep, {**model_options, "transformer_options": options}, sums)

@@ -11,6 +11,8 @@ import comfy
 import torch
 from torch import Tensor
 
+from compat.sampling.hooking import hooked
+
 Options = dict[str, Any]
 
 
@@ -86,7 +88,7 @@ class CFGGuider:
         kept = self.model_options
         try:
             self.model_options = comfy.model_patcher.create_model_options_clone(kept)
-            with comfy.sampler_helpers.hooked(self.model_patcher, self.conds, self.model_options):
+            with hooked(self.model_patcher, self.conds, self.model_options):
                 given = (noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed)
                 drawn: Tensor = _wrapped("OUTER_SAMPLE", self.outer_sample, self, self.model_options, *given)
                 return drawn
