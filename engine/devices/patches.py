@@ -39,13 +39,14 @@ def joined(first: Patches, second: Patches) -> Patches:
 def patched(name: str, weight: Tensor, patches: tuple[Patch, ...], device: torch.device) -> Tensor:
     """The weight with its changes, computed in float32 on the device and rounded to the format the weight is stored in.
 
-    A change that was made for another shape, or makes one of another shape, is left out with a warning.
+    A change that was made for another shape is left out with a warning, and so is one that makes another shape, unless
+    it says by an attribute `reshapes` that it means to.
     """
     result = weight.to(device=device, dtype=torch.float32)
     for patch in patches:
         try:
             changed = patch.delta.applied(result, patch.strength)
-            if changed.shape != weight.shape:
+            if changed.shape != weight.shape and not getattr(patch.delta, "reshapes", False):
                 raise ValueError(f"it makes the shape {tuple(changed.shape)}, which this network cannot use")
             result = changed
         except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:

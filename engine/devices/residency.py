@@ -38,8 +38,8 @@ def _go_on() -> None:
 class Part(Generic[Network]):
     """A network and its weights at rest.
 
-    The module is built on the meta device and has real weights only while it is on its device. `weights` are never
-    changed.
+    The module is built on the meta device and has real weights only while it is on its device (at rest too, after
+    `show`). `weights` are never changed. A part that `stays` leaves only when nothing else can make room.
     """
 
     def __init__(self, name: str, module: Network, weights: Mapping[str, Tensor], place: Place) -> None:
@@ -50,6 +50,7 @@ class Part(Generic[Network]):
         self.lock = threading.RLock()
         self.users = 0
         self.is_here = False
+        self.stays = False
         self._patches: Patches = NONE
         self._slots = {key: (module.get_submodule(key.rpartition(".")[0]), key.rpartition(".")[2]) for key in weights}
         self._absent = {key: owner._parameters[leaf] for key, (owner, leaf) in self._slots.items()}
@@ -78,6 +79,13 @@ class Part(Generic[Network]):
             self._set(key, self._made(key, NONE))
         self._patches = NONE
         self.is_here = True
+
+    def show(self) -> None:
+        """From now on the resting module holds the resting weights, for those who read them off it. Costs no memory."""
+        if any(self._absent[key].device.type == "meta" for key in self.weights):
+            self._absent = {key: nn.Parameter(weight, requires_grad=False) for key, weight in self.weights.items()}
+            if not self.is_here:
+                self.leave()
 
     def leave(self) -> None:
         """Drops the weights on the device."""
@@ -162,17 +170,17 @@ class Keeper:
         with self._lock:
             if self._lacks(device, size) and self.make_room is not None:
                 self.make_room(device, size + self.reserve - self._free(device))
-            for part in self.here():
+            for part in sorted(self.here(), key=lambda each: each.stays):
                 if not self._lacks(device, size):
                     return
                 if part.users == 0 and part.place.device == device:
                     self._send_away(part)
 
-    def send_all_away(self) -> None:
+    def send_all_away(self, *, but_those_who_stay: bool = False) -> None:
         """Lets every unused part leave."""
         with self._lock:
             for part in self.here():
-                if part.users == 0:
+                if part.users == 0 and not (but_those_who_stay and part.stays):
                     self._send_away(part)
 
     def _bring(self, part: Part[Any], working: int, check: Check) -> None:
@@ -203,7 +211,7 @@ class Keeper:
         if part.users > 0 and part.is_here:
             part.wear(before)  # a use within a use: the outer one goes on as it was
         elif not self.keeps and all(each.users == 0 for each in self.here()):
-            self.send_all_away()
+            self.send_all_away(but_those_who_stay=True)
 
     def _send_away(self, part: Part[Any]) -> None:
         log.debug("%s leaves %s", part.name, part.place.device)

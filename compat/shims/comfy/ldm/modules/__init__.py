@@ -1,0 +1,1 @@
+"""What ComfyUI's convolutional networks are made of."""

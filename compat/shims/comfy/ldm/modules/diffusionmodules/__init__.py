@@ -1,0 +1,1 @@
+"""ComfyUI's UNet and its kin."""
