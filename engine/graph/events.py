@@ -71,7 +71,7 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A node raised; or (`blocked`) a Blocked value with a message reached an output node, and the run goes on."""
+    """A node raised; or (`blocked`) a Blocked value with a message kept a node from running, and the run goes on."""
 
     node: str
     class_type: str

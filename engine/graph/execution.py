@@ -184,6 +184,10 @@ class Execution:
             if refusal is not None:
                 raise PromptError(refusal)
         arguments = calls(inputs, step.traits.type.input_is_list)
+        if any(type(each) is Blocked for each in arguments):
+            # ComfyUI: the first node that a message keeps from running tells it; those behind it stay silent.
+            self._report.blocked(step, arguments)
+            arguments = [Blocked() if type(each) is Blocked else each for each in arguments]
         if all(type(each) is Blocked for each in arguments):
             self._skip(step, arguments)
         else:
@@ -191,8 +195,6 @@ class Execution:
 
     def _skip(self, step: Step, answers: Sequence[Call]) -> None:
         """Nothing to call the node with: what blocked it goes on in place of its outputs."""
-        if step.type.is_output:
-            self._report.blocked(step, answers)
         self._settle(step, merge([as_result(each, step.type).values for each in answers], step.type.outputs))
 
     def _call(self, step: Step, inputs: Lists, arguments: Sequence[Call]) -> None:

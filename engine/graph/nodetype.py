@@ -145,7 +145,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """In place of a value: whoever needs it is not run, silently, or with the message shown at the output node."""
+    """In place of a value: whoever needs it is not run, silently, or with the message shown at the first of them."""
 
     message: str | None = None
 

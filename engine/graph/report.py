@@ -70,7 +70,7 @@ class Report:
         self.inner[step.id] = tuple(inner)
 
     def blocked(self, step: Step, answers: Sequence[object]) -> None:
-        """An output node was reached by Blocked values; those with a message are told, each once."""
+        """A node was kept from running by Blocked values; those with a message are told, each once."""
         messages = [each.message for each in answers if isinstance(each, Blocked) and each.message is not None]
         for message in dict.fromkeys(messages):
             self.emit(

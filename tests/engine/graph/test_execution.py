@@ -119,7 +119,7 @@ def test_a_silent_block_skips_what_hangs_on_it_and_the_rest_goes_on():
     assert of_kind(events, Failed) == []
 
 
-def test_a_block_with_a_message_is_told_at_the_output_node_each_time():
+def test_a_block_with_a_message_is_told_once_by_the_first_it_stops_each_time():
     executor = executor_of()
     prompt = api(n0=("Stop", {"v": 3}), n1=("Add", {"a": wire("0")}), show=SHOW, other=("Show", {"v": 7}))
     for _ in range(2):
@@ -127,7 +127,7 @@ def test_a_block_with_a_message_is_told_at_the_output_node_each_time():
         assert outcome.status == "succeeded"
         assert outcome.failure is None
         (told,) = of_kind(events, Failed)
-        assert (told.node, told.message, told.blocked) == ("show", "Execution Blocked: stop 3", True)
+        assert (told.node, told.message, told.blocked) == ("1", "Execution Blocked: stop 3", True)
         assert told.exception_type == "ExecutionBlocked"
         assert told.traceback == ()
 
