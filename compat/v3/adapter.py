@@ -186,7 +186,7 @@ class _Caller:
         if output.is_blocked:
             return Result((Blocked(output.block_execution),) * len(schema.outputs), ui)
         values = [
-            mapped(_left, value, index < len(schema.outputs) and schema.outputs[index].is_output_list)
+            mapped(leave, value, index < len(schema.outputs) and schema.outputs[index].is_output_list)
             for index, value in enumerate(output.args)
         ]
         return Result(tuple(values), ui, output.expand)
@@ -205,12 +205,6 @@ class _Caller:
                 return getattr(locked, name)(**asked)
 
         return call
-
-
-def _left(value: Any) -> Any:
-    if type(value).__name__ == "ExecutionBlocker" and hasattr(value, "message"):
-        return Blocked(value.message)
-    return leave(value)
 
 
 def _in_brackets(name: str) -> bool:

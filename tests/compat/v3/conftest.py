@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -9,11 +10,19 @@ from typing import Any
 import pytest
 
 from compat.host import Host, Work
+from compat.install import SHIMS
 from engine.graph.executor import Outcome
 from engine.graph.prompt import Prompt
 from engine.graph.validate import validate
 
 MODULE = "custom_nodes.v3_pack"
+
+
+@pytest.fixture(scope="session")
+def names() -> None:
+    """ComfyUI's module names, for what needs no engine."""
+    if str(SHIMS) not in sys.path:
+        sys.path.append(str(SHIMS))
 
 
 @pytest.fixture

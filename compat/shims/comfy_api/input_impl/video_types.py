@@ -17,6 +17,9 @@ from comfy_api.util.video_types import VideoCodec, VideoComponents, VideoContain
 from engine.errors import LatentwireError
 from engine.images import to_uint8
 
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+"""FFmpeg's names for so many channels."""
+
 MICROSECONDS = 1_000_000  # what PyAV counts durations of files in
 
 
@@ -162,7 +165,7 @@ def _write(av: Any, container: Any, parts: VideoComponents) -> None:
     pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
     sound = None
     if parts.audio is not None:
-        sound = container.add_stream("aac", rate=int(parts.audio["sample_rate"]))
+        sound = sound_stream(container, "aac", int(parts.audio["sample_rate"]), parts.audio["waveform"][0])
     for image in parts.images:
         pixels = numpy.ascontiguousarray(to_uint8(image[:height, :width, :3]))
         container.mux(pictures.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")))
@@ -172,11 +175,18 @@ def _write(av: Any, container: Any, parts: VideoComponents) -> None:
             container.mux(packet)
 
 
+def sound_stream(container: Any, codec: str, sample_rate: int, waveform: torch.Tensor) -> Any:
+    """A stream for such sound. Shapes: waveform [C, T]. Raises: LatentwireError for so many channels nobody has."""
+    layout = LAYOUTS.get(len(waveform))
+    if layout is None:
+        raise LatentwireError(f"packed sound has 1, 2, 6 or 8 channels, not {len(waveform)}; mix it down")
+    return container.add_stream(codec, rate=sample_rate, layout=layout)
+
+
 def encoded(av: Any, stream: Any, waveform: torch.Tensor, sample_rate: int) -> Iterator[Any]:
     """Packets of sound. Shapes: waveform [C, T]."""
     samples = numpy.ascontiguousarray(waveform.detach().float().cpu().numpy())
-    layout = "mono" if samples.shape[0] == 1 else "stereo"
-    frame = av.AudioFrame.from_ndarray(samples[:2], format="fltp", layout=layout)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=LAYOUTS[len(samples)])
     frame.sample_rate = sample_rate
     frame.pts = 0
     yield from stream.encode(frame)

@@ -16,7 +16,7 @@ import numpy
 import torch
 from PIL.PngImagePlugin import PngInfo
 
-from comfy_api.input_impl.video_types import encoded, pyav
+from comfy_api.input_impl.video_types import encoded, pyav, sound_stream
 from comfy_api.latest._io_widgets import FolderType
 from compat.host import host
 from engine.errors import ImageError, LatentwireError
@@ -169,7 +169,8 @@ def _write_packed(file: BinaryIO, *, sound: Mapping[str, Any], format: str, qual
     with av.open(file, mode="w", format={"opus": "ogg"}.get(format, format)) as container:
         for key, value in named.items():
             container.metadata[key] = json.dumps(value)
-        stream = container.add_stream({"mp3": "libmp3lame", "opus": "libopus"}.get(format, format), rate=rate)
+        codec = {"mp3": "libmp3lame", "opus": "libopus"}.get(format, format)
+        stream = sound_stream(container, codec, rate, sound["waveform"])
         if format == "mp3" and quality == BEST_MP3:
             stream.codec_context.qscale = 1
         elif format in ("mp3", "opus"):
