@@ -32,6 +32,7 @@ test: $(VENV)/test.stamp
 	$(if $(findstring not slow,$(ARGS)),,$(BIN)/python tests/clients/install.py)
 	$(BIN)/python -m pytest $(ARGS)
 	$(if $(findstring not slow,$(ARGS)),,$(NPM) run --silent test:browser)
+	$(if $(findstring not slow,$(ARGS)),,$(NPM) run --silent test:frontends)
 
 quick: ARGS = -m "not slow"
 quick: test

@@ -73,5 +73,6 @@ ALWAYS = (
     web.get(f"{BELOW}/", page),
     web.get(f"{BELOW}/assets/{{name}}", file),
     web.get(f"{BELOW}/icon.svg", icon),
+    web.get("/favicon.ico", icon),
 )
 """The same where no other frontend can take its place."""

@@ -1,15 +1,24 @@
 """GET /object_info, /global_subgraphs, /node_replacements: the node types there are, and what plugins add to them."""
 
-from aiohttp import web
+import asyncio
+
+from aiohttp import hdrs, web
+from yarl import URL
 
 from server import keys
-from server.files import subgraphs
+from server.files import frontend_nodes, subgraphs
 from server.requests import reply
+from server.routes.editor import BELOW
 
 
 async def object_info(request: web.Request) -> web.Response:
     """Every node type, its file lists read now."""
-    return _json(await request.app[keys.NODE_TYPES].object_info_bytes())
+    types = request.app[keys.NODE_TYPES]
+    text = await types.object_info_bytes()
+    if _is_of_frontend(request):
+        known = await types.registry()
+        text = await asyncio.to_thread(frontend_nodes.added, text, known, request.app[keys.FOLDERS])
+    return _json(text)
 
 
 async def object_info_of(request: web.Request) -> web.Response:
@@ -31,7 +40,15 @@ async def shared_subgraph(request: web.Request) -> web.Response:
 
 async def replacements(request: web.Request) -> web.Response:
     """What to put in place of node types that are gone."""
-    return reply.short(request.app[keys.REPLACEMENTS])
+    declared = request.app[keys.CATALOGUE].replacements
+    return reply.short({**request.app[keys.REPLACEMENTS], **declared})
+
+
+def _is_of_frontend(request: web.Request) -> bool:
+    """Whether the page at / asks, and it is another frontend than our editor; programs get what there is."""
+    if request.app[keys.FRONTEND] is None or request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return False
+    return not URL(request.headers.get(hdrs.REFERER, "")).path.startswith(f"{BELOW}/")
 
 
 def _json(text: bytes) -> web.Response:

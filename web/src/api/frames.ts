@@ -36,6 +36,7 @@ const TYPES: Readonly<Record<keyof Messages, true>> = {
   execution_success: true,
   execution_error: true,
   execution_interrupted: true,
+  logs: true,
 };
 
 /** A text frame; null for one that means nothing to us (plugins send types of their own). */
