@@ -26,6 +26,7 @@ from engine.text.encoder import encode
 from engine.text.tokenizer import Chunk, Tokenizer
 
 if TYPE_CHECKING:
+    from engine.models.vision import Seen, VisionTower
     from engine.text.clip import TextEncoder
 
 Check = Callable[[], None]
@@ -151,6 +152,29 @@ class ControlNet:
         if self.is_pooled:
             residual = residual.mean(dim=(2, 3), keepdim=True).expand_as(residual)
         return residual.to(like.device, like.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipVision:
+    """CLIP's eyes: what a picture shows, as vectors that guide a denoiser or a plugin."""
+
+    part: "Part[VisionTower]"
+    keeper: Keeper
+
+    @property
+    def size(self) -> int:
+        """How many pixels wide the square is that it sees."""
+        return self.part.module.vision_config.picture
+
+    def see(self, pixels: Tensor) -> "Seen":
+        """What pictures show, float32 on the CPU. Shapes: pixels [B, 3, size, size], normalised.
+
+        Raises: OutOfMemory.
+        """
+        place = self.part.place
+        with self.keeper.using(self.part) as tower, torch.no_grad():
+            seen = tower(pixels.to(place.device, place.dtype))
+        return replace(seen, **{name: value.float().cpu() for name, value in vars(seen).items()})
 
 
 @dataclass(frozen=True)

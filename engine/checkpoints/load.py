@@ -22,7 +22,7 @@ from engine.sampling.prediction import Prediction
 from engine.sampling.table import SigmaTable
 from engine.text.embedding import Embeddings
 from engine.text.tokenizer import Tokenizer
-from engine.values import Clip, ControlNet, Model, PixelSpace, Vae
+from engine.values import Clip, ClipVision, ControlNet, Model, PixelSpace, Vae
 
 if TYPE_CHECKING:
     from engine.text.clip import TextEncoder
@@ -31,6 +31,16 @@ log = logging.getLogger(__name__)
 
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 """Where an autoencoder may be in a file of its own."""
+
+
+VISION_PREFIXES = (
+    "",
+    "visual.",
+    "clip_l_vision.",
+    "embedder.model.visual.",
+    "conditioner.embedders.0.open_clip.model.visual.",
+)
+"""Where a CLIP vision tower may be. Source: node_behaviour.md A.3."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,22 @@ class Loader:
         # ComfyUI: the name alone says that a net's answers are to be averaged over the picture.
         is_pooled = file.path.stem.endswith(("_shuffle", "_shuffle_fp16"))
         return ControlNet(builder.controlnet(_controlnet_prefix(file)), self.keeper, is_pooled)
+
+    def clip_vision(self, source: Path | TensorFile) -> ClipVision:
+        """CLIP's eyes, from a file of their own or out of a checkpoint.
+
+        Raises: CheckpointError.
+        """
+        builder = Builder(_opened(source), self.devices)
+        for prefix in VISION_PREFIXES:
+            part = builder.vision(prefix)
+            if part is not None:
+                return ClipVision(part, self.keeper)
+        raise CheckpointError(
+            f"{builder.file.path.name}: no CLIP vision tower inside; expected tensors such as "
+            f"vision_model.encoder.layers.0.mlp.fc1.weight and visual_projection.weight, "
+            f"got {', '.join(sorted(builder.file.shapes)[:3])}"
+        )
 
     def lora(self, path: Path) -> Lora:
         """A file of changes for other files' weights. Raises: CheckpointError."""
