@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 
 import comfy.clip_model
-from compat.host import host
 from compat.parts.tokens import Pair, chunk_of, pairs_of, unweighted
+from compat.residence import Residence
 from engine.checkpoints.tensors import read_object
-from engine.devices.patches import NONE, Patches
 from engine.devices.residency import Keeper, Part
 from engine.text.clip import TextEncoder
 from engine.text.embedding import Embeddings
@@ -69,9 +68,9 @@ def load_embed(
 
 
 class ClipTokenWeightEncoder:
-    """How weights pull vectors away from those of an empty prompt; `encode` and `special_tokens` are the class's own."""
+    """How weights pull vectors away from an empty prompt's; `encode` and `special_tokens` are the class's own."""
 
-    def encode_token_weights(self, token_weight_pairs: Sequence[Sequence[Pair]]) -> tuple[Tensor, ...]:
+    def encode_token_weights(self, token_weight_pairs: Sequence[Sequence[Pair]]) -> tuple[Any, ...]:
         """Chunks of (token, weight) as vectors [1, T·chunks, D] and the first chunk's summary [1, D]."""
         chunks = [chunk_of(pairs) for pairs in token_weight_pairs] or [chunk_of(self._empty_pairs(77))]
         longest = max(len(chunk) for chunk in chunks)
@@ -132,18 +131,16 @@ class SDClipModel(nn.Module, ClipTokenWeightEncoder):
         self.zero_out_masked = zero_out_masked
         self.return_attention_masks = return_attention_masks
         self.dtypes = {dtype or torch.float32}
-        self.part: Part[Any] | None = None
-        self.keeper: Keeper | None = None
-        self.dressed: Patches = NONE
+        self.residence: Residence | None = None
         self.set_clip_options({"layer": layer_idx} if layer == "hidden" else {})
         self.options_default = (self.layer, self.layer_idx, self.return_projected_pooled)
         self.register_state_dict_post_hook(_with_weights_at_rest)
 
     @classmethod
-    def around(cls, part: Part[Any], keeper: Keeper, **options: Any) -> "SDClipModel":
-        """An encoder whose weights the engine keeps."""
+    def around(cls, part: Part[Any], keeper: Keeper, prefix: str, **options: Any) -> "SDClipModel":
+        """An encoder whose weights the engine keeps. `prefix` is before them in the module that holds it."""
         made = cls(tower=part.module, dtype=part.place.dtype, **options)
-        made.part, made.keeper = part, keeper
+        made.residence = Residence(part, keeper, prefix)
         return made
 
     def set_clip_options(self, options: Mapping[str, Any]) -> None:
@@ -159,17 +156,13 @@ class SDClipModel(nn.Module, ClipTokenWeightEncoder):
         """As it was made."""
         self.layer, self.layer_idx, self.return_projected_pooled = self.options_default
 
-    def wear(self, patches: Patches) -> None:
-        """From now on the weights have these changes. Names are those of the text tower."""
-        self.dressed = patches
-
     @contextmanager
     def ready(self) -> Iterator[Any]:
-        """The text tower on its device with the changes it wears, for as long as the block lasts."""
-        if self.part is None or self.keeper is None:
+        """The text tower on its device with its patches on, for as long as the block lasts."""
+        if self.residence is None:
             yield self.transformer.text_model
         else:
-            with self.keeper.using(self.part, self.dressed) as tower:
+            with self.residence.using() as tower:
                 yield tower
 
     def forward(self, tokens: Sequence[Sequence[Any]]) -> tuple[Tensor, Tensor]:
@@ -197,16 +190,14 @@ class SDClipModel(nn.Module, ClipTokenWeightEncoder):
         """Takes these weights over; what is not among them stays. Returns: names missing, and names not known."""
         from compat.parts.towers import with_weights  # which knows devices; they are needed here only
 
-        part, missing, unknown = with_weights(self, sd)
-        self.part, self.keeper = part, host().loader.keeper
-        self.transformer.text_model = part.module
-        return missing, unknown
+        return with_weights(self, sd)
 
 
 def _with_weights_at_rest(model: Any, state: dict[str, Any], prefix: str, _: Any) -> None:
     """A state dict tells the weights as they are stored, wherever the network is."""
-    if model.part is not None:
-        known = {f"{prefix}transformer.text_model.{name}": weight for name, weight in model.part.weights.items()}
+    if model.residence is not None:
+        weights = model.residence.part.weights
+        known = {f"{prefix}transformer.text_model.{name}": weight for name, weight in weights.items()}
         state.update({name: weight for name, weight in known.items() if name in state})
     if not model.transformer.has_projection:
         state.pop(f"{prefix}transformer.text_projection.weight", None)
@@ -232,6 +223,11 @@ class SD1ClipModel(nn.Module):
         made = encoder or (clip_model or SDClipModel)(device=device, dtype=dtype, model_options=model_options, **kwargs)
         setattr(self, self.clip, made)
         self.dtypes = set(made.dtypes)
+
+    @property
+    def residence(self) -> Residence | None:
+        """Where its weights live, when the engine keeps them."""
+        return getattr(self, self.clip).residence
 
     def encoders(self) -> dict[str, SDClipModel]:
         """Name in token dicts -> encoder."""

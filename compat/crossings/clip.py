@@ -1,0 +1,156 @@
+"""CLIP at the border: our Clip and the object plugins know; one that a plugin took apart still works in our nodes."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+import comfy.model_patcher
+import comfy.sd1_clip
+import comfy.sd2_clip
+import comfy.sdxl_clip
+from torch import Tensor
+
+from compat.crossing import enter, leave
+from compat.parts import towers
+from compat.parts.clip import CLIP
+from engine.devices.patches import Patches
+from engine.devices.residency import Part
+from engine.values import Clip
+
+_known: WeakValueDictionary[int, CLIP] = WeakValueDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class AuthorsClip:
+    """A text encoder that only its plugin knows how to use, with the members that our nodes ask a Clip for."""
+
+    guest: Any
+
+    @property
+    def part(self) -> Part[Any]:
+        """The weights that LoRA files can change."""
+        residence = getattr(self.guest.patcher, "residence", None)
+        if residence is not None:
+            return residence.part
+        from compat.host import host
+
+        stage = self.guest.cond_stage_model
+        return Part("a plugin's text encoder", _Named(stage), {}, host().loader.devices.place("text"))
+
+    @property
+    def encoder_id(self) -> str:
+        """How files name the encoder."""
+        return next(iter(towers.encoders_of(self.guest.cond_stage_model)), "clip_l")
+
+    @property
+    def patches(self) -> Patches:
+        """The changes its weights have."""
+        return self.guest.patcher.engine_patches()
+
+    def conditioning(self, text: str) -> list[list[Any]]:
+        """A text as CONDITIONING, with whatever else the plugin has to say."""
+        return leave(self.guest.encode_from_tokens_scheduled(self.guest.tokenize(text)))
+
+    def encode(self, text: str, check: Any = None) -> tuple[Tensor, Tensor]:
+        """A text as vectors and a summary."""
+        return self.guest.encode_from_tokens(self.guest.tokenize(text), return_pooled=True)
+
+    def with_last_layer(self, layer: int) -> "AuthorsClip":
+        """The same encoder, stopped at another layer."""
+        made = self.guest.clone()
+        made.clip_layer(layer)
+        return AuthorsClip(made)
+
+    def with_patches(self, patches: Patches) -> "AuthorsClip":
+        """The same encoder with more changes of its weights."""
+        made = self.guest.clone()
+        if patches:
+            towers.give_patches(made.patcher, patches)
+        return AuthorsClip(made)
+
+
+class _Named(comfy.sd1_clip.nn.Module):
+    """Stands for a network whose weights no file of ours can change."""
+
+    def __init__(self, stage: Any) -> None:
+        super().__init__()
+        self._stage = [stage]
+
+
+@enter.register
+def _(value: Clip) -> CLIP:
+    guest = value.guest
+    if isinstance(guest, CLIP):
+        if guest.left is value:
+            return guest
+        return _renewed(guest, value)
+    known = _known.get(id(value))
+    if known is None or known.ours is not value:
+        known = CLIP.around(value)
+        known.ours = value
+        _known[id(value)] = known
+    return known
+
+
+@enter.register
+def _(value: AuthorsClip) -> Any:
+    return value.guest
+
+
+@leave.register
+def _(value: CLIP) -> Any:
+    if not _is_plain(value):
+        return AuthorsClip(value)
+    patches = value.patcher.engine_patches()
+    last = value.left
+    layer = value.ours.last_layer if value.layer_idx is None else value.layer_idx  # type: ignore[union-attr]
+    if last is None or _differ(last.patches, patches) or last.last_layer != layer:
+        value.left = replace(value.ours, patches=patches, last_layer=layer, guest=value)  # type: ignore[type-var]
+    return value.left
+
+
+def _renewed(guest: CLIP, value: Clip) -> CLIP:
+    """What a plugin kept with an encoder that our nodes have changed since: the same with those changes."""
+    known = _known.get(id(value))
+    if known is not None and known.left is value:
+        return known
+    made = guest.clone()
+    before = {} if guest.left is None else guest.left.patches
+    further = {name: each[len(before.get(name, ())) :] for name, each in value.patches.items()}
+    towers.give_patches(made.patcher, {name: each for name, each in further.items() if each})
+    if guest.left is None or value.last_layer != guest.left.last_layer:
+        made.clip_layer(value.last_layer)
+    made.left = value
+    _known[id(value)] = made
+    return made
+
+
+def _differ(a: Patches, b: Patches) -> bool:
+    return a.keys() != b.keys() or any(
+        len(a[key]) != len(b[key]) or any(x is not y for x, y in zip(a[key], b[key], strict=True)) for key in a
+    )
+
+
+_OVERRIDES = {"tokenize", "encode_from_tokens", "encode_from_tokens_scheduled", "encode", "load_model"}
+_STAGES = (comfy.sd1_clip.SD1ClipModel, comfy.sd2_clip.SD2ClipModel, comfy.sdxl_clip.SDXLRefinerClipModel)
+
+
+def _is_plain(clip: CLIP) -> bool:
+    """Whether the engine can encode for it: everything that decides a text's vectors is as we made it."""
+    ours, stage = clip.ours, clip.cond_stage_model
+    if ours is None or type(clip) is not CLIP or _OVERRIDES & vars(clip).keys() or clip.tokenizer_options:
+        return False
+    if clip.apply_hooks_to_conds or getattr(clip.patcher, "forced_hooks", None):
+        return False
+    if type(clip.patcher) is not comfy.model_patcher.ModelPatcher or clip.patcher.object_patches:
+        return False
+    residence = getattr(stage, "residence", None)
+    same = residence is not None and residence.part is ours.part
+    return same and type(stage) in _STAGES and _is_untouched(stage) and clip.tokenizer is clip.made_tokenizer
+
+
+def _is_untouched(stage: Any) -> bool:
+    """Whether no plugin put functions of its own on the encoder."""
+    encoder = getattr(stage, stage.clip)
+    changed = {"encode_token_weights", "forward", "encode", "ready"}
+    return not (changed & vars(stage).keys() or changed & vars(encoder).keys())

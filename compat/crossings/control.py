@@ -1,0 +1,158 @@
+"""CONTROL_NET at the border, and the hints made with them: a tuple of hints on our wires is a chain for plugins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from comfy.controlnet import ControlBase, ControlNet
+from torch import Tensor
+
+from compat.crossing import enter, leave
+from engine import values
+from engine.conditioning import ControlHint
+from engine.errors import SamplingError
+
+_known: WeakValueDictionary[int, ControlNet] = WeakValueDictionary()
+_chains: WeakValueDictionary[tuple[int, ...], Any] = WeakValueDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class AuthorsControl:
+    """A control object of a plugin's, not yet given a picture, or with one (`is_hinted`) and its place in a chain."""
+
+    guest: Any
+    is_hinted: bool = False
+
+    def __call__(self, *args: Any) -> Any:
+        """Raises: SamplingError; only ComfyUI's way of drawing can ask it."""
+        raise SamplingError(
+            f"{type(self.guest).__name__} is a plugin's own control; it needs a sampler that draws with plugins"
+        )
+
+
+def is_guest(hint: ControlHint) -> bool:
+    """Whether only ComfyUI's way of drawing can use a hint."""
+    return not isinstance(hint.net, values.ControlNet)
+
+
+def is_control(value: object) -> bool:
+    """Whether it can do what a control object is asked for."""
+    return isinstance(value, ControlBase) or (
+        not isinstance(value, type)
+        and all(callable(getattr(value, name, None)) for name in ("set_cond_hint", "set_previous_controlnet", "copy"))
+    )
+
+
+@enter.register
+def _(value: values.ControlNet) -> ControlNet:
+    known = _known.get(id(value))
+    if known is None or known.ours is not value:
+        known = _known[id(value)] = ControlNet.around(value)
+    return known
+
+
+@enter.register
+def _(value: AuthorsControl) -> Any:
+    return value.guest
+
+
+@leave.register
+def _(value: ControlBase) -> Any:
+    if _is_ours(value) and value.cond_hint_original is None and value.previous_controlnet is None:
+        return value.ours  # type: ignore[attr-defined]
+    return AuthorsControl(value)
+
+
+def chain_of(hints: Sequence[ControlHint]) -> Any:
+    """The last control object of a chain that stands for these hints. The same hints give the same object."""
+    hints = tuple(hints)
+    key = tuple(id(hint) for hint in hints)
+    known = _chains.get(key)
+    if known is not None and _same(getattr(known, "hints", ()), hints):
+        return known
+    before = chain_of(hints[:-1]) if len(hints) > 1 else None
+    made = _hinted(hints[-1], before)
+    made.hints = hints  # which also keeps the ids in the key theirs
+    _chains[key] = made
+    return made
+
+
+def hints_of(control: Any) -> tuple[ControlHint, ...]:
+    """The hints that a chain of control objects stands for. The same chain gives the same hints."""
+    links: list[Any] = []
+    while control is not None and not any(control is link for link in links):
+        links.append(control)
+        control = getattr(control, "previous_controlnet", None)
+    hints: tuple[ControlHint, ...] = ()
+    for link in reversed(links):
+        hints = (*hints, _hint_of(link))
+        link.hints = hints
+        _chains[tuple(id(hint) for hint in hints)] = link
+    return hints
+
+
+def _hinted(hint: ControlHint, before: Any) -> Any:
+    guest = hint.net.guest if isinstance(hint.net, AuthorsControl) else None
+    if isinstance(hint.net, AuthorsControl) and hint.net.is_hinted:
+        if guest.previous_controlnet is before:
+            return guest
+        made = guest.copy()
+    else:
+        made = (enter(hint.net) if guest is None else guest).copy()
+        span = hint.start, hint.end
+        vae = None if hint.vae is None else enter(hint.vae)
+        made = made.set_cond_hint(hint.image, hint.strength, span, vae=vae) or made
+    made.set_previous_controlnet(before)
+    return made
+
+
+def _hint_of(link: Any) -> ControlHint:
+    """The hint of one link. What the engine can ask itself becomes a hint it knows."""
+    known = (getattr(link, "hints", None) or (None,))[-1]
+    start, end = getattr(link, "timestep_percent_range", (0.0, 1.0))
+    strength, image = float(getattr(link, "strength", 1.0)), getattr(link, "cond_hint_original", None)
+    if _is_ours(link) and isinstance(image, Tensor):
+        made = ControlHint(link.ours, image, strength, start, end)
+        return known if known is not None and _alike(known, made) else made
+    if known is not None and isinstance(known.net, AuthorsControl) and known.net.is_hinted and known.net.guest is link:
+        return known
+    return ControlHint(AuthorsControl(link, is_hinted=True), image, strength, start, end)  # type: ignore[arg-type]
+
+
+def _alike(a: ControlHint, b: ControlHint) -> bool:
+    return (a.net is b.net and a.image is b.image) and (a.strength, a.start, a.end) == (b.strength, b.start, b.end)
+
+
+def _is_ours(control: Any) -> bool:
+    """Whether it is one of our nets, and nothing about it but the hint is changed."""
+    if type(control) is not ControlNet or control.ours is None or not control.is_ours():
+        return False
+    fresh = vars(ControlBase()).keys() | _STATE
+    return (
+        vars(control).keys() <= fresh
+        and not control.extra_args
+        and control.extra_hooks is None
+        and control.extra_conds == ["y"]
+        and control.global_average_pooling == control.ours.is_pooled
+        and (control.compression_ratio, control.upscale_algorithm) == (8, "nearest-exact")
+        and control.strength_type.name == "CONSTANT"
+        and control.preprocess_image is ControlBase().preprocess_image
+    )
+
+
+_STATE = {
+    "control_model",
+    "ours",
+    "load_device",
+    "control_model_wrapped",
+    "model_sampling_current",
+    "manual_cast_dtype",
+    "ckpt_name",
+    "hints",
+    "_fitted_for",
+}
+
+
+def _same(a: tuple[ControlHint, ...], b: tuple[ControlHint, ...]) -> bool:
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,22 @@
+"""What plugins put on our wires without using any of ComfyUI's classes: known by what it can do.
+
+An author's object that is wrapped here by mistake loses nothing: it enters again as itself.
+"""
+
+from typing import Any
+
+from torch import nn
+
+from compat.crossing import leave
+from compat.crossings.control import AuthorsControl, is_control
+from compat.crossings.vae import AuthorsVae, is_vae
+
+
+@leave.register(object)
+def _(value: Any) -> Any:
+    if is_control(value):
+        return AuthorsControl(value)
+    # A bare network is no VAE yet, and a tokenizer is none though it encodes and decodes.
+    if is_vae(value) and not isinstance(value, nn.Module) and not hasattr(value, "vocab_size"):
+        return AuthorsVae(value)
+    return value

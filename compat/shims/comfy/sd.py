@@ -1,0 +1,304 @@
+"""Loading models as plugins do it, and the CLIP and VAE objects.
+
+Families that the engine cannot run are refused by its own sentence, which names them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import comfy.lora
+import comfy.model_management as model_management
+import comfy.model_patcher as model_patcher
+from compat.crossing import enter
+from compat.host import host
+from compat.missing import missing
+from compat.parts import towers
+from compat.parts.clip import CLIP
+from compat.parts.vae import VAE
+from engine.checkpoints.load import Checkpoint, Loader
+from engine.checkpoints.save import Weights, save_tensors
+from engine.checkpoints.tensors import TensorFile, in_memory, open_tensors, read_object
+from engine.errors import CheckpointError
+from engine.text.embedding import Embeddings
+
+__all__ = ["CLIP", "VAE", "CLIPType", "StyleModel", "TEModel", "load_checkpoint_guess_config"]
+
+
+class CLIPType(Enum):
+    """What text encoders are loaded for."""
+
+    STABLE_DIFFUSION = 1
+    STABLE_CASCADE = 2
+    SD3 = 3
+    STABLE_AUDIO = 4
+    HUNYUAN_DIT = 5
+    FLUX = 6
+    MOCHI = 7
+    LTXV = 8
+    HUNYUAN_VIDEO = 9
+    PIXART = 10
+    COSMOS = 11
+    LUMINA2 = 12
+    WAN = 13
+    HIDREAM = 14
+    CHROMA = 15
+    ACE = 16
+    OMNIGEN2 = 17
+    QWEN_IMAGE = 18
+    HUNYUAN_IMAGE = 19
+
+
+class TEModel(Enum):
+    """Which text encoder a file holds."""
+
+    CLIP_L = 1
+    CLIP_H = 2
+    CLIP_G = 3
+    T5_XXL = 4
+
+
+_TEXT_MODELS = {"clip_l": TEModel.CLIP_L, "clip_h": TEModel.CLIP_H, "clip_g": TEModel.CLIP_G}
+_PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+
+
+def load_checkpoint_guess_config(
+    ckpt_path: str,
+    output_vae: bool = True,
+    output_clip: bool = True,
+    output_clipvision: bool = False,
+    embedding_directory: Any = None,
+    output_model: bool = True,
+    model_options: Mapping[str, Any] | None = None,
+    te_model_options: Mapping[str, Any] | None = None,
+) -> tuple[Any, Any, Any, Any]:
+    """The model, CLIP, VAE and CLIP vision of a checkpoint; None for what was not asked for or is not in it.
+
+    Raises: CheckpointError.
+    """
+    file = open_tensors(Path(ckpt_path))
+    wanted = output_model, output_clip, output_vae, output_clipvision
+    return _parts(file, wanted, embedding_directory, model_options, te_model_options)
+
+
+def load_state_dict_guess_config(
+    sd: Mapping[str, Tensor],
+    output_vae: bool = True,
+    output_clip: bool = True,
+    output_clipvision: bool = False,
+    embedding_directory: Any = None,
+    output_model: bool = True,
+    model_options: Mapping[str, Any] | None = None,
+    te_model_options: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> tuple[Any, Any, Any, Any]:
+    """As `load_checkpoint_guess_config`, from tensors that were read already."""
+    wanted = output_model, output_clip, output_vae, output_clipvision
+    file = in_memory("a state dict", sd, metadata)
+    return _parts(file, wanted, embedding_directory, model_options, te_model_options)
+
+
+def load_checkpoint(
+    config_path: Any = None,
+    ckpt_path: Any = None,
+    output_vae: bool = True,
+    output_clip: bool = True,
+    embedding_directory: Any = None,
+    state_dict: Mapping[str, Tensor] | None = None,
+    config: Any = None,
+) -> tuple[Any, Any, Any]:
+    """As `load_checkpoint_guess_config`, without CLIP vision. A configuration's words are not needed."""
+    file = in_memory("a state dict", state_dict) if state_dict is not None else open_tensors(Path(ckpt_path))
+    return _parts(file, (True, output_clip, output_vae, False), embedding_directory, None, None)[:3]
+
+
+def load_diffusion_model(unet_path: str, model_options: Mapping[str, Any] | None = None) -> Any:
+    """A model from a file with a denoiser alone. Raises: CheckpointError."""
+    return _denoiser(open_tensors(Path(unet_path)), model_options)
+
+
+def load_diffusion_model_state_dict(
+    sd: Mapping[str, Tensor],
+    model_options: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Any:
+    """As `load_diffusion_model`, from tensors that were read already."""
+    return _denoiser(in_memory("a state dict", sd, metadata), model_options)
+
+
+def load_unet(unet_path: str, dtype: torch.dtype | None = None) -> Any:
+    """An older name of `load_diffusion_model`."""
+    return load_diffusion_model(unet_path, {"dtype": dtype})
+
+
+def load_unet_state_dict(sd: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> Any:
+    """An older name of `load_diffusion_model_state_dict`."""
+    return load_diffusion_model_state_dict(sd, {"dtype": dtype})
+
+
+def load_clip(
+    ckpt_paths: Sequence[str],
+    embedding_directory: Any = None,
+    clip_type: CLIPType = CLIPType.STABLE_DIFFUSION,
+    model_options: Mapping[str, Any] | None = None,
+) -> CLIP:
+    """A CLIP object of one file or two. Raises: CheckpointError."""
+    return _text_encoders([open_tensors(Path(path)) for path in ckpt_paths], embedding_directory, model_options)
+
+
+def load_text_encoder_state_dicts(
+    state_dicts: Sequence[Mapping[str, Tensor]] = (),
+    embedding_directory: Any = None,
+    clip_type: CLIPType = CLIPType.STABLE_DIFFUSION,
+    model_options: Mapping[str, Any] | None = None,
+) -> CLIP:
+    """As `load_clip`, from tensors that were read already."""
+    files = [in_memory("a state dict", sd) for sd in state_dicts]
+    return _text_encoders(files, embedding_directory, model_options)
+
+
+def detect_te_model(sd: Mapping[str, Tensor]) -> TEModel | None:
+    """Which text encoder this is; None when it is none."""
+    if any(key.endswith("encoder.block.23.layer.1.DenseReluDense.wi_1.weight") for key in sd):
+        return TEModel.T5_XXL
+    try:
+        return _TEXT_MODELS[towers.tower(in_memory("a state dict", sd)).spec.id]
+    except CheckpointError:
+        return None
+
+
+def t5xxl_detect(clip_data: Sequence[Mapping[str, Tensor]]) -> dict[str, torch.dtype]:
+    """The number format of a T5-XXL among these, as options for those who build one."""
+    mark = "encoder.final_layer_norm.weight"
+    return next(({"dtype_t5": sd[mark].dtype} for sd in clip_data if mark in sd), {})
+
+
+def load_lora_for_models(
+    model: Any, clip: Any, lora: Mapping[str, Tensor], strength_model: float, strength_clip: float
+) -> tuple[Any, Any]:
+    """Clones of a model and a CLIP with a LoRA on them; either may be None."""
+    names: dict[Any, Any] = {}
+    if model is not None:
+        names = comfy.lora.model_lora_keys_unet(model.model, names)
+    if clip is not None:
+        names = comfy.lora.model_lora_keys_clip(clip.cond_stage_model, names)
+    changes = comfy.lora.load_lora(comfy.lora_convert.convert_lora(lora), names)
+    patched: list[Any] = [None, None]
+    for place, (part, strength) in enumerate(((model, strength_model), (clip, strength_clip))):
+        if part is not None:
+            patched[place] = part.clone()
+            patched[place].add_patches(changes, strength)
+    return patched[0], patched[1]
+
+
+def save_checkpoint(
+    output_path: str,
+    model: Any,
+    clip: Any = None,
+    vae: Any = None,
+    clip_vision: Any = None,
+    metadata: Mapping[str, str] | None = None,
+    extra_keys: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Writes a checkpoint with all patches worked in. Raises: PathError."""
+    from compat.crossing import leave
+
+    weights = Weights.of(leave(model), None if clip is None else leave(clip), None if vae is None else vae.working())
+    tensors = {**weights.layout(), **(extra_keys or {})}
+    save_tensors(Path(output_path), tensors, {key: str(value) for key, value in (metadata or {}).items()})
+
+
+class StyleModel:
+    """A module that turns what a CLIP vision saw into tokens of text."""
+
+    def __init__(self, model: Any, device: Any = "cpu") -> None:
+        self.model = model
+
+    def get_cond(self, input: Any) -> Any:
+        """The tokens. `input` is what a CLIP vision answered."""
+        return self.model(input.last_hidden_state)
+
+
+def load_style_model(ckpt_path: str) -> StyleModel:
+    """Raises: CheckpointError; no kind of style model can be loaded yet."""
+    name = Path(ckpt_path).name
+    raise CheckpointError(f"{name}: style models are not supported yet; StyleModel(module) takes a module of your own")
+
+
+def load_gligen(ckpt_path: str) -> Any:
+    """A patcher of a GLIGEN model. Raises: CheckpointError."""
+    import comfy.gligen
+
+    sd = open_tensors(Path(ckpt_path)).read()
+    return model_patcher.ModelPatcher(
+        comfy.gligen.load_gligen(sd),
+        load_device=model_management.get_torch_device(),
+        offload_device=model_management.unet_offload_device(),
+    )
+
+
+def _parts(
+    file: TensorFile,
+    wanted: tuple[bool, bool, bool, bool],
+    embedding_directory: Any,
+    model_options: Mapping[str, Any] | None,
+    te_model_options: Mapping[str, Any] | None,
+) -> tuple[Any, Any, Any, Any]:
+    loader = _loader(embedding_directory, model_options, te_model_options)
+    found: Checkpoint = loader.checkpoint(file)
+    model, clip, vae, vision = wanted
+    return (
+        enter(found.model) if model else None,
+        enter(found.clip) if clip and found.clip is not None else None,
+        (enter(found.vae) if found.vae is not None else VAE()) if vae else None,
+        _vision(file) if vision else None,
+    )
+
+
+def _vision(file: TensorFile) -> Any:
+    import comfy.clip_vision
+
+    for prefix in ("conditioner.embedders.0.open_clip.model.visual.", "embedder.model.visual.", "clip_l_vision."):
+        tensors = file.read(prefix)
+        if tensors:
+            return comfy.clip_vision.load_clipvision_from_sd({prefix + k: v for k, v in tensors.items()}, prefix, True)
+    return None
+
+
+def _denoiser(file: TensorFile, model_options: Mapping[str, Any] | None) -> Any:
+    return enter(_loader(None, model_options, None).checkpoint(file).model)
+
+
+def _text_encoders(
+    files: Sequence[TensorFile], embedding_directory: Any, model_options: Mapping[str, Any] | None
+) -> CLIP:
+    found = towers.read(files, _loader(embedding_directory, None, model_options))
+    if len(found) == 1:
+        return CLIP.around(*found[0])
+    return CLIP.holding(*towers.pair_model(found))
+
+
+def _loader(
+    embedding_directory: Any, model_options: Mapping[str, Any] | None, te_model_options: Mapping[str, Any] | None
+) -> Loader:
+    """The program's loader with a plugin's wishes: number formats, and where learned words are."""
+    ours = host().loader
+    network, text = (_PRECISIONS.get((options or {}).get("dtype")) for options in (model_options, te_model_options))
+    devices = replace(
+        ours.devices,
+        network_precision=network or ours.devices.network_precision,
+        text_precision=text or ours.devices.text_precision,
+    )
+    made = Loader(devices, (), ours.keeper)
+    given = [embedding_directory] if isinstance(embedding_directory, str | Path) else embedding_directory
+    made.embeddings = ours.embeddings if given is None else Embeddings([Path(each) for each in given], read_object)
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)
