@@ -1,6 +1,7 @@
 """Calling an author's function: arguments in ComfyUI's clothes, the node that runs made known, the answer in ours."""
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from comfy_execution.graph_utils import GraphBuilder
 from compat.crossing import enter
 from compat.host import host
 from compat.v1.results import PLAIN, result_of
-from engine.errors import NodeTypeError
+from engine.errors import Cancelled, NodeTypeError
 from engine.graph.nodetype import Output
 from engine.graph.run import Run
 
@@ -24,6 +25,10 @@ SENT_ALONG: Mapping[str, str] = {
     "COMFY_USAGE_SOURCE": "comfy_usage_source",
 }
 """Kinds of hidden inputs that come along with the prompt, and their names there."""
+
+
+LET_THROUGH = (Exception, Cancelled, CancelledError, KeyboardInterrupt)
+"""What the engine knows how to take; whatever else is raised would end the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,10 @@ def function(cls: type, name: str, manner: Manner) -> Callable[..., Any]:
             _begin(run, manner, inputs)
             try:
                 returned = getattr(instance, name)(**inputs)
-            except SystemExit as error:
-                raise ended() from error
+            except LET_THROUGH:
+                raise
+            except BaseException as error:
+                raise tamed(error) from error
             if type(returned) is not tuple:
                 if inspect.isgenerator(returned):
                     returned = _last(returned, run)
@@ -86,9 +93,11 @@ def function(cls: type, name: str, manner: Manner) -> Callable[..., Any]:
     return call
 
 
-def ended() -> RuntimeError:
-    """The error for code that would have taken the whole process along."""
-    return RuntimeError("the node's code tried to end the program")
+def tamed(error: BaseException) -> RuntimeError:
+    """An error that takes nobody along but the node, for one that would take the whole program."""
+    if isinstance(error, SystemExit):
+        return RuntimeError("the node's code tried to end the program")
+    return RuntimeError(f"the node raised {type(error).__name__}, which is no Exception: {error}")
 
 
 def _begin(run: Run, manner: Manner, inputs: dict[str, Any]) -> None:
@@ -104,12 +113,17 @@ async def _later(returned: Any, run: Run, manner: Manner) -> Any:
 
 
 async def _async(returned: Any) -> Any:
-    if not inspect.isasyncgen(returned):
-        return await returned
-    last = None
-    async for each in returned:
-        last = each
-    return last
+    try:
+        if not inspect.isasyncgen(returned):
+            return await returned
+        last = None
+        async for each in returned:
+            last = each
+        return last
+    except LET_THROUGH:
+        raise
+    except BaseException as error:
+        raise tamed(error) from error
 
 
 def _last(steps: Any, run: Run) -> Any:
@@ -120,8 +134,10 @@ def _last(steps: Any, run: Run) -> Any:
             last = next(steps)
         except StopIteration as end:
             return last if end.value is None else end.value
-        except SystemExit as error:
-            raise ended() from error
+        except LET_THROUGH:
+            raise
+        except BaseException as error:
+            raise tamed(error) from error
         run.stop_if_cancelled()
 
 

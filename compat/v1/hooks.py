@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compat.host import host
-from compat.v1.calling import RUN, Manner, ended
+from compat.v1.calling import LET_THROUGH, RUN, Manner, tamed
 from engine.graph.run import Run
 
 __tracebackhide__ = True  # engine.graph.failure begins an author's traceback below these frames
@@ -40,8 +40,10 @@ def check(cls: Any, manner: Manner) -> Check:
         manner.fill(inputs)
         try:
             return cls.VALIDATE_INPUTS(**{**absent, **inputs})
-        except SystemExit as error:
-            raise ended() from error
+        except LET_THROUGH:
+            raise
+        except BaseException as error:
+            raise tamed(error) from error
 
     names = None if takes_all else tuple(name for name in named if name != "input_types")
     return Check(validate, names, "input_types" in named)
@@ -57,7 +59,12 @@ def fingerprint(cls: Any, manner: Manner) -> Hook | None:
         run = inputs.pop(RUN, None)
         manner.fill(inputs)
         with _node(run):
-            value = cls.IS_CHANGED(**inputs)
+            try:
+                value = cls.IS_CHANGED(**inputs)
+            except LET_THROUGH:
+                raise
+            except BaseException as error:
+                raise tamed(error) from error
         return _scalar_later(value) if inspect.isawaitable(value) else _scalar(value)
 
     return is_changed
@@ -76,8 +83,10 @@ def check_lazy(cls: Any, manner: Manner) -> Callable[..., Sequence[str]] | None:
         with _node(run):
             try:
                 names = instance.check_lazy_status(**inputs)
-            except SystemExit as error:
-                raise ended() from error
+            except LET_THROUGH:
+                raise
+            except BaseException as error:
+                raise tamed(error) from error
         return _names_later(names, run) if inspect.isawaitable(names) else _names(names)
 
     return needs

@@ -18,6 +18,7 @@ Advise = Callable[[BaseException], str | None]
 
 LONGEST_TEXT = 2000
 LONGEST_LIST = 32
+LONGEST_MESSAGE = 20_000
 HERE = Path(__file__).parent
 
 
@@ -87,11 +88,18 @@ def _with_input(error: BaseException, inputs: Mapping[str, Sequence[Any]]) -> st
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the node's code tried to end the program (exit code {error.code!r:.80})"
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 -- an author's __str__
         text = ""
-    return text or type(error).__name__
+    return _cut(text) or type(error).__name__
+
+
+def _cut(text: str) -> str:
+    """The text, or the beginning of a very long one: some authors put whole tensors into their messages."""
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}… ({len(text)} characters)"
 
 
 def _trace(error: BaseException) -> tuple[str, ...]:
@@ -102,7 +110,7 @@ def _trace(error: BaseException) -> tuple[str, ...]:
     while trace is not None and trace.tb_next is not None and _is_ours(trace):
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace, limit=-50, chain=True)
-    return tuple(line for chunk in lines for line in chunk.splitlines(keepends=True))
+    return tuple(line for chunk in lines for line in _cut(chunk).splitlines(keepends=True))
 
 
 def _is_ours(trace: TracebackType) -> bool:

@@ -229,7 +229,7 @@ def _models(prompt: Prompt, registry: Registry) -> list[str]:
         for each in node_type.inputs if node_type is not None else ():
             if isinstance(each.choices, FileChoices) and each.choices.kind != "input":
                 value = node.inputs.get(each.name)
-                if isinstance(value, str) and value not in each.choices.also:
+                if isinstance(value, str) and value not in (*each.choices.before, *each.choices.also):
                     names.append(value)
     return names
 
