@@ -50,12 +50,12 @@ class Drawing(sampling.Drawing):
         if not reasons:
             return sampling.Drawing(hosts.host().settings).draw(model, latent, guidance, walk, run)
         log.debug("node %s is drawn in ComfyUI's way: %s", run.node_id, ", ".join(reasons))
-        return _as_plugins_know_it(model, latent, guidance, walk, run)
+        return as_plugins_know_it(model, latent, guidance, walk, run)
 
 
 def why_not_plain(model: values.Model, guidance: sampling.Guidance, walk: sampling.Walk) -> list[str]:
     """What of a plugin's takes part in a drawing; nothing, when the engine can draw it by itself."""
-    reasons = [] if model.guest is None else ["the model was changed"]
+    reasons = [] if _is_plain_guest(model.guest) else ["the model was changed"]
     sides = (guidance.positive, guidance.negative)
     if not all(_is_plain_conditioning(side) for side in sides):
         reasons.append("a conditioning holds more")
@@ -64,6 +64,15 @@ def why_not_plain(model: values.Model, guidance: sampling.Guidance, walk: sampli
     if walk.scheduler not in SCHEDULERS:
         reasons.append(f"schedule {walk.scheduler}")
     return [*reasons, *originals.replaced(walk.sampler, walk.scheduler)]
+
+
+def _is_plain_guest(guest: object | None) -> bool:
+    """Whether all that a plugin did to a model is known to the engine: nothing, or other weights."""
+    if guest is None:
+        return True
+    from compat.crossings.model import is_plain  # here, because a guest is what brings ComfyUI's classes in
+
+    return not getattr(guest, "object_patches", True) and is_plain(guest)  # type: ignore[arg-type]
 
 
 def _is_plain_conditioning(conditioning: object) -> bool:
@@ -81,7 +90,7 @@ def _is_plain(options: Mapping[str, Any]) -> bool:
     return ours and not any(options.get(key) for key in NOT_OURS)
 
 
-def _as_plugins_know_it(
+def as_plugins_know_it(
     model: values.Model, latent: dict[str, Any], guidance: sampling.Guidance, walk: sampling.Walk, run: Run
 ) -> dict[str, Any]:
     import nodes  # here, because compat adds common_ksampler to it from outside

@@ -56,9 +56,10 @@ def _functions() -> Iterator[str]:
             if isinstance(member, FunctionType | type) and _is_of_comfy(member) and not is_ours(member):
                 yield f"{name}.{key}"
     for name, keys in MEMBERS.items():
-        module = sys.modules.get(name)
+        # Not getattr: asking `nodes` for a name it does not have yet brings all of ComfyUI's classes in.
+        members = vars(sys.modules.get(name, ModuleType(name)))
         for key in keys:
-            if module is not None and hasattr(module, key) and not is_ours(getattr(module, key)):
+            if key in members and not is_ours(members[key]):
                 yield f"{name}.{key}"
 
 
