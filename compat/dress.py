@@ -16,6 +16,7 @@ from engine.models.unet_config import UNetConfig
 def dress(network: nn.Module) -> nn.Module:
     """The same network, each of its modules of the class that ComfyUI has for it."""
     clothes = _clothes()
+    module: Any
     for module in network.modules():
         wanted = clothes.get(type(module))
         if wanted is not None:

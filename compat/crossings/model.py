@@ -87,7 +87,7 @@ def _made(value: Model) -> ModelPatcher:
     guest = value.guest
     if isinstance(guest, ModelPatcher):
         return _again(value, guest)
-    model = _base_model(value)
+    model: Any = _base_model(value)
     residence = residence_of(model)
     assert residence is not None
     patcher = ModelPatcher(model, residence.device, torch.device("cpu"), size=residence.size)
@@ -158,12 +158,12 @@ _TYPES = {
 
 def _new_base_model(value: Model) -> BaseModel:
     part = value.part
-    network = dress.dress(part.module)
+    network: Any = dress.dress(part.module)
     residence = Residence(part, value.keeper, NETWORK)
     network.dtype = residence.dtype
     config = comfy.model_detection.config_of_network(dress.unet_config(network.config), value.family)
     config.set_inference_dtype(residence.dtype, None)
-    model = config.get_model({}, "", residence.device, unet_model=lambda **_: network)
+    model: Any = config.get_model({}, "", residence.device, unet_model=lambda **_: network)
     model.residence = residence
     model.model_type = _TYPES[value.prediction.kind]
     model.prediction, model.known_format = value.prediction, value.latent_format

@@ -91,7 +91,7 @@ class HooksSide:
     def prepare_hook_patches_current_keyframe(self, t: torch.Tensor, hook_group: Any, model_options: Any) -> None:
         """At each step: moves the hooks' keyframes on."""
         current = t.max() if t.ndim else t
-        groups = {}
+        groups: dict[int, Any] = {}
         for hook in hook_group.hooks:
             groups.setdefault(id(hook.hook_keyframe), hook)
         transformer_options = (model_options or {}).get("transformer_options", {})

@@ -185,7 +185,7 @@ class OptionsSide:
             for key, patch in replaces.items():
                 if hasattr(patch, "to"):
                     replaces[key] = patch.to(device)
-        wrapper = self.model_options.get("model_function_wrapper")
+        wrapper: Any = self.model_options.get("model_function_wrapper")
         if hasattr(wrapper, "to"):
             self.model_options["model_function_wrapper"] = wrapper.to(device)
 

@@ -82,7 +82,7 @@ class Part(Generic[Network]):
 
     def show(self) -> None:
         """From now on the resting module holds the resting weights, for those who read them off it. Costs no memory."""
-        if any(self._absent[key].device.type == "meta" for key in self.weights):
+        if any(each is not None and each.device.type == "meta" for each in self._absent.values()):
             self._absent = {key: nn.Parameter(weight, requires_grad=False) for key, weight in self.weights.items()}
             if not self.is_here:
                 self.leave()

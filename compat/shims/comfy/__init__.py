@@ -55,6 +55,20 @@ SUBMODULES = (
     "context_windows",
     "checkpoint_pickle",
     "clip_model",
+    "ldm.common_dit",
+    "ldm.util",
+    "ldm.models.autoencoder",
+    "ldm.modules.attention",
+    "ldm.modules.diffusionmodules.openaimodel",
+    "ldm.modules.diffusionmodules.mmdit",
+    "ldm.flux.layers",
+    "ldm.flux.math",
+    "ldm.flux.model",
+    "ldm.lightricks.model",
+    "ldm.lightricks.symmetric_patchifier",
+    "ldm.cosmos.predict2",
+    "ldm.wan.model",
+    "ldm.qwen_image.model",
 )
 
 

@@ -167,7 +167,7 @@ class BaseModel(nn.Module):
         noise: Tensor = kwargs["noise"]
         mask = kwargs.get("concat_mask", kwargs.get("denoise_mask"))
         given = kwargs.get("concat_latent_image")
-        picture = kwargs.get("latent_image") if given is None else self.process_latent_in(given)
+        picture: Any = kwargs.get("latent_image") if given is None else self.process_latent_in(given)
         channels = []
         for key in self.concat_keys:
             if mask is None or (picture is None and key != "mask"):
@@ -317,7 +317,7 @@ class IP2P:
         return scaled
 
 
-class SD15_instructpix2pix(IP2P, BaseModel):  # type: ignore[misc]
+class SD15_instructpix2pix(IP2P, BaseModel):
     """Stable Diffusion 1 taught to edit."""
 
 
@@ -381,7 +381,7 @@ class SDXL(_Sized):
         )
 
 
-class SDXL_instructpix2pix(IP2P, SDXL):  # type: ignore[misc]
+class SDXL_instructpix2pix(IP2P, SDXL):
     """SDXL taught to edit; CosXL's edit model scales the picture's latent."""
 
     def __init__(self, model_config: Any, model_type: ModelType = ModelType.EPS, **more: Any) -> None:

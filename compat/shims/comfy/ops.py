@@ -92,6 +92,19 @@ class _Layer(CastWeightBiasOp):
         raise NotImplementedError(f"{type(self).__name__} does not say how it computes with cast weights")
 
 
+def _sizes(padding: Any) -> Any:
+    """A layer's padding, which the types of PyTorch also allow to be a word."""
+    return padding
+
+
+def _output_padding(layer: Any, input: Tensor, output_size: Any, axes: int) -> list[int]:
+    """What is added at the border so that the output has the size asked for."""
+    padding: list[int] = layer._output_padding(
+        input, output_size, layer.stride, layer.padding, layer.kernel_size, axes, layer.dilation
+    )
+    return padding
+
+
 class disable_weight_init:
     """PyTorch's layers without random weights at the start."""
 
@@ -143,22 +156,18 @@ class disable_weight_init:
 
     class ConvTranspose1d(_Layer, nn.ConvTranspose1d):
         def forward_comfy_cast_weights(self, input: Tensor, output_size: Any = None) -> Tensor:
-            padding = self._output_padding(
-                input, output_size, self.stride, self.padding, self.kernel_size, 1, self.dilation
-            )
+            padding = _output_padding(self, input, output_size, 1)
             weight, bias = cast_bias_weight(self, input)
             return functional.conv_transpose1d(
-                input, weight, bias, self.stride, self.padding, padding, self.groups, self.dilation
+                input, weight, bias, self.stride, _sizes(self.padding), padding, self.groups, self.dilation
             )
 
     class ConvTranspose2d(_Layer, nn.ConvTranspose2d):
         def forward_comfy_cast_weights(self, input: Tensor, output_size: Any = None) -> Tensor:
-            padding = self._output_padding(
-                input, output_size, self.stride, self.padding, self.kernel_size, 2, self.dilation
-            )
+            padding = _output_padding(self, input, output_size, 2)
             weight, bias = cast_bias_weight(self, input)
             return functional.conv_transpose2d(
-                input, weight, bias, self.stride, self.padding, padding, self.groups, self.dilation
+                input, weight, bias, self.stride, _sizes(self.padding), padding, self.groups, self.dilation
             )
 
     class Embedding(_Layer, nn.Embedding):

@@ -28,7 +28,7 @@ class SD15(BASE):
         "use_temporal_attention": False,
     }
     unet_extra_config = {"num_heads": 8, "num_head_channels": -1}
-    latent_format = latent_formats.SD15
+    latent_format: Any = latent_formats.SD15
     memory_usage_factor = 1.0
 
     def process_clip_state_dict(self, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -82,7 +82,7 @@ class SD20(BASE):
         "use_temporal_attention": False,
     }
     unet_extra_config = {"num_heads": -1, "num_head_channels": 64, "attn_precision": torch.float32}
-    latent_format = latent_formats.SD15
+    latent_format: Any = latent_formats.SD15
     memory_usage_factor = 1.0
 
     def model_type(self, state_dict: Mapping[str, Any], prefix: str = "") -> ModelType:
@@ -122,7 +122,7 @@ class SDXLRefiner(BASE):
         "transformer_depth": [0, 0, 4, 4, 4, 4, 0, 0],
         "use_temporal_attention": False,
     }
-    latent_format = latent_formats.SDXL
+    latent_format: Any = latent_formats.SDXL
     memory_usage_factor = 1.0
 
     def _class(self) -> type[model_base.BaseModel]:
@@ -140,7 +140,7 @@ class SDXL(BASE):
         "adm_in_channels": 2816,
         "use_temporal_attention": False,
     }
-    latent_format = latent_formats.SDXL
+    latent_format: Any = latent_formats.SDXL
     memory_usage_factor = 0.8
 
     def _class(self) -> type[model_base.BaseModel]:
@@ -202,7 +202,7 @@ class SDXL_instructpix2pix(SDXL):
 class _Flow(BASE):
     """A family of flows, none of which this program has the network of."""
 
-    latent_format = latent_formats.Flux
+    latent_format: Any = latent_formats.Flux
 
     def model_type(self, state_dict: Mapping[str, Any], prefix: str = "") -> ModelType:
         return ModelType.FLOW
@@ -216,7 +216,7 @@ class SD3(_Flow):
 
     unet_config = {"in_channels": 16, "pos_embed_scaling_factor": None}
     sampling_settings = {"shift": 3.0}
-    latent_format = latent_formats.SD3
+    latent_format: Any = latent_formats.SD3
     memory_usage_factor = 1.2
 
     def _class(self) -> type[model_base.BaseModel]:
@@ -257,7 +257,7 @@ class LTXV(_Flow):
 
     unet_config = {"image_model": "ltxv"}
     sampling_settings = {"shift": 2.37}
-    latent_format = latent_formats.LTXV
+    latent_format: Any = latent_formats.LTXV
 
     def _class(self) -> type[model_base.BaseModel]:
         return model_base.LTXV
@@ -268,7 +268,7 @@ class HunyuanVideo(_Flow):
 
     unet_config = {"image_model": "hunyuan_video"}
     sampling_settings = {"shift": 7.0}
-    latent_format = latent_formats.HunyuanVideo
+    latent_format: Any = latent_formats.HunyuanVideo
 
     def _class(self) -> type[model_base.BaseModel]:
         return model_base.HunyuanVideo
@@ -279,7 +279,7 @@ class WAN21_T2V(_Flow):
 
     unet_config = {"image_model": "wan2.1", "model_type": "t2v"}
     sampling_settings = {"shift": 8.0}
-    latent_format = latent_formats.Wan21
+    latent_format: Any = latent_formats.Wan21
 
     def _class(self) -> type[model_base.BaseModel]:
         return model_base.WAN21
@@ -290,7 +290,7 @@ class QwenImage(_Flow):
 
     unet_config = {"image_model": "qwen_image"}
     sampling_settings = {"multiplier": 1.0, "shift": 1.15}
-    latent_format = latent_formats.Wan21
+    latent_format: Any = latent_formats.Wan21
 
     def _class(self) -> type[model_base.BaseModel]:
         return model_base.QwenImage

@@ -5,6 +5,7 @@ Functions here are looked up when they are called, so that a plugin may put othe
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -21,7 +22,26 @@ __all__ = ["default", "exists"]
 
 Attention = Callable[..., Tensor]
 
+OVERRIDE = "optimized_attention_override"
 
+
+def wrap_attn(func: Attention) -> Attention:
+    """The function, giving way to `optimized_attention_override` of the transformer_options it is called with."""
+
+    @wraps(func)
+    def chosen(*args: Any, **kwargs: Any) -> Tensor:
+        options = kwargs.get("transformer_options") or {}
+        override = options.get(OVERRIDE)
+        if override is None:
+            return func(*args, **kwargs)
+        # The override may call what it was given, which must not come back here.
+        kwargs["transformer_options"] = {name: value for name, value in options.items() if name != OVERRIDE}
+        return override(func, *args, **kwargs)
+
+    return chosen
+
+
+@wrap_attn
 def attention_pytorch(
     q: Tensor,
     k: Tensor,
@@ -38,26 +58,19 @@ def attention_pytorch(
     Shapes: q, k, v [B, T, heads·d], or [B, heads, T, d] with skip_reshape; mask [T, S], [B, T, S] or [B, heads, T, S].
     Returns: [B, T, heads·d], or [B, heads, T, d] with skip_output_reshape.
     """
-    override = kwargs.get("transformer_options", {}).get("optimized_attention_override")
-    if override is not None:
-        options = {key: value for key, value in kwargs["transformer_options"].items() if key != OVERRIDE}
-        kwargs = {**kwargs, "transformer_options": options}
-        asked = {"mask": mask, "attn_precision": attn_precision, "skip_reshape": skip_reshape}
-        mixed: Tensor = override(
-            attention_pytorch, q, k, v, heads, **asked, skip_output_reshape=skip_output_reshape, **kwargs
-        )
-        return mixed
     if not skip_reshape:
-        q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        q, k, v = (_heads_apart(x, heads) for x in (q, k, v))
     if mask is not None and mask.ndim == 3:
         mask = mask.unsqueeze(1)
     mixed = scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return mixed if skip_output_reshape else mixed.transpose(1, 2).flatten(2)
 
 
-OVERRIDE = "optimized_attention_override"
+def _heads_apart(x: Tensor, heads: int) -> Tensor:
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).transpose(1, 2)
 
 
+@wrap_attn
 def attention_basic(
     q: Tensor,
     k: Tensor,
@@ -71,7 +84,7 @@ def attention_basic(
 ) -> Tensor:
     """The same with the whole table of scores in memory, in the precision asked for."""
     if not skip_reshape:
-        q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        q, k, v = (_heads_apart(x, heads) for x in (q, k, v))
     if attn_precision is not None:
         q, k = q.to(attn_precision), k.to(attn_precision)
     scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
@@ -202,7 +215,7 @@ class CrossAttention(transformer.CrossAttention):
         self.dim_head = self.to_q.weight.shape[0] // self.heads
         self.attn_precision = None
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         x: Tensor,
         context: Tensor | None = None,
@@ -266,7 +279,7 @@ class BasicTransformerBlock(transformer.TransformerBlock):
         self.disable_self_attn, self.is_res, self.checkpoint = disable_self_attn, True, False
         self.attn_precision, self.switch_temporal_ca_to_sa = None, False
 
-    def forward(self, x: Tensor, context: Tensor | None = None, transformer_options: Any = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, context: Tensor | None = None, transformer_options: Any = None) -> Tensor:
         if context is None:
             context = self.norm1(x) if self.attn2.to_k.weight.shape[1] == x.shape[-1] else x
         if not self.disable_self_attn:

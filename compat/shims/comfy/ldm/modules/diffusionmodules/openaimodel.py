@@ -73,7 +73,7 @@ class Upsample(layers.Upsample):
         self.channels, self.out_channels = self.conv.in_channels, self.conv.out_channels
         self.use_conv, self.dims = True, 2
 
-    def forward(self, x: Tensor, output_shape: Any = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, output_shape: Any = None) -> Tensor:
         if self.use_conv and self.dims == 2:
             return super().forward(x, None if output_shape is None else tuple(output_shape[-2:]))
         size = [n * 2 for n in x.shape[-2:]] if output_shape is None else list(output_shape[-2:])
@@ -154,12 +154,14 @@ class ResBlock(layers.ResBlock, TimestepBlock):
         self.emb_layers = nn.Sequential(nn.SiLU(), operations.Linear(emb_channels, out, **built))
         self.out_layers = nn.Sequential(norm(out), nn.SiLU(), nn.Dropout(dropout), conv(out, out, 3))
         same = out == channels
-        self.skip_connection = nn.Identity() if same else conv(channels, out, 3 if use_conv else 1)
+        self.skip_connection: Any = nn.Identity() if same else conv(channels, out, 3 if use_conv else 1)
         self._wear(channels, out, emb_channels)
 
     def wear(self) -> None:
         """Sets what ComfyUI's constructor would have set on one that the engine made."""
-        self._wear(self.in_layers[2].in_channels, self.in_layers[2].out_channels, self.emb_layers[1].in_features)
+        conv: Any = self.in_layers[2]
+        linear: Any = self.emb_layers[1]
+        self._wear(conv.in_channels, conv.out_channels, linear.in_features)
 
     def _wear(self, channels: int, out_channels: int, emb_channels: int) -> None:
         self.channels, self.out_channels, self.emb_channels = channels, out_channels, emb_channels

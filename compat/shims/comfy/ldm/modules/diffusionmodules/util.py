@@ -34,12 +34,25 @@ def checkpoint(func: Any, inputs: Any, params: Any, flag: bool) -> Any:
     return func(*inputs)
 
 
+def zero_module(module: nn.Module) -> nn.Module:
+    """The module with all its weights 0."""
+    for weight in module.parameters():
+        weight.detach().zero_()
+    return module
+
+
+def avg_pool_nd(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
+    """Averaging over one, two or three axes."""
+    return {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}[dims](*args, **kwargs)
+
+
 class AlphaBlender(nn.Module):
     """Two tensors mixed by a learned share, as video networks mix space and time.
 
     `merge_strategy` is "fixed", "learned" or "learned_with_images" (where each frame says whether it is a picture).
     """
 
+    mix_factor: Tensor
     strategies = ("learned", "fixed", "learned_with_images")
 
     def __init__(self, alpha: float, merge_strategy: str, rearrange_pattern: str = "b t -> (b t) 1 1") -> None:

@@ -1,0 +1,1 @@
+"""Stable Cascade's coder."""

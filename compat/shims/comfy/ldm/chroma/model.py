@@ -1,0 +1,11 @@
+"""Chroma, which this program has no network of: names for plugins that ask whether a model is one."""
+
+from typing import Any
+
+from compat.missing import absent_class, missing
+
+Chroma = absent_class(__name__, "Chroma")
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

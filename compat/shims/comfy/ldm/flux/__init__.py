@@ -1,0 +1,1 @@
+"""ComfyUI's Flux: its mathematics. This program has no network of that kind."""

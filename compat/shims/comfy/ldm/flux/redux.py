@@ -1,0 +1,11 @@
+"""Flux's picture prompts, which this program has no network of: names for plugins that ask whether a model is one."""
+
+from typing import Any
+
+from compat.missing import absent_class, missing
+
+ReduxImageEncoder = absent_class(__name__, "ReduxImageEncoder")
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

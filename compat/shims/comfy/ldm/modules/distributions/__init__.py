@@ -1,0 +1,1 @@
+"""Distributions that autoencoders draw from."""
