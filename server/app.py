@@ -108,7 +108,6 @@ def create(parts: Parts) -> web.Application:
     app[keys.ASSETS] = Assets(parts.folders, parts.folders.user / "assets.sqlite")
     app[keys.USERS] = Users(parts.folders.user, many=parts.settings.multi_user)
     app[keys.LOG_LINES] = LogLines(_log(parts.settings), parts.hub)
-    app[keys.REPLACEMENTS] = {}
     app[keys.FRONTEND] = _frontend(parts.settings)
     app[DESK] = Desk()
     app[TALLY] = parts.tally

@@ -1,7 +1,6 @@
 """What the application holds, under typed keys; `app.py` puts it there, routes take it out."""
 
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
@@ -36,7 +35,6 @@ PLUGIN_WATCH = web.AppKey("plugin_watch", PluginWatch)
 RECEPTION = web.AppKey("reception", Reception)
 USERS = web.AppKey("users", Users)
 TEMPLATES = web.AppKey("templates", Path)
-REPLACEMENTS: web.AppKey[dict[str, Any]] = web.AppKey("replacements", dict[str, Any])
 LOG_LINES = web.AppKey("log_lines", LogLines)
 EDITOR = web.AppKey("editor", Shelf)
 FRONTEND: web.AppKey[Frontend | None] = web.AppKey("frontend")

@@ -40,8 +40,7 @@ async def shared_subgraph(request: web.Request) -> web.Response:
 
 async def replacements(request: web.Request) -> web.Response:
     """What to put in place of node types that are gone."""
-    declared = request.app[keys.CATALOGUE].replacements
-    return reply.short({**request.app[keys.REPLACEMENTS], **declared})
+    return reply.short(dict(request.app[keys.CATALOGUE].replacements))
 
 
 def _is_of_frontend(request: web.Request) -> bool:

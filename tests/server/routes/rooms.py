@@ -14,6 +14,7 @@ from server.files.bundle import Shelf
 from server.files.pictures import DESK, Desk
 from server.files.users import Users
 from server.node_types import NodeTypes
+from server.plugins.catalogue import Catalogue
 from server.requests.answers import add_cache_headers, answer_errors
 from server.requests.security import add_headers, guard
 from server.settings import ServerSettings
@@ -38,9 +39,10 @@ async def serving(
     app[keys.SETTINGS] = ServerSettings(**settings)
     app[keys.FOLDERS] = folders_in(base)
     app[keys.NODE_TYPES] = NodeTypes(app[keys.FOLDERS], base / "user" / "node_types.json", "test", patience=patience)
+    app[keys.CATALOGUE] = Catalogue(are_any=lambda: False)
     app[keys.TEMPLATES] = base / "workflows"
     app[keys.USERS] = Users(base / "user", many=app[keys.SETTINGS].multi_user)
-    app[keys.REPLACEMENTS] = {}
+    app[keys.FRONTEND] = None
     app[DESK] = Desk()
     app[keys.EDITOR] = editor or Shelf(base / "editor")
     for room in rooms:

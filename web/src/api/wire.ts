@@ -400,6 +400,37 @@ export interface SharedSubgraph {
   readonly data?: string;
 }
 
+export type PluginState = "loaded" | "failed" | "skipped" | "disabled" | "crashed";
+
+/**
+ * A plugin. error: one line, "" without one; problems: lines about single nodes; nodes: the ids it gave;
+ * web: the folders behind its names below /extensions; version: as it says itself, or "". Units: seconds.
+ */
+export interface Plugin {
+  readonly name: string;
+  readonly path: string;
+  readonly state: PluginState;
+  readonly error: string;
+  readonly traceback: string;
+  readonly seconds: number;
+  readonly nodes: readonly string[];
+  readonly problems: readonly string[];
+  readonly web: Readonly<Record<string, string>>;
+  readonly version: string;
+}
+
+/** The body of POST /api/plugins/reload; without a name: those whose files have changed, and those that failed. */
+export interface PluginReload {
+  readonly name?: string;
+}
+
+/** The answer. reloaded: what was imported again; done: false while a worker has yet to do it, after its job. */
+export interface PluginsReloaded {
+  readonly done: boolean;
+  readonly reloaded: readonly string[];
+  readonly plugins: readonly Plugin[];
+}
+
 export type FolderType = "output" | "input" | "temp";
 
 /** A file as /view finds it. */
