@@ -71,13 +71,12 @@ def texts(plugins: Mapping[str, Path]) -> dict[str, Any]:
 
 def _scripts(folder: Path) -> list[str]:
     found: list[str] = []
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        found += [Path(parent, name).relative_to(folder).as_posix() for name in sorted(names) if name.endswith(".js")]
+    for parent, _, names in os.walk(folder):
+        found += [Path(parent, name).relative_to(folder).as_posix() for name in names if name.endswith(".js")]
         if len(found) > MOST_FILES:
             log.warning("%s: only the first %d scripts are listed", folder, MOST_FILES)
             break
-    return found[:MOST_FILES]
+    return sorted(found)[:MOST_FILES]
 
 
 def _example_folder(plugin: Path) -> Path | None:
