@@ -9,16 +9,27 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from compat.drawing import Drawing
 from compat.host import Host, Outbox, settle
 from latentwire import Engine
+from nodes import sampling
 
 SHIMS = Path(__file__).resolve().parent / "shims"
 
-CROSSINGS: tuple[str, ...] = ("compat.crossings.blocker",)
+CROSSINGS: tuple[str, ...] = (
+    "compat.crossings.blocker",
+    "compat.crossings.clip",
+    "compat.crossings.conditioning",
+    "compat.crossings.control",
+    "compat.crossings.guests",
+    "compat.crossings.model",
+    "compat.crossings.vae",
+)
 """Modules of compat.crossings, each registering its kinds of values."""
 
 GUESTS: tuple[str, ...] = (
     "compat.core_nodes.paths",
+    "compat.core_nodes.module",
     "compat.machine.room",
     "compat.prompt_server",
 )
@@ -27,7 +38,7 @@ GUESTS: tuple[str, ...] = (
 
 def services() -> Mapping[type, object]:
     """What built-in nodes are given in the place of their own, where plugins may have a say in it."""
-    return {}
+    return {sampling.Drawing: Drawing()}
 
 
 def install(engine: Engine, outbox: Outbox | None = None) -> Host:

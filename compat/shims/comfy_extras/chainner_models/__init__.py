@@ -1,0 +1,1 @@
+"""ComfyUI's old place for upscalers."""

@@ -1,0 +1,198 @@
+"""ComfyUI's nodes that understand a model's answers in another way. Source: node_behaviour.md 7.2 and 8."""
+
+from typing import Any
+
+import comfy
+from comfy.model_sampling import rescale_zero_terminal_snr_sigmas as rescale_zero_terminal_snr_sigmas
+from torch import Tensor
+
+from compat.core_nodes.output import Output
+from compat.core_nodes.widgets import number, whole, wires
+
+
+class LCM(comfy.model_sampling.EPS):
+    """The answers of a latent consistency model. Source: Luo et al. 2023, arXiv 2310.04378, section 4."""
+
+    def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+        """The clean latent: a mixture of the noise's removal and the latent itself, by the training step."""
+        timestep: Any = self.timestep(sigma)  # type: ignore[attr-defined] # of the schedule it is mixed with
+        dims = (-1, *[1] * (model_output.ndim - 1))
+        scaled = timestep.view(dims).float() * 10.0
+        kept, sigma = 0.25 / (scaled**2 + 0.25), sigma.view(dims)
+        removed = scaled / (scaled**2 + 0.25) ** 0.5
+        denoised: Tensor = removed * (model_input - model_output * sigma) + kept * model_input
+        return denoised
+
+
+class ModelSamplingDiscreteDistilled(comfy.model_sampling.ModelSamplingDiscrete):
+    """The noise levels of a distilled model, which knows only some of the training steps."""
+
+    original_timesteps = 50
+
+    def __init__(self, model_config: Any = None, zsnr: bool | None = None) -> None:
+        super().__init__(model_config, zsnr=zsnr)
+        self.skip_steps = self.num_timesteps // self.original_timesteps
+        first = (self.num_timesteps - 1) % self.skip_steps
+        self.set_sigmas(self.sigmas[first :: self.skip_steps][-self.original_timesteps :].clone())
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """The training step of the nearest level it knows."""
+        apart = (sigma.log().to(self.log_sigmas.device) - self.log_sigmas[:, None]).abs()
+        index = apart.argmin(dim=0).view(sigma.shape)
+        return (index * self.skip_steps + (self.skip_steps - 1)).to(sigma.device)
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The level of a training step, between those it knows in proportion of their logarithms."""
+        place = (timestep.float().to(self.log_sigmas.device) - (self.skip_steps - 1)) / self.skip_steps
+        place = place.clamp(0, len(self.sigmas) - 1)
+        share = place.frac()
+        low, high = self.log_sigmas[place.floor().long()], self.log_sigmas[place.ceil().long()]
+        return ((1 - share) * low + share * high).exp().to(timestep.device)
+
+
+def _with_sampling(model: Any, *kinds: type, **parameters: Any) -> Output:
+    """A clone whose noise levels and answers are of these kinds."""
+    made: Any = type("ModelSamplingAdvanced", kinds, {})(model.model.model_config)
+    if parameters:
+        made.set_parameters(**parameters)
+    changed = model.clone()
+    changed.add_object_patch("model_sampling", made)
+    return Output(changed)
+
+
+class ModelSamplingDiscrete:
+    """Says what a model's answers mean."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "advanced/model"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        kinds = (["eps", "v_prediction", "lcm", "x0", "img_to_img"],)
+        return {"required": {**wires(model="MODEL"), "sampling": kinds, "zsnr": ("BOOLEAN", {"default": False})}}
+
+    def patch(self, model: Any, sampling: str, zsnr: bool) -> Output:
+        """The model with its answers understood so; zsnr lets the highest level be noise alone."""
+        theirs = comfy.model_sampling
+        table = ModelSamplingDiscreteDistilled if sampling == "lcm" else theirs.ModelSamplingDiscrete
+        kinds = {
+            "eps": theirs.EPS,
+            "v_prediction": theirs.V_PREDICTION,
+            "lcm": LCM,
+            "x0": theirs.X0,
+            "img_to_img": theirs.IMG_TO_IMG,
+        }
+        made = type("ModelSamplingAdvanced", (table, kinds[sampling]), {})(model.model.model_config, zsnr=zsnr)
+        changed = model.clone()
+        changed.add_object_patch("model_sampling", made)
+        return Output(changed)
+
+
+class ModelSamplingStableCascade:
+    """Shifts Stable Cascade's noise levels."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "advanced/model"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        return {"required": {**wires(model="MODEL"), "shift": number(2.0, 0.0, 100.0)}}
+
+    def patch(self, model: Any, shift: float) -> Output:
+        """The model with its levels shifted."""
+        theirs = comfy.model_sampling
+        return _with_sampling(model, theirs.StableCascadeSampling, theirs.EPS, shift=shift)
+
+
+class ModelSamplingSD3:
+    """Shifts a flow model's noise levels."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "advanced/model"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        return {"required": {**wires(model="MODEL"), "shift": number(3.0, 0.0, 100.0)}}
+
+    def patch(self, model: Any, shift: float, multiplier: float = 1000) -> Output:
+        """The model with its levels shifted."""
+        theirs = comfy.model_sampling
+        return _with_sampling(model, theirs.ModelSamplingDiscreteFlow, theirs.CONST, shift=shift, multiplier=multiplier)
+
+
+class ModelSamplingAuraFlow(ModelSamplingSD3):
+    """The same for models whose time is the noise level itself."""
+
+    FUNCTION = "patch_aura"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        return {"required": {**wires(model="MODEL"), "shift": number(1.73, 0.0, 100.0)}}
+
+    def patch_aura(self, model: Any, shift: float) -> Output:
+        """The model with its levels shifted."""
+        return self.patch(model, shift, multiplier=1.0)
+
+
+class ModelSamplingFlux:
+    """Shifts Flux's noise levels by the size of the picture."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "advanced/model"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        shifts = {"max_shift": number(1.15, 0.0, 100.0), "base_shift": number(0.5, 0.0, 100.0)}
+        sides = {name: whole(1024, 16, step=8) for name in ("width", "height")}
+        return {"required": {**wires(model="MODEL"), **shifts, **sides}}
+
+    def patch(self, model: Any, max_shift: float, base_shift: float, width: int, height: int) -> Output:
+        """base_shift for pictures of 256 tokens, max_shift for 4096, and on a line through both for others."""
+        slope = (max_shift - base_shift) / (4096 - 256)
+        shift = (width * height / 256) * slope + base_shift - 256 * slope
+        theirs = comfy.model_sampling
+        return _with_sampling(model, theirs.ModelSamplingFlux, theirs.CONST, shift=shift)
+
+
+class RescaleCFG:
+    """Keeps strong guidance from burning colours. Source: Lin et al. 2023, arXiv 2305.08891, section 3.4."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "advanced/model"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        return {"required": {**wires(model="MODEL"), "multiplier": number(0.7)}}
+
+    def patch(self, model: Any, multiplier: float) -> Output:
+        """The model whose guidance is brought to the spread of its positive side, by this share."""
+
+        def rescaled(given: dict[str, Any]) -> Any:
+            x, sigma = given["input"], given["sigma"]
+            sigma = sigma.view(-1, *[1] * (x.ndim - 1))
+            root = (sigma**2 + 1.0) ** 0.5
+
+            def as_v(noise: Tensor) -> Any:
+                return (x / root**2 - (x - noise)) * root / sigma
+
+            cond, uncond = as_v(given["cond"]), as_v(given["uncond"])
+            guided = uncond + given["cond_scale"] * (cond - uncond)
+            dims = tuple(range(1, cond.ndim))
+            spread = guided * (cond.std(dim=dims, keepdim=True) / guided.std(dim=dims, keepdim=True))
+            final = multiplier * spread + (1.0 - multiplier) * guided
+            return x - (x / root**2 - final * sigma / root)
+
+        changed = model.clone()
+        changed.set_model_sampler_cfg_function(rescaled)
+        return Output(changed)
