@@ -84,6 +84,7 @@ class _Errand:
         self._url = URL("http://plugins").with_path(path, encoded=False).with_query(_query(request))
         self._heard = time.monotonic()
         self._size = 0
+        self._fault: Exception | None = None
 
     async def run(self) -> web.StreamResponse:
         address = self._serving.address
@@ -97,6 +98,8 @@ class _Errand:
                     return await self._converse(session, url)
                 return await self._exchange(session, url)
             except ClientError as error:
+                if self._fault is not None:  # the client's fault, which aiohttp reports as one of the connection
+                    raise self._fault from error
                 log.info("a plugin's route did not answer: %s %s: %s", self._request.method, url.path, error)
                 raise _away(self._request) from error
 
@@ -134,12 +137,16 @@ class _Errand:
 
     async def _body(self) -> AsyncIterator[bytes]:
         most = self._request.app[keys.SETTINGS].max_upload_size
-        async for part in self._request.content.iter_chunked(PART):
-            self._size += len(part)
-            if self._size > most:
-                raise Refused(413, f"{self._request.path}: at most {most:,} bytes are taken (--max-upload-size)")
-            self._heard = time.monotonic()
-            yield part
+        try:
+            async for part in self._request.content.iter_chunked(PART):
+                self._size += len(part)
+                if self._size > most:
+                    raise Refused(413, f"{self._request.path}: at most {most:,} bytes are taken (--max-upload-size)")
+                self._heard = time.monotonic()
+                yield part
+        except Exception as error:
+            self._fault = error
+            raise
         self._heard = time.monotonic()
 
     async def _answered(self, answer: ClientResponse) -> web.StreamResponse:
