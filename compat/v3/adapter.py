@@ -1,16 +1,19 @@
 """V3 classes as node types: what an `io.ComfyNode` says of itself, and how its hooks are called."""
 
-import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from comfy_api.latest import io
 from comfy_api.latest._io_node import normalized
 from comfy_api.latest._io_schema import input_types
+from comfy_execution.graph_utils import GraphBuilder
 
-from compat.crossing import enter, leave
+from compat.crossing import enter
 from compat.host import host
+from compat.v1.calling import LET_THROUGH, SENT_ALONG, tamed
+from compat.v1.results import result_of
 from compat.v3.nesting import Nesting, mapped
 from engine.errors import NodeTypeError
 from engine.graph import dynamic
@@ -18,6 +21,8 @@ from engine.graph.describe import read_inputs
 from engine.graph.nodetype import Blocked, Input, NodeType, Output, Result
 from engine.graph.run import Run
 from engine.graph.sockets import ANYTHING
+
+__tracebackhide__ = True  # engine.graph.failure begins an author's traceback below these frames
 
 RUN = "(run)"
 """The parameter the run comes in. Hidden values do in brackets too, for an input may be called as they are."""
@@ -37,7 +42,8 @@ def node_type(cls: type[io.ComfyNode], python_module: str) -> NodeType:
         entry = cls.GET_NODE_INFO_V1()
     except Exception as error:
         raise NodeTypeError(f"{cls.__module__}.{cls.__qualname__}: its schema cannot be read: {error}") from error
-    caller = _Caller(cls, schema)
+    outputs = tuple(_output(each, name) for each, name in zip(schema.outputs, entry["output_name"], strict=True))
+    caller = _Caller(cls, schema, outputs)
     hidden = {f"({name})": kind for name, kind in schema.hidden_names().items()}
     names = [*dynamic.possible(inputs)]
     fingerprint = caller.hook("fingerprint_inputs") if _is_own(cls, "fingerprint_inputs") else None
@@ -46,7 +52,7 @@ def node_type(cls: type[io.ComfyNode], python_module: str) -> NodeType:
         id=schema.node_id,
         function=caller.function(),
         inputs=inputs,
-        outputs=tuple(_output(each, name) for each, name in zip(schema.outputs, entry["output_name"], strict=True)),
+        outputs=outputs,
         hidden={**hidden, RUN: "RUN"},
         display_name=schema.display_name or "",
         category=schema.category,
@@ -130,8 +136,10 @@ def _asked(hook: Callable[..., Any], names: list[str], takes_others: bool) -> tu
 class _Caller:
     """Calls the hooks of one class, with values in the clothes that authors know and hidden values in their place."""
 
-    def __init__(self, cls: type[io.ComfyNode], schema: io.Schema) -> None:
+    def __init__(self, cls: type[io.ComfyNode], schema: io.Schema, outputs: Sequence[Output]) -> None:
         self._cls = cls
+        self._id = schema.node_id
+        self._outputs = outputs
         self._is_list = schema.is_input_list
         self.nesting = Nesting(schema.inputs)
 
@@ -143,20 +151,20 @@ class _Caller:
 
     def _execute(self, **given: Any) -> Any:
         run, locked, inputs = self._prepared(given)
-        with host().node(run):
+        with host().node(run), _only_the_node():
             returned = locked.execute(**inputs)
         if inspect.isawaitable(returned):
             return self._awaited(run, returned)
         return self._result(returned)
 
-    async def _execute_later(self, **given: Any) -> Result:
+    async def _execute_later(self, **given: Any) -> Result | Blocked:
         run, locked, inputs = self._prepared(given)
-        with host().node(run):
+        with host().node(run), _only_the_node():
             returned = await locked.execute(**inputs)
         return self._result(returned)
 
-    async def _awaited(self, run: Run | None, answer: Any) -> Result:
-        with host().node(run):
+    async def _awaited(self, run: Run | None, answer: Any) -> Result | Blocked:
+        with host().node(run), _only_the_node():
             returned = await answer
         return self._result(returned)
 
@@ -169,27 +177,20 @@ class _Caller:
 
     def _hidden(self, given: Mapping[str, Any]) -> io.HiddenHolder:
         """The hidden values the schema asks for. Those about the user come with the prompt."""
-        extra = host().work.extra_data
         made = {}
         for name, value in given.items():
             if _in_brackets(name) and name != RUN:
                 made[name[1:-1]] = value[0] if self._is_list and isinstance(value, list) and value else value
-        for name in ("auth_token_comfy_org", "api_key_comfy_org", "comfy_usage_source"):
-            if f"({name})" in given:
-                made[name] = extra.get(name)
+        for name in set(SENT_ALONG.values()) & made.keys():
+            made[name] = host().work.extra_data.get(name)
         return io.HiddenHolder(**made)
 
-    def _result(self, returned: Any) -> Result:
+    def _result(self, returned: Any) -> Result | Blocked:
         output = normalized(self._cls, returned)
-        schema = self._cls.SCHEMA()
         ui = output.ui.as_dict() if hasattr(output.ui, "as_dict") else output.ui
         if output.is_blocked:
-            return Result((Blocked(output.block_execution),) * len(schema.outputs), ui)
-        values = [
-            mapped(leave, value, index < len(schema.outputs) and schema.outputs[index].is_output_list)
-            for index, value in enumerate(output.args)
-        ]
-        return Result(tuple(values), ui, output.expand)
+            return Result((Blocked(output.block_execution),) * len(self._outputs), ui)
+        return result_of({"result": output.args, "ui": ui, "expand": output.expand}, self._id, self._outputs)
 
     def hook(self, name: str) -> Callable[..., Any]:
         """One of the other hooks, given the inputs it takes."""
@@ -201,10 +202,21 @@ class _Caller:
             values = {each: mapped(enter, v, self._is_list) for each, v in given.items() if not _in_brackets(each)}
             inputs = self.nesting.nest(values)
             asked = inputs if wanted is None else {each: value for each, value in inputs.items() if each in wanted}
-            with host().node(run):
+            with host().node(run), _only_the_node():
                 return getattr(locked, name)(**asked)
 
         return call
+
+
+@contextmanager
+def _only_the_node() -> Iterator[None]:
+    """What an author's code raises past everyone ends the node and not the program."""
+    try:
+        yield
+    except LET_THROUGH:
+        raise
+    except BaseException as error:
+        raise tamed(error) from error
 
 
 def _in_brackets(name: str) -> bool:
@@ -214,5 +226,4 @@ def _in_brackets(name: str) -> bool:
 def _number_graphs(run: Run | None) -> None:
     """Graphs that this call builds get ids that are the same in every run."""
     if run is not None:
-        builder = importlib.import_module("comfy_execution.graph_utils").GraphBuilder
-        builder.set_default_prefix(run.node_id, run.call, 0)
+        GraphBuilder.set_default_prefix(run.node_id, run.call, 0)
