@@ -1,6 +1,6 @@
 """What tests of drawing share: the tiny model, its texts, and both ways of drawing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -69,6 +69,15 @@ def entry(tokens: Tensor, **options: Any) -> list[list[Any]]:
 def relative(a: Tensor, b: Tensor) -> float:
     assert a.shape == b.shape
     return float((a - b).norm() / b.norm())
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks are slower with more, and other work shares the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
