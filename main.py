@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from engine import __version__, plugin_files, settings
 from engine.errors import LatentwireError
@@ -138,6 +138,7 @@ def worker(chosen: argparse.Namespace) -> int:
                     unvalidated=order.unvalidated,
                     job=order.job,
                     attempt=order.attempt,
+                    preview_method=_preview_method(order.extra_data.get("preview_method")),
                 )
 
         def close() -> None:
@@ -178,6 +179,11 @@ def _engine(
     plugins = Plugins(host, line, name=name or f"run-{os.getpid()}")
     plugins.load()
     return engine, plugins
+
+
+def _preview_method(wanted: object) -> str | None:
+    """What a prompt wants to be shown of itself in the making; None where it says nothing that we know."""
+    return wanted if isinstance(wanted, str) and wanted in get_args(settings.PreviewMethod) else None
 
 
 @contextlib.contextmanager

@@ -32,7 +32,8 @@ class Watcher:
         self.run.progress(index + 1, total)
 
     def _show(self, denoised: Tensor) -> None:
-        if self.settings.preview_method == "none" or time.monotonic() - self._shown_at < SECONDS_BETWEEN:
+        method = self.run.preview_method or self.settings.preview_method
+        if method == "none" or time.monotonic() - self._shown_at < SECONDS_BETWEEN:
             return
         self._shown_at = time.monotonic()
         self.run.preview(self.paint(denoised, self.settings.preview_size))

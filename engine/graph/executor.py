@@ -66,12 +66,13 @@ class Executor:
         unvalidated: Collection[str] = (),
         job: str = "",
         attempt: int = 1,
+        preview_method: str | None = None,
     ) -> Outcome:
         """Runs what the targets need and is not in the cache.
 
         targets: any nodes; None means every output node. extra: what came along with the prompt ({"workflow": …}).
         unvalidated: nodes whose author's validation could not be asked before; it is asked when they run.
-        job, attempt: who the run is for, as nodes are told it (see Run).
+        job, attempt, preview_method: who the run is for and how it is shown, as nodes are told it (see Run).
         Returns: how it went; a node's error is in it, not raised.
         Raises: PromptError, when a target is not in the prompt.
         """
@@ -84,6 +85,7 @@ class Executor:
             unvalidated=unvalidated,
             job=job,
             attempt=attempt,
+            preview_method=preview_method,
         )
         self._equipment.instances.keep_only(prompt.nodes)
         survey = Survey(self._equipment, request)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import NodeTypeError
+from engine.graph import literals
 from engine.graph.events import Emit
 from engine.graph.expansion import DynamicPrompt
 from engine.graph.lists import Lists, calls
@@ -62,6 +63,7 @@ class Invoker:
     extra: Mapping[str, Any] = field(default_factory=dict)
     job: str = ""
     attempt: int = 1
+    preview_method: str | None = None
 
     def call(self, step: Step, inputs: Mapping[str, Any], index: int = 0) -> Any:
         """Calls the node's function; index: which of its calls this is. Returns: what it returned."""
@@ -104,10 +106,9 @@ class Invoker:
     def refusal(self, step: Step) -> str | None:
         """Why the author's validation refuses the node's constants; None when it does not."""
         hook = step.type.validate
-        if not step.type.compares_types:
-            wrong = self._mismatch(step)
-            if wrong is not None:
-                return wrong
+        wrong = (None if step.type.compares_types else self._mismatch(step)) or _unlisted(step)
+        if wrong is not None:
+            return wrong
         if hook is None:
             return None
         names = step.type.validate_inputs
@@ -169,4 +170,26 @@ class Invoker:
 
     def _run(self, step: Step, index: int) -> Run:
         prompt = self.graph.get_original_prompt()
-        return Run(step.id, self.emit, self.is_cancelled, prompt, self.extra, index, self.job, self.attempt)
+        return Run(
+            step.id,
+            self.emit,
+            self.is_cancelled,
+            prompt,
+            self.extra,
+            index,
+            self.job,
+            self.attempt,
+            self.preview_method,
+        )
+
+
+def _unlisted(step: Step) -> str | None:
+    """The first choice that its author does not list now, where the process that checked the prompt could not tell."""
+    names = step.type.validate_inputs
+    for each in step.type.inputs:
+        if not callable(each.choices) or names is None or each.name in names or each.name not in step.constants:
+            continue
+        flaw = literals.not_in_list(each, step.constants[each.name], each.current_choices())
+        if flaw is not None:
+            return f"{flaw.message}: {flaw.details}. {flaw.remedy}"
+    return None

@@ -60,3 +60,4 @@ class Request:
     unvalidated: Collection[str] = ()
     job: str = ""
     attempt: int = 1
+    preview_method: str | None = None

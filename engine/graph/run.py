@@ -20,6 +20,7 @@ class Run:
     `prompt` is the whole original graph in API JSON and `extra` what came along with it ({"workflow": …}); both are
     what SaveImage writes into its pictures. `call` counts the calls of a node that is mapped over lists. `job` is the
     name under which a server runs the prompt (empty: nobody keeps a record), `attempt` how often it has begun with it.
+    `preview_method` is the prompt's own wish for pictures in the making, under the names of the settings; None: theirs.
     """
 
     node_id: str
@@ -30,6 +31,7 @@ class Run:
     call: int = 0
     job: str = ""
     attempt: int = 1
+    preview_method: str | None = None
 
     def progress(self, value: float, maximum: float) -> None:
         """Tells how far the node is, and stops it when the run was cancelled.

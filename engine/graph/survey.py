@@ -30,6 +30,7 @@ class Survey:
             request.extra,
             request.job,
             request.attempt,
+            request.preview_method,
         )
         self.signatures = Signatures(self.invoker.fingerprint, digest, equipment.salt)
         self.signed: list[str] = []

@@ -1,6 +1,7 @@
 """Pictures in the making."""
 
 import io
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -64,3 +65,10 @@ def test_a_cancelled_run_stops_at_the_next_step_and_shows_nothing_more(events: l
     with pytest.raises(Cancelled):
         watcher(0, 3, torch.zeros(1, 4, 8, 8))
     assert events == []
+
+
+def test_what_the_prompt_wants_shown_comes_before_the_settings(run: Run, events: list[Event]) -> None:
+    preview.Watcher(replace(run, preview_method="none"), Settings(preview_method="auto"), grey)(0, 3, torch.zeros(1))
+    assert previews(events) == []
+    preview.Watcher(replace(run, preview_method="auto"), Settings(), grey)(0, 3, torch.zeros(1))
+    assert len(previews(events)) == 1
