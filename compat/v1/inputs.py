@@ -14,6 +14,10 @@ PROBE = "latentwire_undeclared_input"
 """No author declares an input of this name; a section that has it has every name."""
 
 
+_UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload", "mesh_upload", "animated_image_upload")
+"""Options of a combo that shows the input folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """The inputs of a class. others: what those are like that it takes without declaring them."""
@@ -109,7 +113,7 @@ def _input(cls: type, section: str, name: str, config: Any) -> Input:
     shown = dict(options or {})
     listed = _listed(pair)
     if listed is not None:
-        choices = _choices(cls, section, name, listed)
+        choices = _choices(cls, section, name, listed, shown)
         if not isinstance(kind, str):
             return Input(name, "COMBO", section == "required", choices, shown, "" if options is not None else "bare")
         shown.pop("options")
@@ -119,10 +123,12 @@ def _input(cls: type, section: str, name: str, config: Any) -> Input:
     return Input(name, of_author(kind), section == "required", None, shown, "" if options is not None else "bare")
 
 
-def _choices(cls: type, section: str, name: str, listed: Iterable[Any]) -> Choices:
+def _choices(cls: type, section: str, name: str, listed: Iterable[Any], options: Mapping[str, Any]) -> Choices:
     """The choices, read anew at each call: by us where they are the files of a folder, else by their author."""
     now = tuple(listed)
     kind = getattr(listed, "kind", "")
+    if not kind and any(options.get(upload) for upload in _UPLOADS):
+        kind = "input"  # most authors list that folder themselves
     if kind:
         also, before = getattr(listed, "also", ()), getattr(listed, "before", ())
         files = FileChoices(host().folders, kind, tuple(also), tuple(before))

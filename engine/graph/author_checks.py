@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.errors import LatentwireError
 from engine.graph.awaiting import Awaiting
+from engine.graph.marks import Remembered
 from engine.graph.nodetype import FILLED_IN, NodeType
 from engine.graph.problem import Problem, short
 from engine.graph.prompt import BrokenLink, Link, Node, Prompt
@@ -83,10 +84,11 @@ class AuthorChecks:
 
 def may_ask(node_type: NodeType) -> bool:
     """Whether there is something that only the process with the author's code can say of nodes of this type."""
-    if node_type.validate is None and node_type.is_checked_elsewhere:
+    if _has_check_elsewhere(node_type):
         return True
     types = (*(each.type for each in node_type.inputs), *(each.type for each in node_type.outputs))
-    return any(isinstance(each, Undecided) for each in types)
+    lists = any(isinstance(each.choices, Remembered) for each in node_type.inputs)
+    return lists or any(isinstance(each, Undecided) for each in types)
 
 
 def asked_elsewhere(prompt: Prompt, registry: Registry, needed: Collection[str]) -> tuple[str, ...]:
@@ -94,11 +96,29 @@ def asked_elsewhere(prompt: Prompt, registry: Registry, needed: Collection[str])
     hooks: dict[str, bool] = {}
     for name in {each.class_type for each in prompt.nodes.values()}:
         node_type = registry.get(name)
-        hooks[name] = node_type is not None and node_type.validate is None and node_type.is_checked_elsewhere
+        hooks[name] = node_type is not None and _has_check_elsewhere(node_type)
     return tuple(
         node.id
         for node in prompt.nodes.values()
-        if node.id in needed and (hooks[node.class_type] or _is_undecided(prompt, registry, node))
+        if node.id in needed
+        and (hooks[node.class_type] or _is_unlisted(registry, node) or _is_undecided(prompt, registry, node))
+    )
+
+
+def _has_check_elsewhere(node_type: NodeType) -> bool:
+    is_there = node_type.is_checked_elsewhere or node_type.validate_inputs != ()
+    return is_there and node_type.validate is None
+
+
+def _is_unlisted(registry: Registry, node: Node) -> bool:
+    """Whether the node has a choice that its author did not list when he was last asked."""
+    node_type = registry.get(node.class_type)
+    if node_type is None:
+        return False
+    given = ((each.choices, node.inputs.get(each.name)) for each in node_type.inputs)
+    return any(
+        isinstance(choices, Remembered) and value is not None and not isinstance(value, Link) and value not in choices
+        for choices, value in given
     )
 
 

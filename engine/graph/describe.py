@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from engine import file_checks
 from engine.errors import NodeTypeError
 from engine.folders import Folders
-from engine.graph.marks import FileChoices, FileLists
+from engine.graph.marks import FileChoices, FileLists, Remembered
 from engine.graph.nodetype import Input, NodeType, Output
 from engine.graph.sockets import Anything, Judged, Undecided, is_anything
 
@@ -122,6 +122,7 @@ def _flags(node_type: NodeType, files: Mapping[str, FileChoices]) -> dict[str, A
     hook = node_type.validate is not None or node_type.is_checked_elsewhere
     kept = {
         "files_before": {name: list(choices.before) for name, choices in files.items() if choices.before},
+        "listed": [each.name for each in node_type.inputs if _is_listed_by_author(each)],
         "checked": hook and not node_type.file_check,
         "takes_link_types": node_type.takes_link_types,
         "others": None if node_type.others is None else input_config(node_type.others),
@@ -130,6 +131,11 @@ def _flags(node_type: NodeType, files: Mapping[str, FileChoices]) -> dict[str, A
         "judged_out": [slot for slot, each in enumerate(node_type.outputs) if _is_judged(each.type)],
     }
     return {name: value for name, value in kept.items() if value}
+
+
+def _is_listed_by_author(each: Input) -> bool:
+    is_asked = callable(each.choices) and not isinstance(each.choices, FileChoices)
+    return is_asked or isinstance(each.choices, Remembered)
 
 
 def _is_judged(type_name: str) -> bool:
@@ -190,12 +196,24 @@ def _read(entry: Mapping[str, Any], lists: FileLists | None) -> NodeType:
         validate_inputs=_tupled(flags.get("validate_inputs", ())),
         file_check=flags.get("file_check", ""),
         fingerprint_inputs=_tupled(flags.get("fingerprint_inputs", ())),
-        entry=None if shown is None else lambda: shown,
+        entry=None if shown is None else functools.partial(_with_files, shown, files),
         others=_others(flags),
         shown={name: entry[name] for name in flags.get("shown", ())},
         is_checked_elsewhere=bool(flags.get("checked")),
         takes_link_types=bool(flags.get("takes_link_types")),
     )
+
+
+def _with_files(shown: Mapping[str, Any], files: Mapping[str, FileChoices]) -> Mapping[str, Any]:
+    """An author's own entry, with the files there are now in the combos that list them."""
+    sections = {
+        name: {
+            each: [config[0], {**config[1], "options": [*files[each]()]}] if each in files else config
+            for each, config in section.items()
+        }
+        for name, section in shown["input"].items()
+    }
+    return {**shown, "input": sections} if files else shown
 
 
 def read_inputs(
@@ -217,6 +235,8 @@ Socket = TypeVar("Socket", Input, Output)
 
 def _compared(each: Socket, place: str | int, side: str, flags: Mapping[str, Any]) -> Socket:
     """The input or output with a type that is compared as its author does it, as far as that can be known here."""
+    if side == "in" and place in flags.get("listed", ()) and isinstance(each, Input) and each.choices is not None:
+        each = replace(each, choices=Remembered(each.current_choices()))
     if place in flags.get(f"judged_{side}", ()):
         return replace(each, type=Undecided(each.type))
     return replace(each, type=Anything(each.type)) if place in flags.get(f"anything_{side}", ()) else each

@@ -110,6 +110,15 @@ class FileChoices:
         return (*self.before, *files, *self.also)
 
 
+class Remembered(tuple[Any, ...]):
+    """The choices that an author's code listed when it was last asked, where that code is not: there may be others now.
+
+    A value that is not among them is no mistake yet; the process that has the code is asked.
+    """
+
+    __slots__ = ()
+
+
 def check_options(type_name: str, options: Mapping[str, Any]) -> None:
     """Refuses options the editor would not understand for this type.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.graph import ancestry, dynamic, links, literals
 from engine.graph.author_checks import AuthorChecks
+from engine.graph.marks import Remembered
 from engine.graph.nodetype import WIDGET_TYPES, Input, NodeType
 from engine.graph.problem import Flaw, Problem, Validation, about, short
 from engine.graph.prompt import BrokenLink, Link, Node, Prompt
@@ -252,6 +253,8 @@ class _Checks:
             except Exception as error:  # noqa: BLE001 - a plugin's function lists the choices
                 return _unlisted(each, value, error)
         if isinstance(value, str) and value in choices.texts:
+            return None
+        if isinstance(each.choices, Remembered):  # its author may list it now: see author_checks.asked_elsewhere
             return None
         self._suggested += 1
         return literals.not_in_list(each, value, choices.values, suggest=self._suggested <= MAX_SUGGESTIONS)
