@@ -18,6 +18,7 @@ from compat.v3.nesting import Nesting, mapped
 from engine.errors import NodeTypeError
 from engine.graph import dynamic
 from engine.graph.describe import read_inputs
+from engine.graph.marks import FileChoices
 from engine.graph.nodetype import Blocked, Input, NodeType, Output, Result
 from engine.graph.run import Run
 from engine.graph.sockets import ANYTHING
@@ -77,17 +78,29 @@ def node_type(cls: type[io.ComfyNode], python_module: str) -> NodeType:
 def _inputs(cls: type[io.ComfyNode], schema: io.Schema) -> tuple[Input, ...]:
     sections = {name: section for name, section in input_types(schema).items() if name != "hidden"}
     spelled = {name: {each: [*spec] for each, spec in section.items()} for name, section in sections.items()}
-    return tuple(_input(cls, each) for each in read_inputs(spelled))
+    written = {each.id: each for each in schema.inputs}
+    return tuple(_input(cls, each, written[each.name]) for each in read_inputs(spelled))
 
 
-def _input(cls: type[io.ComfyNode], each: Input) -> Input:
+def _input(cls: type[io.ComfyNode], each: Input, written: io.Input) -> Input:
     """The input as validation knows it: lists of files are asked for anew, and "*" takes anything."""
     if each.type == "*":
         return Input(each.name, ANYTHING, each.required, None, each.options)
     if each.type == "COMBO":
         options = {name: value for name, value in each.options.items() if name != "options"}
-        return Input(each.name, each.type, each.required, _Choices(cls, each.name), options, "combo")
+        choices = _files(getattr(written, "choices", None)) or _Choices(cls, each.name)
+        return Input(each.name, each.type, each.required, choices, options, "combo")
     return each
+
+
+def _files(listed: Any) -> FileChoices | None:
+    """The files of a folder, where it is folder_paths that listed them and nothing else is among them."""
+    kind = getattr(listed, "kind", "")
+    if not kind:
+        return None
+    also, before = getattr(listed, "also", ()), getattr(listed, "before", ())
+    files = FileChoices(host().folders, kind, tuple(also), tuple(before))
+    return files if [*files()] == [*listed] else None
 
 
 class _Choices:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -7,6 +8,7 @@ import torch
 
 from compat.host import Host
 from engine.errors import NodeFailed, NodeTypeError
+from engine.graph.describe import describe, read, snapshot
 from engine.graph.events import Preview, Progress
 
 Run = Callable[..., Any]
@@ -226,6 +228,34 @@ def test_a_list_of_files_is_read_anew(host: Host, add: Callable[..., None], prob
     assert problems(graph) == [("file", "value_not_in_list")]
     files.append("b.png")
     assert problems(graph) == []
+
+
+def test_the_server_reads_the_files_of_a_folder_itself(host: Host, add: Callable[..., None]) -> None:
+    import folder_paths
+    from comfy_api.latest import io
+
+    class Loads(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> Any:
+            names = folder_paths.get_filename_list("embeddings")
+            return io.Schema("Loads", inputs=[io.Combo.Input("name", options=names)], is_output_node=True)
+
+        @classmethod
+        def execute(cls, name: str) -> None:
+            return None
+
+    folder = host.folders.folders("embeddings")[0]
+    add(Loads)
+    there = read(json.loads(json.dumps(snapshot(host.registry["Loads"]))), host.folders)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "new.pt").write_bytes(b"")
+        for each in (there, host.registry["Loads"]):
+            kind, options = describe(each)["input"]["required"]["name"]
+            assert (kind, "new.pt" in options["options"]) == ("COMBO", True)
+            assert "new.pt" in each.inputs[0].current_choices()
+    finally:
+        (folder / "new.pt").unlink()
 
 
 def test_what_is_no_result_is_refused_by_name(add: Callable[..., None], run: Run, host: Host) -> None:

@@ -182,3 +182,47 @@ def test_a_v3_node_between_a_model_and_its_sampler_changes_no_number(
     (through,), (direct,) = (run(sampled(each), ["d"]).check().values["d"][0] for each in (True, False))
     assert torch.equal(through, direct)
     assert through.std() > 0
+
+
+def test_v1_and_v3_nodes_share_a_graph_and_its_cache(host: Host, pack: Any, add: Callable[..., None], run: Run) -> None:
+    from comfy_api.latest import io
+    from comfy_execution.graph_utils import GraphBuilder
+
+    from compat.v1 import adapter as v1
+
+    class Old:
+        RETURN_TYPES = ("FLOAT", "V3_PAIR")
+        FUNCTION = "work"
+
+        @classmethod
+        def INPUT_TYPES(cls) -> Any:
+            return {"required": {"number": ("FLOAT", {"default": 1.0})}, "optional": {"pair": ("V3_PAIR",)}}
+
+        def work(self, number: float, pair: Any = (0, 0)) -> Any:
+            return number + pair[0], (number, pair[1])
+
+    class Builds(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> Any:
+            outputs = [io.Float.Output()]
+            return io.Schema("Builds", inputs=[io.Float.Input("x")], outputs=outputs, enable_expand=True)
+
+        @classmethod
+        def execute(cls, x: float) -> Any:
+            graph = GraphBuilder()
+            old = graph.node("Old", number=x)
+            return io.NodeOutput(graph.node("Old", number=10.0, pair=old.out(1)).out(0), expand=graph.finalize())
+
+    add(Builds)
+    host.registry.put(v1.node_type(Old, "Old", "Old", "custom_nodes.old"))
+    graph = {
+        "s": ("V3Shade", {"size": 4, "grey": 0.25, "mode": "light"}),
+        "p": ("V3Pairing", {"first": ["s", 1], "second": 3}),
+        "o": ("Old", {"number": ["s", 1], "pair": ["p", 0]}),
+        "u": ("V3Unpair", {"pair": ["o", 1]}),
+        "b": ("Builds", {"x": ["u", 0]}),
+        "e": ("V3Show", {"value": ["b", 0], "how": "text"}),
+    }
+    outcome = run(graph).check()
+    assert outcome.ui["e"]["text"] == ["10.25"]
+    assert not run(graph).check().executed

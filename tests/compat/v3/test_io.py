@@ -116,10 +116,10 @@ def test_a_match_needs_its_template(names: None) -> None:
 
 
 def test_names_that_are_not_there_are_named(names: None) -> None:
-    import comfy_api.latest as latest
-    from comfy_api import v0_0_1, v0_0_2
+    import comfy_api
+    from comfy_api import latest, torch_helpers, v0_0_1, v0_0_2
     from comfy_api.latest import io, ui
 
-    for module in (latest, io, ui, v0_0_1, v0_0_2):
+    for module in (comfy_api, latest, io, ui, v0_0_1, v0_0_2, torch_helpers):
         with pytest.raises(AttributeError, match=rf"{module.__name__}\.OfTomorrow: this member of ComfyUI"):
             _ = module.OfTomorrow

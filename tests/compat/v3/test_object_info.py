@@ -9,7 +9,7 @@ from compat.host import Host
 from engine.graph.describe import describe, object_info, read, snapshot
 from engine.graph.prompt import Prompt
 from engine.graph.registry import Registry
-from engine.graph.validate import validate
+from engine.graph.validate import Validation, validate
 
 SHADE = {
     "input": {
@@ -103,9 +103,8 @@ def test_the_server_shows_the_same_and_validates_alike(pack: ModuleType, host: H
         "4": {"class_type": "V3Show", "inputs": {"value": ["2", 0], "how": "text"}},
     }
     prompt = Prompt.from_json(graph)
-    here, there = (validate(prompt, Registry(types)).node_errors() for types in (ours, theirs))
-    found = {(node, each["type"]) for node, errors in there.items() for each in errors["errors"]}
-    assert found == {
+    here, there = (kinds(validate(prompt, Registry(types))) for types in (ours, theirs))
+    assert here == {
         ("s", "value_bigger_than_max"),
         ("s", "value_not_in_list"),
         ("1", "required_input_missing"),
@@ -113,7 +112,12 @@ def test_the_server_shows_the_same_and_validates_alike(pack: ModuleType, host: H
         ("2", "return_type_mismatch"),
         ("2", "invalid_dynamic_input"),
     }
-    assert here == there
+    # A list that only its author's code can read is left to the process that has the code.
+    assert there | {("s", "value_not_in_list")} == here
+
+
+def kinds(found: Validation) -> set[tuple[str | None, str]]:
+    return {(each.node, each.kind) for each in found.problems}
 
 
 def test_the_attributes_of_v1_follow_from_the_schema(pack: ModuleType) -> None:
