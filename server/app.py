@@ -87,8 +87,10 @@ class Parts:
 
 def create(parts: Parts) -> web.Application:
     """The application, ready to be served; it starts the workers when it starts and stops them when it stops."""
+    packing = [compress] if parts.settings.enable_compress_response_body else []
     app = web.Application(
-        middlewares=[measure, answer_errors, guard, pass_on], client_max_size=parts.settings.max_upload_size + OVERHEAD
+        middlewares=[measure, *packing, answer_errors, guard, pass_on],
+        client_max_size=parts.settings.max_upload_size + OVERHEAD,
     )
     app[keys.SETTINGS] = parts.settings
     app[keys.FOLDERS] = parts.folders
@@ -114,8 +116,6 @@ def create(parts: Parts) -> web.Application:
     app[keys.EDITOR] = parts.editor
     app.add_routes(all_routes(app[keys.FRONTEND]))
     app.on_response_prepare.extend([add_cache_headers, add_headers])
-    if parts.settings.enable_compress_response_body:
-        app.on_response_prepare.append(compress)
     app.on_startup.append(_start)
     app.on_shutdown.append(_say_goodbye)
     app.on_cleanup.append(_stop)

@@ -103,12 +103,14 @@ def cache_control(path: str, status: int) -> str | None:
     return None
 
 
-async def compress(request: web.Request, response: web.StreamResponse) -> None:
-    """Packs JSON and texts for clients that take it; for `on_response_prepare`, with --enable-compress-response-body.
+@web.middleware
+async def compress(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Packs JSON and texts for clients that take it, with --enable-compress-response-body.
 
-    Event streams are left alone: what is packed waits until there is enough of it.
+    Streams are left alone: what is packed waits until there is enough of it.
     """
-    type = response.content_type
-    is_text = type == "application/json" or (type.startswith("text/") and type != "text/event-stream")
-    if is_text and not isinstance(response, web.FileResponse) and response.status == 200:
+    response = await handler(request)
+    is_text = response.content_type == "application/json" or response.content_type.startswith("text/")
+    if is_text and isinstance(response, web.Response) and response.status == 200 and not response.prepared:
         response.enable_compression()
+    return response

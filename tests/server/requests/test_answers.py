@@ -135,3 +135,30 @@ def test_a_body_that_is_damaged_on_the_way_is_the_clients_fault(tmp_path, caplog
 )
 def test_browsers_keep_what_the_protocol_says(path, status, expected):
     assert cache_control(path, status) == expected
+
+
+def test_texts_are_packed_when_that_was_asked_for_and_the_client_takes_it(serve):
+    async def scenario():
+        found = {}
+        async with serve(enable_compress_response_body=True) as client:
+            for path in ("/object_info", "/metrics", "/view?filename=a.png", "/nowhere"):
+                for taken in ("gzip", "identity"):
+                    async with client.get(path, headers={"Accept-Encoding": taken}) as answer:
+                        await answer.read()
+                        found[path, taken] = answer.headers.get("Content-Encoding")
+        return found
+
+    found = asyncio.run(scenario())
+    assert found["/object_info", "gzip"] == found["/metrics", "gzip"] == "gzip"
+    assert {each for (path, taken), each in found.items() if taken == "identity" or "filename" in path} == {None}
+
+
+def test_nothing_is_packed_otherwise(serve):
+    async def scenario():
+        async with (
+            serve(wait=False) as client,
+            client.get("/system_stats", headers={"Accept-Encoding": "gzip"}) as answer,
+        ):
+            return answer.headers.get("Content-Encoding")
+
+    assert asyncio.run(scenario()) is None

@@ -1,15 +1,21 @@
-"""GET /models, /embeddings, /view_metadata."""
+"""GET /models, /experiment/models, /embeddings, /view_metadata."""
 
 import asyncio
+import base64
+import io
 import json
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from server.files.safetensors_header import LARGEST_HEADER, read_metadata
+from server.protocol import files
 from server.routes import models
 from tests.server.routes.rooms import folders_in, serving
+from tests.server.shapes import misfit
 
 
 def ask(base, path, **query):
@@ -123,3 +129,95 @@ def test_clients_do_not_learn_where_the_server_keeps_its_files(tmp_path, name):
     assert status == 404
     assert "the loras folder" in body["error"]
     assert str(tmp_path) not in body["error"]
+
+
+def test_the_library_lists_kinds_with_their_folders(tmp_path):
+    status, found = ask(tmp_path, "/experiment/models")
+    assert status == 200
+    assert [misfit(each, files.ModelFolder) for each in found] == [None] * len(found)
+    kinds = {each["name"]: each["folders"] for each in found}
+    assert str(tmp_path / "models" / "loras") in kinds["loras"]
+    assert not {"configs", "custom_nodes"} & kinds.keys()
+
+
+def test_the_library_lists_files_with_size_and_date(tmp_path):
+    path = put(tmp_path, "loras/sub/a.safetensors", b"12345")
+    os.utime(path, (1000.5, 1000.5))
+    status, found = ask(tmp_path, "/experiment/models/loras")
+    assert status == 200
+    assert [misfit(each, files.ModelFile) for each in found] == [None]
+    assert {name: found[0][name] for name in ("name", "pathIndex", "size", "modified")} == {
+        "name": "sub/a.safetensors",
+        "pathIndex": 0,
+        "size": 5,
+        "modified": 1000.5,
+    }
+    assert ask(tmp_path, "/experiment/models/unknown")[0] == 404
+
+
+def picture(side=8, format="PNG", colour=(255, 0, 0)):
+    data = io.BytesIO()
+    Image.new("RGB", (side, side), colour).save(data, format)
+    return data.getvalue()
+
+
+def preview(base, path):
+    async def scenario():
+        async with serving(base, models) as client, client.get(f"/experiment/models/preview/{path}") as answer:
+            return answer.status, answer.content_type, await answer.read()
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.preview.jpg", "a.webp"])
+def test_a_picture_beside_a_model_is_shown_as_webp(tmp_path, name):
+    put(tmp_path, "loras/sub/a.safetensors", b"")
+    put(tmp_path, f"loras/sub/{name}", picture(2000, "JPEG" if name.endswith("jpg") else name[-4:].lstrip(".").upper()))
+    status, type, data = preview(tmp_path, "loras/0/sub/a.safetensors")
+    assert (status, type) == (200, "image/webp")
+    shown = Image.open(io.BytesIO(data))
+    assert shown.size == (512, 512)
+    red, green, blue = shown.convert("RGB").getpixel((100, 100))
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+def test_a_picture_in_a_models_own_header_is_shown(tmp_path):
+    text = "data:image/jpeg;base64," + base64.b64encode(picture(20, "JPEG")).decode()
+    put(tmp_path, "loras/a.safetensors", safetensors({"__metadata__": {"modelspec.thumbnail": text}}))
+    status, type, data = preview(tmp_path, "loras/0/a.safetensors")
+    assert (status, type) == (200, "image/webp")
+    assert Image.open(io.BytesIO(data)).size == (20, 20)
+    assert not list((tmp_path / "temp").glob(".*.part"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "loras/0/a.safetensors",
+        "loras/9/a.safetensors",
+        "loras/x/a.safetensors",
+        "loras/-1/a.safetensors",
+        "unknown/0/a.safetensors",
+        "loras/0/..%2F..%2Fsecret.safetensors",
+        "loras/0/%2Fetc%2Fpasswd",
+        "loras/0/linked.safetensors",
+    ],
+)
+def test_what_has_no_picture_is_not_found(tmp_path, path):
+    put(tmp_path, "secret.png", picture())
+    put(
+        tmp_path,
+        "loras/a.safetensors",
+        safetensors({"__metadata__": {"modelspec.thumbnail": "data:image/png;base64,?"}}),
+    )
+    (tmp_path / "models" / "loras" / "linked.png").symlink_to(tmp_path / "models" / "secret.png")
+    status, type, data = preview(tmp_path, path)
+    assert (status, type) == (404, "application/json")
+    assert str(tmp_path).encode() not in data
+
+
+def test_a_damaged_picture_is_said(tmp_path):
+    put(tmp_path, "loras/a.safetensors", b"")
+    put(tmp_path, "loras/a.png", b"\x89PNG\r\n\x1a\n damaged")
+    assert preview(tmp_path, "loras/0/a.safetensors")[0] == 400

@@ -1,4 +1,4 @@
-"""GET /api/templates: the workflows that ship, with the pictures they need."""
+"""GET /api/templates, /templates: the workflows that ship, with the pictures they need, and those of packages."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from server.files import template_packs
 from server.files import templates as store
 from server.protocol import files
 from server.routes import templates
@@ -99,3 +100,86 @@ def test_files_that_are_no_templates_are_left_out(tmp_path):
 
 def test_the_workflows_are_found_beside_the_program():
     assert store.shipped() == WORKFLOWS
+
+
+def pack_in(base):
+    """A package as those of comfyui-workflow-templates are laid out."""
+    for name, text in {
+        "comfyui_workflow_templates_json/templates/index.json": '[{"title": "Theirs", "templates": []}]',
+        "comfyui_workflow_templates_json/templates/index.zh.json": '[{"title": "他们的", "templates": []}]',
+        "comfyui_workflow_templates_json/templates/a.json": "{}",
+        "comfyui_workflow_templates_media/templates/output/a.webp": "w",
+        "comfyui_workflow_templates_media/templates/a.html": "<script>",
+        "comfyui_workflow_templates_json/secret.py": "secret",
+    }.items():
+        path = base / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return template_packs.find([str(base / "site")])
+
+
+def listed(base, monkeypatch, packs, *paths):
+    monkeypatch.setattr(template_packs, "installed", lambda: packs)
+
+    async def scenario():
+        found = []
+        async with serving(base, templates.BARE_ROUTES) as client:
+            for path in paths:
+                async with client.get(f"/templates/{path}") as answer:
+                    found.append((answer.status, answer.headers, await answer.read()))
+        return found
+
+    return asyncio.run(scenario())
+
+
+@pytest.fixture
+def ours(tmp_path):
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    about = {"title": "Draw", "description": "Draws.", "inputs": ["fox.png"]}
+    (folder / "draw.editor.json").write_text(json.dumps({"nodes": [], "extra": {"latentwire": about}}))
+    (folder / "draw.webp").write_bytes(b"webp")
+    (folder / "fox.png").write_bytes(b"fox")
+    return tmp_path
+
+
+def test_the_list_of_the_web_page_begins_with_what_ships(ours, monkeypatch):
+    packs = pack_in(ours)
+    for name, title in {"index.json": "Theirs", "index.zh.json": "他们的", "index.fr.json": "Theirs"}.items():
+        ((status, headers, data),) = listed(ours, monkeypatch, packs, name)
+        assert (status, headers["Cache-Control"]) == (200, "no-cache")
+        first, second = json.loads(data)
+        assert [each["name"] for each in first["templates"]] == ["latentwire_draw"]
+        assert second["title"] == title
+
+
+def test_without_a_package_there_is_what_ships(ours, monkeypatch):
+    nothing = template_packs.find([])
+    found = listed(ours, monkeypatch, nothing, "index.json", "index_logo.json", "a.json", "index.py.json.bak")
+    assert [status for status, _, _ in found] == [200, 200, 404, 404]
+    assert len(json.loads(found[0][2])) == 1
+    assert nothing.version is None
+
+
+def test_a_template_that_ships_comes_with_its_pictures(ours, monkeypatch):
+    packs = template_packs.find([])
+    workflow, picture, none = listed(
+        ours, monkeypatch, packs, "latentwire_draw.json", "latentwire_draw-1.webp", "latentwire_x.json"
+    )
+    assert json.loads(workflow[2])["extra"]["latentwire"]["title"] == "Draw"
+    assert (ours / "input" / "fox.png").read_bytes() == b"fox"
+    assert (picture[1]["Content-Type"], picture[2]) == ("image/webp", b"webp")
+    assert none[0] == 404
+
+
+def test_a_packages_files_are_served_inert_and_nothing_beside_them(ours, monkeypatch):
+    names = ("a.json", "output/a.webp", "a.html", "../secret.py", "%2e%2e/secret.py")
+    found = listed(ours, monkeypatch, pack_in(ours), *names)
+    assert [status for status, _, _ in found] == [200, 200, 200, 404, 404]
+    assert found[2][1]["Content-Type"] == "application/octet-stream"
+    assert "sandbox" in found[2][1]["Content-Security-Policy"]
+
+
+def test_every_workflow_that_ships_has_a_picture():
+    for each in store.read_all(store.shipped()):
+        assert each.picture.read_bytes()[8:12] == b"WEBP", each.name
