@@ -8,7 +8,7 @@ import comfy.model_patcher
 import comfy.sd1_clip
 import comfy.sd2_clip
 import comfy.sdxl_clip
-from torch import Tensor
+from torch import Tensor, nn
 
 from compat.crossing import enter, leave
 from compat.parts import towers
@@ -69,7 +69,7 @@ class AuthorsClip:
         return AuthorsClip(made)
 
 
-class _Named(comfy.sd1_clip.nn.Module):
+class _Named(nn.Module):
     """Stands for a network whose weights no file of ours can change."""
 
     def __init__(self, stage: Any) -> None:

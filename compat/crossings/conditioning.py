@@ -13,13 +13,13 @@ from compat.crossings.control import chain_of, hints_of
 from engine.conditioning import ControlHint
 
 
-@enter.register
-def _(value: list) -> Any:
+@enter.register(list)
+def _(value: list[Any]) -> Any:
     return _translated(value, lambda control: chain_of(control) if _are_hints(control) else control)
 
 
-@leave.register
-def _(value: list) -> Any:
+@leave.register(list)
+def _(value: list[Any]) -> Any:
     return _translated(
         value, lambda control: control if control is None or isinstance(control, tuple) else hints_of(control)
     )

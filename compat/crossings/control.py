@@ -93,7 +93,7 @@ def hints_of(control: Any) -> tuple[ControlHint, ...]:
 
 
 def _hinted(hint: ControlHint, before: Any) -> Any:
-    guest = hint.net.guest if isinstance(hint.net, AuthorsControl) else None
+    guest: Any = hint.net.guest if isinstance(hint.net, AuthorsControl) else None
     if isinstance(hint.net, AuthorsControl) and hint.net.is_hinted:
         if guest.previous_controlnet is before:
             return guest

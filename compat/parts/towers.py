@@ -48,7 +48,7 @@ def encoder_of(clip: Clip, projection: Tensor | None = None, *, is_kept: bool = 
     if is_kept:
         made = kind.around(clip.part, clip.keeper, f"{clip.encoder_id}.transformer.text_model.", **options)
     else:
-        clip.part.arrive()
+        _bring_for_good(clip.part)
         made = kind(tower=clip.part.module, dtype=clip.part.place.dtype, **options)
     if clip.last_layer != -1 or not clip.final_norm:
         made.set_clip_options({"layer": clip.last_layer})
@@ -133,11 +133,20 @@ def with_weights(model: Any, given: Mapping[str, Tensor]) -> tuple[list[str], li
     loader = host().loader
     part = Part("a plugin's text encoder", fresh, tensors, loader.devices.place("text"))
     if residence is None:
-        part.arrive()  # nobody keeps it; the module has its weights from now on
+        _bring_for_good(part)
     else:
         model.residence = Residence(part, loader.keeper, residence.prefix)
     model.transformer.text_model = fresh
     return missing, [name for name in found.tensors if name not in wanted]
+
+
+def _bring_for_good(part: Part[Any]) -> None:
+    """The module has its weights from now on; nobody keeps them."""
+    part.arrive()
+    for module in part.module.modules():
+        if "position_ids" in module._buffers:
+            positions = module._buffers["position_ids"].shape[-1]  # type: ignore[union-attr]
+            module._buffers["position_ids"] = torch.arange(positions, device=part.place.device)[None]
 
 
 def _real(module: nn.Module) -> dict[str, Tensor]:

@@ -88,7 +88,7 @@ class VisionTower(CLIPVisionModel):
         self.vision_config = config
         self.visual_projection = nn.Linear(config.width, config.projection, bias=False)
 
-    def forward(self, pixels: Tensor) -> Seen:  # type: ignore[override]
+    def forward(self, pixels: Tensor) -> Seen:
         """What it sees. Shapes: pixels [B, 3, H, W], normalised, of the tower's size."""
         cells = self.embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)  # [B, T - 1, D]
         first = self.embeddings.class_embedding.expand(len(cells), 1, -1)  # [B, 1, D]

@@ -42,17 +42,14 @@ class CLIPTextModel(nn.Module):
         self.text_model = tower
         self.num_layers = tower.text_config.layers
         self.dtype = dtype or torch.float32
-        width = tower.text_config.width
-        self.text_projection = nn.Linear(width, width, bias=False, device="meta").requires_grad_(False)
-
-    @property
-    def has_projection(self) -> bool:
-        """Whether a projection came with the weights; without one the summary stays as it is."""
-        return not self.text_projection.weight.is_meta
+        self.text_projection: nn.Linear | None = None
 
     def projected(self, pooled: Tensor) -> Tensor:
-        """The summary in the space shared with pictures. Shapes: pooled [B, D]."""
-        if not self.has_projection:
+        """The summary in the space shared with pictures; as it is, when no projection came with the weights.
+
+        Shapes: pooled [B, D].
+        """
+        if self.text_projection is None:
             return pooled
         weight = self.text_projection.weight
         return (pooled.to(weight) @ weight.T).to(pooled)
@@ -61,7 +58,7 @@ class CLIPTextModel(nn.Module):
         """The table of token vectors."""
         return self.text_model.embeddings.token_embedding
 
-    def set_input_embeddings(self, embeddings: nn.Module) -> None:
+    def set_input_embeddings(self, embeddings: Any) -> None:
         """Puts another table of token vectors in its place."""
         self.text_model.embeddings.token_embedding = embeddings
 

@@ -70,7 +70,8 @@ class ControlNet(ControlBase):
     def around(cls, ours: values.ControlNet) -> "ControlNet":
         """A control object over one of our ControlNets."""
         place = ours.part.place
-        network: Any = comfy.cldm.cldm.ControlNet.around(dress(ours.part.module), place.dtype)
+        dress(ours.part.module)
+        network: Any = comfy.cldm.cldm.ControlNet.around(ours.part.module, place.dtype)
         network.residence = Residence(ours.part, ours.keeper, "")
         made = cls(network, ours.is_pooled, load_device=place.device)
         made.ours = ours

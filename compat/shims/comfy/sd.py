@@ -21,10 +21,12 @@ from compat.missing import missing
 from compat.parts import towers
 from compat.parts.clip import CLIP
 from compat.parts.vae import VAE
+from engine.checkpoints import texts
 from engine.checkpoints.load import Checkpoint, Loader
 from engine.checkpoints.save import Weights, save_tensors
 from engine.checkpoints.tensors import TensorFile, in_memory, open_tensors, read_object
 from engine.errors import CheckpointError
+from engine.settings import Precision
 from engine.text.embedding import Embeddings
 
 __all__ = ["CLIP", "VAE", "CLIPType", "StyleModel", "TEModel", "load_checkpoint_guess_config"]
@@ -64,7 +66,7 @@ class TEModel(Enum):
 
 
 _TEXT_MODELS = {"clip_l": TEModel.CLIP_L, "clip_h": TEModel.CLIP_H, "clip_g": TEModel.CLIP_G}
-_PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+_PRECISIONS: dict[torch.dtype, Precision] = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 
 
 def load_checkpoint_guess_config(
@@ -167,7 +169,7 @@ def detect_te_model(sd: Mapping[str, Tensor]) -> TEModel | None:
     if any(key.endswith("encoder.block.23.layer.1.DenseReluDense.wi_1.weight") for key in sd):
         return TEModel.T5_XXL
     try:
-        return _TEXT_MODELS[towers.tower(in_memory("a state dict", sd)).spec.id]
+        return _TEXT_MODELS[texts.tower(in_memory("a state dict", sd)).spec.id]
     except CheckpointError:
         return None
 
@@ -288,16 +290,19 @@ def _loader(
 ) -> Loader:
     """The program's loader with a plugin's wishes: number formats, and where learned words are."""
     ours = host().loader
-    network, text = (_PRECISIONS.get((options or {}).get("dtype")) for options in (model_options, te_model_options))
     devices = replace(
         ours.devices,
-        network_precision=network or ours.devices.network_precision,
-        text_precision=text or ours.devices.text_precision,
+        network_precision=_precision(model_options) or ours.devices.network_precision,
+        text_precision=_precision(te_model_options) or ours.devices.text_precision,
     )
     made = Loader(devices, (), ours.keeper)
     given = [embedding_directory] if isinstance(embedding_directory, str | Path) else embedding_directory
     made.embeddings = ours.embeddings if given is None else Embeddings([Path(each) for each in given], read_object)
     return made
+
+
+def _precision(options: Mapping[str, Any] | None) -> Precision | None:
+    return _PRECISIONS.get((options or {}).get("dtype", torch.float64))
 
 
 def __getattr__(name: str) -> Any:

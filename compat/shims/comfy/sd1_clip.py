@@ -199,8 +199,6 @@ def _with_weights_at_rest(model: Any, state: dict[str, Any], prefix: str, _: Any
         weights = model.residence.part.weights
         known = {f"{prefix}transformer.text_model.{name}": weight for name, weight in weights.items()}
         state.update({name: weight for name, weight in known.items() if name in state})
-    if not model.transformer.has_projection:
-        state.pop(f"{prefix}transformer.text_projection.weight", None)
 
 
 class SD1ClipModel(nn.Module):

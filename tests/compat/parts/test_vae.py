@@ -98,7 +98,7 @@ def test_one_is_made_of_a_state_dict(loaded, vae, picture):
 
 def test_one_of_other_tensors_says_that_it_is_invalid(vae):
     made = VAE(sd={"a": torch.zeros(1)})
-    with pytest.raises(RuntimeError, match="VAE is invalid.*no autoencoder inside"):
+    with pytest.raises(RuntimeError, match=r"VAE is invalid.*no autoencoder inside"):
         made.throw_exception_if_invalid()
     with pytest.raises(RuntimeError, match="VAE is invalid"):
         made.decode(torch.zeros(1, 4, 8, 8))

@@ -1,1 +1,5 @@
-"""ComfyUI keeps one module per kind here."""
+"""ComfyUI's place for T2I-Adapter networks."""
+
+from comfy.t2i_adapter import adapter
+
+__all__ = ["adapter"]
