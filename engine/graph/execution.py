@@ -106,6 +106,7 @@ class Execution:
         self._request.emit(Cached(tuple(spared)))
         self._tell_recalled()
         self._tell_inner(spared)
+        self._tell_midway(spared)
 
     def _spared(self, order: Sequence[str]) -> list[str]:
         """The nodes that will not run: found in the cache, or only needed by those. Lazy inputs are still open."""
@@ -295,6 +296,15 @@ class Execution:
             shown = inner.get(self._signatures[node])
             if shown and node not in self._held:
                 self._report.cached_inside(self._steps[node], shown)
+
+    def _tell_midway(self, spared: Iterable[str]) -> None:
+        """What nodes in the middle of the graph showed, for kinds whose authors want it shown at every run."""
+        for node in spared:
+            if "has_intermediate_output" in self._steps[node].traits.type.shown and node not in self._held:
+                signature = self._signatures[node]
+                entry = self._cache.get(signature) if signature is not None else None
+                if entry is not None and entry.ui is not None:
+                    self._report.cached(self._steps[node], entry)
 
     def _deadlock(self) -> Failure:
         waiting = self._plan.unfinished()

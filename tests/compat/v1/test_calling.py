@@ -345,3 +345,26 @@ def test_the_border_costs_microseconds(bench: Bench) -> None:
         return best / size
 
     assert cost("Add") - cost("Ours") < 50e-6
+
+
+class Middle(Interrupts):
+    HAS_INTERMEDIATE_OUTPUT = True
+
+    def run(self) -> Any:
+        return {"ui": {"text": ["seen"]}, "result": (1,)}
+
+
+class Quiet(Middle):
+    HAS_INTERMEDIATE_OUTPUT = False
+
+
+@pytest.mark.parametrize(("cls", "shown"), [(Middle, {"text": ["seen"]}), (Quiet, None)])
+def test_what_was_shown_in_the_middle_is_shown_again_where_its_author_wants_it(
+    bench: Bench, cls: type, shown: object
+) -> None:
+    bench.add(cls)
+    prompt = {"1": node(cls.__name__), "2": node("V1Static", value=["1", 0]), "3": node("V1Show", value=["2", 0])}
+    assert bench.run(prompt).check().ui["1"] == {"text": ["seen"]}
+    again = bench.run(prompt).check()
+    assert again.executed == ()
+    assert again.ui.get("1") == shown

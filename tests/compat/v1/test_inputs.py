@@ -258,3 +258,36 @@ def test_a_hidden_input_of_an_authors_own_kind_is_what_the_prompt_says_or_nothin
     assert bench.value("V1Hidden", {})[0].endswith("not given")
     assert bench.value("V1Hidden", {"spare": "given"})[0].endswith("given")
     assert not bench.value("V1Hidden", {"spare": "given"})[0].endswith("not given")
+
+
+def test_a_choice_listed_since_the_api_last_heard_is_asked_about(bench: Bench, host: Host) -> None:
+    from engine.graph.author_checks import asked_elsewhere
+
+    sent = json.loads(json.dumps(snapshot(host.registry["V1Moving"])))
+    known = Registry([read(sent, host.folders)])
+    bench.cls("V1Moving").CHOICES = ["before", "after"]
+    for choice, asked, status in (("before", (), ""), ("after", ("1",), "succeeded"), ("never", ("1",), "failed")):
+        graph = {"1": _source("V1Moving", {"choice": choice})}
+        prompt = Prompt.from_json(graph)
+        assert validate(prompt, known).is_accepted
+        assert asked_elsewhere(prompt, known, {"1"}) == asked
+        assert bench.check(graph).is_accepted is (choice != "never")
+        if asked:
+            assert bench.run(graph, unvalidated=asked).status == status
+
+
+def test_a_combo_of_uploads_that_its_author_lists_himself_is_read_by_us(bench: Bench, host: Host) -> None:
+    class Upload:
+        RETURN_TYPES = ()
+
+        @classmethod
+        def INPUT_TYPES(cls) -> object:
+            folder = Path(host.folders.input)
+            files = sorted(each.name for each in folder.iterdir() if each.is_file())
+            return {"required": {"image": (files, {"image_upload": True})}}
+
+    (Path(host.folders.input) / "first.png").write_bytes(b"")
+    bench.add(Upload)
+    known = read(json.loads(json.dumps(snapshot(host.registry["Upload"]))), host.folders)
+    (Path(host.folders.input) / "second.png").write_bytes(b"")
+    assert describe(known)["input"]["required"]["image"] == [["first.png", "second.png"], {"image_upload": True}]
