@@ -92,8 +92,6 @@ def test_another_prediction_of_ours_is_a_patched_sampling_object(model: Model, a
 def test_a_plugins_sampling_object_leaves_as_one_of_ours(
     model: Model, patcher: Any, ask: Any, engine_says: Any
 ) -> None:
-    model: Model, patcher: Any, ask: Any, engine_says: Any
-) -> None:
     import comfy.model_sampling as ms
 
     class Sampling(ms.ModelSamplingDiscrete, ms.V_PREDICTION):
