@@ -34,7 +34,7 @@ def look(
 ) -> list[Tensor]:
     """The look itself."""
     sums = [Sums.like(x_in) for _ in conds]
-    patcher = getattr(model, "current_patcher", None)
+    patcher: Any = getattr(model, "current_patcher", None)
     if patcher is not None:
         patcher.prepare_state(timestep)
     groups = _by_hooks(_questions(conds, x_in, timestep))

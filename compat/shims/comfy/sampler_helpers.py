@@ -56,7 +56,7 @@ def get_models_from_cond(cond: Iterable[Cond], model_type: str) -> list[Any]:
 def get_hooks_from_cond(cond: Iterable[Cond], full_hooks: Any) -> Any:
     """The hooks of conditions and of their control objects, added to a group."""
     for each in cond:
-        control = each.get("control")
+        control: Any = each.get("control")
         further = control.get_extra_hooks() if hasattr(control, "get_extra_hooks") else []
         for group in (each.get("hooks"), *further):
             for hook in getattr(group, "hooks", ()):
