@@ -177,13 +177,25 @@ def _engine(
     engine = Engine(common, cache_folder=cache_folder, services=services())
     host = install(engine, Pipe(line) if line is not None else None)
     plugins = Plugins(host, line, name=name or f"run-{os.getpid()}")
-    plugins.load()
+    with contextlib.redirect_stdout(sys.stderr):  # what a command prints is for who asked, not for plugins to add to
+        plugins.load()
     return engine, plugins
 
 
 def _preview_method(wanted: object) -> str | None:
     """What a prompt wants to be shown of itself in the making; None where it says nothing that we know."""
     return wanted if isinstance(wanted, str) and wanted in get_args(settings.PreviewMethod) else None
+
+
+@contextlib.contextmanager
+def _plugged(common: settings.Settings) -> "Iterator[tuple[Engine, Plugins | None]]":
+    """An engine with its plugins, for one command."""
+    engine, plugins = _engine(common)
+    try:
+        yield engine, plugins
+    finally:
+        if plugins is not None:
+            plugins.close()
 
 
 @contextlib.contextmanager
@@ -201,20 +213,20 @@ def _working(plugins: "Plugins | None", about: tuple[Any, ...], emit: Emit) -> I
 def run(chosen: argparse.Namespace) -> int:
     """Runs a workflow and prints every file it wrote and how long each part took."""
     begun = time.perf_counter()
-    engine, plugins = _engine(settings.from_namespace(chosen))
-    workflow = engine.load(_source(chosen.workflow))
-    for note in workflow.notes:
-        print(f"note: {note}", file=sys.stderr)
-    for assignment in chosen.set:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise LatentwireError(f"--set {assignment}: expected NODE.INPUT=VALUE, for example KSampler.seed=7")
-        workflow = workflow.set(name, value)
-    watcher = Watcher(workflow.prompt, setup=time.perf_counter() - begun)
-    about = "", None, workflow.prompt, {"extra_pnginfo": {"workflow": workflow.editor}} if workflow.editor else {}
-    with _interruptible() as is_cancelled, watcher, _working(plugins, about, watcher) as emit:
-        result = workflow.run(emit=emit, is_cancelled=is_cancelled)
-    engine.close()
+    with _plugged(settings.from_namespace(chosen)) as (engine, plugins):
+        workflow = engine.load(_source(chosen.workflow))
+        for note in workflow.notes:
+            print(f"note: {note}", file=sys.stderr)
+        for assignment in chosen.set:
+            name, equals, value = assignment.partition("=")
+            if not equals:
+                raise LatentwireError(f"--set {assignment}: expected NODE.INPUT=VALUE, for example KSampler.seed=7")
+            workflow = workflow.set(name, value)
+        watcher = Watcher(workflow.prompt, setup=time.perf_counter() - begun)
+        about = "", None, workflow.prompt, {"extra_pnginfo": {"workflow": workflow.editor}} if workflow.editor else {}
+        with _interruptible() as is_cancelled, watcher, _working(plugins, about, watcher) as emit:
+            result = workflow.run(emit=emit, is_cancelled=is_cancelled)
+        engine.close()
     for problem in result.problems:
         print(f"left out: {problem}", file=sys.stderr)
     for path in result.files:
@@ -227,7 +239,8 @@ def run(chosen: argparse.Namespace) -> int:
 
 def nodes(chosen: argparse.Namespace) -> int:
     """Lists every node by category, or explains one."""
-    registry = _engine(settings.from_namespace(chosen))[0].registry
+    with _plugged(settings.from_namespace(chosen)) as (engine, _):
+        registry = engine.registry
     if chosen.name is not None:
         print(manual.page(registry[chosen.name]))
         return 0
@@ -240,7 +253,8 @@ def nodes(chosen: argparse.Namespace) -> int:
 
 def explain(chosen: argparse.Namespace) -> int:
     """Prints a workflow's order, the types on its wires and what would be cached, without running it."""
-    print(_engine(settings.from_namespace(chosen))[0].load(_source(chosen.workflow)).explain())
+    with _plugged(settings.from_namespace(chosen)) as (engine, _):
+        print(engine.load(_source(chosen.workflow)).explain())
     return 0
 
 

@@ -21,7 +21,6 @@ class PluginLoop:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
-        self._is_closing = False
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs something inside the loop in this thread, while its own thread pauses."""
@@ -41,10 +40,11 @@ class PluginLoop:
 
     def close(self) -> None:
         """The loop ends."""
-        self._is_closing = True
         self._pause()
-        if not self.loop.is_running():
-            self.loop.close()
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.run(asyncio.sleep(0))  # in which they end
+        self.loop.close()
 
     def _pause(self) -> bool:
         thread, self._thread = self._thread, None

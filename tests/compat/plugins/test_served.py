@@ -499,3 +499,75 @@ def test_files_for_browsers_are_served_and_no_others(write: Write, serve_plugins
             assert (await plugins(client))["pack"]["version"] == "1.2"
 
     asyncio.run(look())
+
+
+SECRETS = """
+class Asks:
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}, "hidden": {"token": "AUTH_TOKEN_COMFY_ORG", "key": "API_KEY_COMFY_ORG"}}
+    RETURN_TYPES = ()
+    FUNCTION = "go"
+    OUTPUT_NODE = True
+    CATEGORY = "test"
+    def go(self, token=None, key=None):
+        return {"ui": {"told": [len(token or ""), len(key or "")]}}
+NODE_CLASS_MAPPINGS = {"Asks": Asks}
+"""
+
+
+def test_what_a_client_sends_for_nodes_only_reaches_them_and_is_not_shown(
+    write: Write, serve_plugins: ServePlugins
+) -> None:
+    write("asks.py", SECRETS)
+    extra = {"auth_token_comfy_org": "very-secret", "api_key_comfy_org": "secret-too", "more": 1}
+
+    async def look() -> None:
+        async with serve_plugins() as client:
+            entry = await ran(client, {"1": {"class_type": "Asks", "inputs": {}}}, extra_data=extra)
+            assert entry["outputs"]["1"]["told"] == [11, 10]
+            assert "secret" not in json.dumps(entry)
+            assert entry["prompt"][3]["more"] == 1
+
+    asyncio.run(look())
+
+
+def test_each_of_several_workers_has_the_plugins(write: Write, serve_plugins: ServePlugins) -> None:
+    write("pid.py", node("Pid", "__import__('os').getpid()") + PID_ROUTE)
+
+    async def look() -> None:
+        async with serve_plugins(workers=2) as client:
+            pids = {each.pid for each in client.server.app[keys.POOL].workers}  # type: ignore[attr-defined]
+            prompts = [{"1": {"class_type": "Pid", "inputs": {"value": each}}} for each in range(6)]
+            entries = await asyncio.gather(*(ran(client, each) for each in prompts))
+            assert {each["outputs"]["1"]["told"][0] for each in entries} <= pids
+            slow = asyncio.create_task(ran(client, {"1": {"class_type": "Slow", "inputs": {}}}, client_id="me"))
+            await asyncio.sleep(1.0)
+            mine = await asked(client, "/pid?clientId=me")
+            assert mine == (await slow)["outputs"]["1"]["told"][0], "the worker that runs the client's job is asked"
+            answer = await asked(client, "/api/plugins/reload", json={"name": "pid"})
+            assert answer["done"] is True
+
+    asyncio.run(look())
+
+
+PID_ROUTE = """
+import os, time
+from aiohttp import web
+from server import PromptServer
+
+@PromptServer.instance.routes.get("/pid")
+async def pid(request):
+    return web.json_response(os.getpid())
+
+class Slow:
+    INPUT_TYPES = classmethod(lambda cls: {"required": {}})
+    RETURN_TYPES = ()
+    FUNCTION = "go"
+    OUTPUT_NODE = True
+    CATEGORY = "test"
+    def go(self):
+        time.sleep(3)
+        return {"ui": {"told": [os.getpid()]}}
+NODE_CLASS_MAPPINGS["Slow"] = Slow
+"""
