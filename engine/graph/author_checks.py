@@ -163,7 +163,7 @@ def _refused(node: Node, name: str, answer: Any) -> Problem:
         input=name or None,
         kind="custom_validation_failed",
         message="Custom validation failed for node",
-        details=f"{name}{text}",
+        details=f"{name}{text}" if name else text.removeprefix(" - "),
         remedy="Choose another value; the node itself refuses this one.",
         extra_info={"input_name": name},
     )

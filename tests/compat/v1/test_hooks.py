@@ -53,7 +53,7 @@ def test_links_are_none_and_types_are_the_authors_business_where_he_asks_for_the
     assert kinds(check(bench, "V1ByAll", image=["c", 1])) == [("image", "return_type_mismatch")]
 
 
-@pytest.mark.parametrize(("answer", "details"), [(True, None), ("never", " - never"), (False, ""), (None, "")])
+@pytest.mark.parametrize(("answer", "details"), [(True, None), ("never", "never"), (False, ""), (None, "")])
 def test_a_check_that_takes_nothing_is_a_check(bench: Bench, answer: Any, details: str | None) -> None:
     bench.cls("V1ByNothing").ANSWER = answer
     validation = check(bench, "V1ByNothing")
