@@ -5,7 +5,7 @@ Importing the classes imports all of `comfy`, so it waits until a plugin looks f
 
 import importlib
 import importlib.util
-from types import ModuleType
+from collections.abc import Iterable
 from typing import Any
 
 import nodes
@@ -16,6 +16,13 @@ from compat.missing import missing
 
 MODULES = ("conditioning", "control", "drawing", "latents", "loaders", "pictures", "vae")
 """Modules of this package whose classes are core nodes, each under its own name."""
+
+EXTRAS = (
+    "nodes_align_your_steps nodes_clip_sdxl nodes_compositing nodes_custom_sampler nodes_differential_diffusion "
+    "nodes_flux nodes_freelunch nodes_latent nodes_mask nodes_model_advanced nodes_model_merging nodes_perpneg "
+    "nodes_upscale_model"
+)
+"""Modules of comfy_extras whose classes are found by their ids, which are their names."""
 
 _made: list[str] = []
 
@@ -41,9 +48,9 @@ def _look_up(name: str) -> Any:
 
 
 def _members() -> dict[str, Any]:
-    classes = _classes()
-    built_ins = {each.id: classes.get(each.id) or built_in.class_of(each) for each in host().registry}
-    mappings = {**built_ins, **classes}
+    classes = _nodes_of(f"compat.core_nodes.{name}" for name in MODULES)
+    built_ins = {each.id: built_in.class_of(each) for each in host().registry}
+    mappings = {**built_ins, **_nodes_of(f"comfy_extras.{name}" for name in EXTRAS.split()), **classes}
     display = {each.id: each.display_name or each.id for each in host().registry}
     return {
         **classes,
@@ -52,22 +59,19 @@ def _members() -> dict[str, Any]:
         "EXTENSION_WEB_DIRS": {},
         "LOADED_MODULE_DIRS": {},
         "MAX_RESOLUTION": MAX_RESOLUTION,
-        "common_ksampler": _module("drawing").common_ksampler,
+        "common_ksampler": importlib.import_module("compat.core_nodes.drawing").common_ksampler,
         "interrupt_processing": interrupt_processing,
         "before_node_execution": before_node_execution,
         "init_extra_nodes": init_extra_nodes,
     }
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"compat.core_nodes.{name}")
-
-
-def _classes() -> dict[str, type]:
-    """The core node classes by name."""
+def _nodes_of(modules: Iterable[str]) -> dict[str, type]:
+    """The node classes that these modules define, by name."""
     found: dict[str, type] = {}
-    for module in map(_module, MODULES):
-        found |= {name: each for name, each in vars(module).items() if _is_node_of(each, module.__name__)}
+    for module in modules:
+        members = vars(importlib.import_module(module))
+        found |= {name: each for name, each in members.items() if _is_node_of(each, module)}
     return found
 
 
