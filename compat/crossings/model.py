@@ -20,6 +20,7 @@ from compat import dress
 from compat.crossing import enter, leave
 from compat.foreign import ForeignPart, latent_format_of, prediction_of, sampling_object
 from compat.residence import Residence, residence_of
+from compat.sampling.engine_hooks import wear
 from engine.devices.patches import Patch, Patches
 from engine.models.latent_format import LatentFormat
 from engine.sampling.prediction import Prediction
@@ -42,6 +43,7 @@ class Left:
         self.patches = model.patches
         self.prediction = model.prediction
         self.latent_format = model.latent_format
+        self.hooks = model.hooks
 
 
 @enter.register
@@ -93,8 +95,7 @@ def _made(value: Model) -> ModelPatcher:
     patcher = ModelPatcher(model, residence.device, torch.device("cpu"), size=residence.size)
     _add(patcher, value.patches)
     _say(patcher, model.prediction, value.prediction, model.known_format, value.latent_format)
-    if value.hooks.patches:
-        patcher.model_options["transformer_options"].update(value.hooks.patches)
+    wear(patcher, value.hooks)
     patcher.left = Left(value)  # type: ignore[attr-defined]
     return patcher
 
@@ -105,11 +106,13 @@ def _again(value: Model, guest: ModelPatcher) -> ModelPatcher:
     if before is None:
         return guest
     same = before.prediction is value.prediction and before.latent_format is value.latent_format
-    if before.patches is value.patches and same:
+    if before.patches is value.patches and same and before.hooks == value.hooks:
         return guest
     patcher: ModelPatcher = guest.clone()
     _add(patcher, _further(before.patches, value.patches))
     _say(patcher, before.prediction, value.prediction, before.latent_format, value.latent_format)
+    if before.hooks != value.hooks:
+        wear(patcher, value.hooks)
     patcher.left = Left(value)  # type: ignore[attr-defined]
     return patcher
 

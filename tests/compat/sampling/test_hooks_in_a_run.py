@@ -264,3 +264,29 @@ def test_a_lora_by_hook_holds_for_the_conditions_it_is_on(studio: Studio, host: 
     assert relative(one, made) > 1e-4
     assert relative(one, plain) > 1e-4
     assert relative(studio.as_comfy(empty, studio.guided(CFG), WALK), plain) < CLOSE
+
+
+ANSWERS_HALVED = Hooks(before=(lambda each: replace(each, positive=each.positive * 0.5),))
+OUR_HOOKS = {
+    "combine": Hooks(combine=lambda each: each.negative + 2 * (each.positive - each.negative)),
+    "before": ANSWERS_HALVED,
+    "after": Hooks(after=(lambda each, guided: guided * 0.9 + each.negative * 0.1,)),
+    "around": Hooks(around=lambda network, given, signs: network(**given) * (1 + 0.1 * sum(signs))),
+    "redraw_mask": Hooks(redraw_mask=lambda sigma, mask: (mask > 0.5).float()),
+    "patches": Hooks(patches={"patches": {"middle_patch": [lambda x, extra: x * 0.9]}}),
+    "always_both": replace(ANSWERS_HALVED, always_both=True),
+}
+
+
+@pytest.mark.parametrize("name", OUR_HOOKS)
+@pytest.mark.parametrize("cfg", [1.0, 3.0])
+def test_what_our_own_nodes_put_into_guidance_is_kept(studio: Studio, name: str, cfg: float) -> None:
+    latent = {"samples": noise(*SHAPE), "noise_mask": noise(1, 1, 8, 8, seed=4).sigmoid()}
+    studio.model = replace(studio.model, hooks=OUR_HOOKS[name])
+    by_engine = studio.by_engine(latent, studio.guided(cfg), WALK)
+    assert relative(studio.as_comfy(latent, studio.guided(cfg), WALK), by_engine) < CLOSE
+    # And when a plugin has had the model in its hands first.
+    changed = crossing.enter(replace(studio.model, hooks=Hooks())).clone()
+    changed.set_model_sampler_post_cfg_function(lambda args: args["denoised"])
+    model = replace(crossing.leave(changed), hooks=OUR_HOOKS[name])
+    assert relative(studio.as_comfy(latent, studio.guided(cfg), WALK, model), by_engine) < CLOSE

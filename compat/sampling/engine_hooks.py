@@ -1,0 +1,81 @@
+"""What our own nodes put into guidance (engine.sampling.guidance.Hooks), as ComfyUI's functions in model_options.
+
+So that a model keeps them when a plugin's sampler draws with it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import comfy
+from torch import Tensor
+
+from engine.sampling.guidance import Answers, Hooks
+
+Args = Mapping[str, Any]
+
+
+def wear(patcher: Any, hooks: Hooks) -> None:
+    """Adds these hooks to a patcher, after those it has. `check` is left out: this way has its own."""
+    options = patcher.model_options
+    if hooks.patches:
+        inner = options.setdefault("transformer_options", {})
+        options["transformer_options"] = comfy.patcher_extension.merge_nested_dicts(inner, dict(hooks.patches))
+    if hooks.combine is not None:
+        patcher.set_model_sampler_cfg_function(_combined(hooks.combine))
+    for before in hooks.before:
+        patcher.set_model_sampler_pre_cfg_function(_before(before))
+    for after in hooks.after:
+        patcher.set_model_sampler_post_cfg_function(_after(after))
+    if hooks.redraw_mask is not None:
+        patcher.set_model_denoise_mask_function(_mask(hooks.redraw_mask))
+    if hooks.around is not None:
+        patcher.add_wrapper(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, _around(hooks.around))
+    if hooks.always_both:
+        options["disable_cfg1_optimization"] = True
+
+
+def _answers(args: Args, wanted: Tensor, unwanted: Tensor) -> Answers:
+    return Answers(args["input"], args["sigma"][0], wanted, unwanted, args["cond_scale"])
+
+
+def _combined(combine: Callable[[Answers], Tensor]) -> Callable[[Args], Tensor]:
+    def function(args: Args) -> Tensor:
+        found: Tensor = args["input"] - combine(_answers(args, args["cond_denoised"], args["uncond_denoised"]))
+        return found
+
+    return function
+
+
+def _before(before: Callable[[Answers], Answers]) -> Callable[[Args], list[Tensor]]:
+    def function(args: Args) -> list[Tensor]:
+        wanted, unwanted, *others = args["conds_out"]
+        changed = before(_answers(args, wanted, unwanted))
+        return [changed.positive, changed.negative, *others]
+
+    return function
+
+
+def _after(after: Callable[[Answers, Tensor], Tensor]) -> Callable[[Args], Tensor]:
+    return lambda args: after(_answers(args, args["cond_denoised"], args["uncond_denoised"]), args["denoised"])
+
+
+def _mask(redraw_mask: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    return lambda sigma, denoise_mask, extra_options: redraw_mask(sigma[0], denoise_mask)
+
+
+def _around(around: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Our hook goes around the network alone, and is told the sign of each row."""
+
+    def wrapper(executor: Any, x: Tensor, timesteps: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        names = ("context", "y", "control", "transformer_options")
+        given = {"x": x, "timesteps": timesteps, **dict(zip(names, args, strict=False)), **kwargs}
+        signs = (given.get("transformer_options") or {}).get("cond_or_uncond", [0])
+        rows = [sign for sign in signs for _ in range(len(x) // len(signs))]
+
+        def network(*, x: Tensor, timesteps: Tensor, **others: Any) -> Tensor:
+            answered: Tensor = executor(x, timesteps, **others)
+            return answered
+
+        return around(network, given, rows)
+
+    return wrapper
