@@ -7,6 +7,9 @@ from typing import Any
 
 from server.protocol.messages import ExecutionError
 
+SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
+"""Keys of extra_data that are for the nodes only: kept until the job ends, and never shown."""
+
 
 class State(StrEnum):
     """Where a job stands. The last three are ends."""
@@ -27,8 +30,8 @@ class State(StrEnum):
 class NewJob:
     """A prompt that has been validated and may be accepted.
 
-    prompt: API JSON with converted values. outputs: the output nodes to run. extra_data: as the client sent it, without
-    secrets it does not need for running. number: the client's own priority, lower first; None counts on. digest:
+    prompt: API JSON with converted values. outputs: the output nodes to run. extra_data: as the client sent it; its
+    secrets are kept apart, until the job ends. number: the client's own priority, lower first; None counts on. digest:
     of the request, so that the same id with the same request is the same job. unvalidated: nodes whose author's check
     could not be asked yet. models: names of model files it uses, so that it goes where they are loaded.
     Units: created is milliseconds since 1970.

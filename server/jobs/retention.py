@@ -55,7 +55,7 @@ def remove(connection: sqlite3.Connection, jobs: Sequence[str]) -> list[str]:
         (json.dumps(jobs),),
     ).fetchall()
     sequences = [(sequence,) for _, sequence in found]
-    for table in ("event", "output", "ending", "request"):
+    for table in ("event", "output", "ending", "request", "secret"):
         connection.executemany(f"DELETE FROM {table} WHERE job = ?", sequences)
     connection.executemany("DELETE FROM job WHERE sequence = ?", sequences)
     return [job for job, _ in found]

@@ -3,10 +3,11 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from engine.errors import LatentwireError
-from server.jobs.job import Brief, Job, NewEvent, NewJob, Output, Span, State, StoredEvent
+from server.jobs.job import SECRETS, Brief, Job, NewEvent, NewJob, Output, Span, State, StoredEvent
 from server.jobs.refusals import Unreadable
 
 Row = tuple[Any, ...]
@@ -50,13 +51,28 @@ def message(value: Any) -> str:
 
 
 def request(new: NewJob) -> Row:
-    """The prompt and the extra data of a job as JSON."""
-    return text(new.prompt), text(new.extra_data)
+    """The prompt, the extra data and the secrets of a job as JSON."""
+    return text(new.prompt), text(_without_secrets(new)), secrets(new)
 
 
 def large_request(new: NewJob) -> Row:
     """The same for a thread: in pieces, because nobody else may run while one piece is made."""
-    return _in_pieces(new.prompt, LEVELS), _in_pieces(new.extra_data, LEVELS)
+    return _in_pieces(new.prompt, LEVELS), _in_pieces(_without_secrets(new), LEVELS), secrets(new)
+
+
+def secrets(new: NewJob) -> str:
+    """What was sent along for the nodes only; "" where there is none."""
+    found = {name: new.extra_data[name] for name in SECRETS if name in new.extra_data}
+    return text(found) if found else ""
+
+
+def with_secrets(job: Job, secret: str) -> Job:
+    """A job that is to run, with its secrets."""
+    return replace(job, extra_data={**job.extra_data, **json.loads(secret)})
+
+
+def _without_secrets(new: NewJob) -> Mapping[str, Any]:
+    return {name: value for name, value in new.extra_data.items() if name not in SECRETS}
 
 
 def is_large(new: NewJob) -> bool:

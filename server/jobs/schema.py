@@ -70,7 +70,10 @@ VERSION_1 = (
     "INSERT INTO counter VALUES ('event', 0), ('thinned', 0)",
 )
 
-MIGRATIONS: Sequence[Migration] = (VERSION_1,)
+# What a client sent along for the nodes only: apart from the request, because it goes when the job ends.
+VERSION_2 = ("CREATE TABLE secret (job INTEGER PRIMARY KEY, data TEXT NOT NULL)",)
+
+MIGRATIONS: Sequence[Migration] = (VERSION_1, VERSION_2)
 """A file of version n has had the first n of them. Add to the end; never change one that has been released."""
 
 
@@ -107,6 +110,7 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     if mode != "wal":
         raise PathError(f"{file}: this file system cannot hold a database with a log (WAL); use a local disk")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = FAST")  # what is deleted is overwritten where that costs no page more
     connection.execute("PRAGMA journal_size_limit = 67108864")  # the log shrinks to that after a rush; bytes
 
 

@@ -432,7 +432,8 @@ class Jobs:
         numbers = (before + 1, self._numbering.event)
         end = (state.value, self._now(), self._numbering.next_end(), cause, is_listed, *numbers, brief.sequence)
         ending = rows.ending(brief.sequence, error, messages, spans)
-        return Write(events=events, changes=[(writes.END, end), (writes.ENDING, ending)], result=sent)
+        forgotten = (writes.FORGET_SECRET, (brief.sequence,))
+        return Write(events=events, changes=[(writes.END, end), (writes.ENDING, ending), forgotten], result=sent)
 
     def _interrupting(self, brief: Brief, end: Interruption) -> Write:
         write = self._ending(brief, State.FAILED, end.events, error=end.error, cause=CAUSE, messages=end.messages)
@@ -476,4 +477,6 @@ def _same(new: NewJob, known: Known) -> Brief:
 
 def _started(connection: Any, row: rows.Row, job: str) -> Job:
     connection.execute(writes.START, row)
-    return queries.to_run(connection, job)
+    found = queries.to_run(connection, job)
+    secret = connection.execute("SELECT data FROM secret WHERE job = ?", (found.sequence,)).fetchone()
+    return found if secret is None else rows.with_secrets(found, secret[0])

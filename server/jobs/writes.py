@@ -21,6 +21,8 @@ ACCEPT = (
     " unvalidated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
 REQUEST = "INSERT INTO request (job, prompt, extra_data) VALUES (?, ?, ?)"
+SECRET = "INSERT INTO secret (job, data) VALUES (?, ?)"
+FORGET_SECRET = "DELETE FROM secret WHERE job = ?"
 EVENT = "INSERT INTO event (job, number, type, data, time) VALUES (?, ?, ?, ?, ?)"
 OUTPUT = "INSERT INTO output (job, data) VALUES (?, ?)"
 COUNT = "UPDATE counter SET value = ? WHERE name = 'event'"
@@ -114,6 +116,9 @@ def _accept(connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
             if write.job is not None and write.taken is None
         ],
     )
+    for write in writes:
+        if write.job is not None and write.taken is None and write.request[2]:
+            connection.execute(SECRET, (write.job[0], write.request[2]))
 
 
 def _taken(connection: sqlite3.Connection, write: Write) -> Known | None:

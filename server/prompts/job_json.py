@@ -7,12 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.jobs.job import Job, Output, State
+from server.jobs.job import SECRETS, Job, Output, State
 from server.protocol import jobs as protocol
 from server.protocol.prompts import ExtraData
-
-SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
-"""Keys of extra_data that are for the nodes only."""
 
 STATUSES: Mapping[protocol.JobStatus, State] = {
     "pending": State.WAITING,
