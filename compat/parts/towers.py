@@ -145,7 +145,7 @@ def _bring_for_good(part: Part[Any]) -> None:
     part.arrive()
     for module in part.module.modules():
         if "position_ids" in module._buffers:
-            positions = module._buffers["position_ids"].shape[-1]  # type: ignore[union-attr]
+            positions = module._buffers["position_ids"].shape[-1]
             module._buffers["position_ids"] = torch.arange(positions, device=part.place.device)[None]
 
 
