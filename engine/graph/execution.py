@@ -173,7 +173,7 @@ class Execution:
                 inputs[name] = self._held.items(link)
 
     def _begin(self, step: Step, inputs: dict[str, list[Any]]) -> None:
-        if step.traits.lazy:
+        if step.traits.lazy or step.traits.others is not None:
             needed = self._invoker.needs(step, inputs)
             if needed:
                 self._expect(self._plan.need(step.id, [step.links[name].node for name in needed]))
