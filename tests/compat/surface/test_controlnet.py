@@ -144,9 +144,8 @@ def test_a_net_of_latents_encodes_its_hint(controlnet, path, host):
 
     network.dtype = torch.float32
     vae = enter(host.loader.checkpoint(host.folders.path("checkpoints", "tiny.safetensors")).vae)
-    control = controlnet.ControlNet(
-        None, compression_ratio=1, latent_format=comfy.latent_formats.SD15(), concat_mask=True
-    )
+    scaled = comfy.latent_formats.SD15()
+    control = controlnet.ControlNet(None, compression_ratio=1, latent_format=scaled, concat_mask=True)
     control.control_model = network
     picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     _asked(control.set_cond_hint(picture, vae=vae))
