@@ -10,6 +10,7 @@ from typing import Any
 
 from compat import crossing, originals
 from compat import host as hosts
+from compat.machine.options import live
 from engine import values
 from engine.conditioning import ControlHint
 from engine.graph.run import Run
@@ -48,7 +49,7 @@ class Drawing(sampling.Drawing):
             return super().draw(model, latent, guidance, walk, run)
         reasons = why_not_plain(model, guidance, walk)
         if not reasons:
-            return sampling.Drawing(hosts.host().settings).draw(model, latent, guidance, walk, run)
+            return sampling.Drawing(live(hosts.host().settings)).draw(model, latent, guidance, walk, run)
         log.debug("node %s is drawn in ComfyUI's way: %s", run.node_id, ", ".join(reasons))
         return as_plugins_know_it(model, latent, guidance, walk, run)
 

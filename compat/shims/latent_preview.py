@@ -12,6 +12,7 @@ from comfy.cli_args import LatentPreviewMethod, args
 from PIL import Image
 from torch import Tensor
 
+from compat.host import host, is_installed
 from compat.missing import missing
 from engine.sampling.preview import guessed_colours
 
@@ -92,10 +93,12 @@ class _Guess(LatentPreviewer):
 
 
 def get_previewer(device: Any, latent_format: Any) -> LatentPreviewer | None:
-    """Who shows latents of this format, by args.preview_method; None where nothing is to be shown."""
-    if args.preview_method == LatentPreviewMethod.NoPreviews:
+    """Who shows latents of this format, by the prompt's wish or args.preview_method; None: nothing is to be shown."""
+    run = host().run if is_installed() else None
+    method = LatentPreviewMethod(run.preview_method) if run and run.preview_method else args.preview_method
+    if method == LatentPreviewMethod.NoPreviews:
         return None
-    if args.preview_method == LatentPreviewMethod.TAESD:
+    if method == LatentPreviewMethod.TAESD:
         found = _small_autoencoder(device, latent_format)
         if found is not None:
             return found
