@@ -25,6 +25,21 @@ MEMBERS = {
     "latent_preview": ("prepare_callback", "get_previewer", "LatentPreviewer"),
     "nodes": ("common_ksampler",),
     "comfy.model_management": ("load_models_gpu", "get_torch_device"),
+    "comfy.model_base": ("BaseModel",),
+    "comfy.ldm.modules.attention": (
+        "optimized_attention",
+        "optimized_attention_masked",
+        "CrossAttention",
+        "BasicTransformerBlock",
+        "SpatialTransformer",
+    ),
+    "comfy.ldm.modules.diffusionmodules.openaimodel": (
+        "UNetModel",
+        "TimestepEmbedSequential",
+        "ResBlock",
+        "apply_control",
+        "forward_timestep_embed",
+    ),
 }
 """Modules of which only these count; plugins add much to the others that drawing does not go through."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compat.missing import missing
 from engine.sampling.fitting import repeated_to_batch
 
 LONGEST_REPEAT = 4
@@ -108,3 +109,7 @@ class CONDList(CONDRegular):
         """One shape that holds as many numbers as all of them."""
         count = sum(math.prod(each.size()) for each in self.cond)
         return [1, int(self.cond[0].shape[1]), count // int(self.cond[0].shape[1])]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

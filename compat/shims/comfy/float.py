@@ -1,7 +1,11 @@
 """Rounding to formats with few bits."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from compat.missing import missing
 
 EIGHT_BITS = (torch.float8_e4m3fn, torch.float8_e5m2)
 
@@ -27,3 +31,7 @@ def _rounded(value: Tensor, dtype: torch.dtype, generator: torch.Generator) -> T
     chance = torch.rand(value.shape, generator=generator, device=value.device, dtype=torch.float32)
     magnitude = (value.abs() / step + chance).floor() * step
     return (magnitude.clamp(max=info.max) * value.sign()).to(dtype)
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -5,12 +5,35 @@ from enum import Enum
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from comfy import patcher_extension
+from compat.missing import missing
+from compat.patcher.hooked_conds import (
+    combine_conditioning,
+    conditioning_set_values,
+    set_conds_props,
+    set_conds_props_and_combine,
+    set_default_conds_and_combine,
+    set_hooks_for_conditioning,
+    set_mask_for_conditioning,
+    set_timesteps_for_conditioning,
+)
+from compat.patcher.keyframes import HookKeyframe, HookKeyframeGroup, InterpolationMethod
 
-Conditioning = list[Any]
+__all__ = [
+    "HookKeyframe",
+    "HookKeyframeGroup",
+    "InterpolationMethod",
+    "combine_conditioning",
+    "conditioning_set_values",
+    "set_conds_props",
+    "set_conds_props_and_combine",
+    "set_default_conds_and_combine",
+    "set_hooks_for_conditioning",
+    "set_mask_for_conditioning",
+    "set_timesteps_for_conditioning",
+]
 
 
 class EnumHookMode(Enum):
@@ -44,117 +67,8 @@ class EnumHookScope(Enum):
     HookedOnly = "hooked_only"
 
 
-class InterpolationMethod:
-    """How strengths go from one to another."""
-
-    LINEAR = "linear"
-    EASE_IN = "ease_in"
-    EASE_OUT = "ease_out"
-    EASE_IN_OUT = "ease_in_out"
-
-    _LIST = [LINEAR, EASE_IN, EASE_OUT, EASE_IN_OUT]
-
-    @classmethod
-    def get_weights(cls, num_from: float, num_to: float, length: int, method: str, reverse: bool = False) -> Tensor:
-        """That many strengths from one to the other."""
-        shares = torch.linspace(0, 1, length, dtype=torch.float64)
-        shares = {
-            cls.LINEAR: shares,
-            cls.EASE_IN: shares**2,
-            cls.EASE_OUT: 1 - (1 - shares) ** 2,
-            cls.EASE_IN_OUT: (1 - (shares * torch.pi).cos()) / 2,
-        }[method]
-        weights = num_from + (num_to - num_from) * shares
-        return weights.flip(0) if reverse else weights
-
-
 class _HookRef:
     """What clones of a hook share: by it they are known as the same."""
-
-
-class HookKeyframe:
-    """From a share of the run on, this strength; for at least so many steps."""
-
-    def __init__(self, strength: float, start_percent: float = 0.0, guarantee_steps: int = 1) -> None:
-        self.strength = strength
-        self.start_percent = float(start_percent)
-        self.start_t = 999999999.9
-        self.guarantee_steps = guarantee_steps
-
-    def get_effective_guarantee_steps(self, max_sigma: Any) -> int:
-        """Its steps; none for one that begins before the run does."""
-        return 0 if self.start_t > float(max_sigma) else self.guarantee_steps
-
-    def clone(self) -> "HookKeyframe":
-        """Another like it."""
-        made = HookKeyframe(self.strength, self.start_percent, self.guarantee_steps)
-        made.start_t = self.start_t
-        return made
-
-
-class HookKeyframeGroup:
-    """Keyframes in the order they begin, and where a run stands among them."""
-
-    def __init__(self) -> None:
-        self.keyframes: list[HookKeyframe] = []
-        self.reset()
-
-    def reset(self) -> None:
-        """Back to the beginning of a run."""
-        self._current_index, self._current_used_steps = 0, 0
-        self._current_keyframe = self.keyframes[0] if self.keyframes else None
-        self._curr_t: float = -1.0
-
-    @property
-    def strength(self) -> float:
-        """The strength now; 1 without keyframes."""
-        return 1.0 if self._current_keyframe is None else self._current_keyframe.strength
-
-    def add(self, keyframe: HookKeyframe) -> None:
-        """One more; those that begin together keep their order."""
-        self.keyframes = sorted([*self.keyframes, keyframe], key=lambda each: each.start_percent)
-        self.reset()
-
-    def is_empty(self) -> bool:
-        """Whether there are none."""
-        return not self.keyframes
-
-    def has_index(self, index: int) -> bool:
-        """Whether there are so many."""
-        return 0 <= index < len(self.keyframes)
-
-    def clone(self) -> "HookKeyframeGroup":
-        """Another with the same keyframes, at the beginning of a run."""
-        made = HookKeyframeGroup()
-        made.keyframes = [each.clone() for each in self.keyframes]
-        made.reset()
-        return made
-
-    def initialize_timesteps(self, model: Any) -> None:
-        """Says for this model at which noise level each begins."""
-        for keyframe in self.keyframes:
-            keyframe.start_t = float(model.model_sampling.percent_to_sigma(keyframe.start_percent))
-
-    def prepare_current_keyframe(self, curr_t: Any, transformer_options: Mapping[str, Any] | None = None) -> bool:
-        """Moves on to where this noise level is. Returns: whether the strength is another now."""
-        level = float(curr_t)
-        if self.is_empty() or level == self._curr_t:
-            return False
-        before = self._current_keyframe
-        schedule = (transformer_options or {}).get("sample_sigmas")
-        highest = level if schedule is None else float(schedule[0])
-        assert before is not None
-        if self._current_used_steps >= before.get_effective_guarantee_steps(highest):
-            for index in range(self._current_index + 1, len(self.keyframes)):
-                following = self.keyframes[index]
-                if following.start_t < level:
-                    break
-                self._current_keyframe, self._current_index, self._current_used_steps = following, index, 0
-                if following.get_effective_guarantee_steps(highest) > 0:
-                    break
-        self._current_used_steps += 1
-        self._curr_t = level
-        return before is not self._current_keyframe
 
 
 class Hook:
@@ -501,103 +415,5 @@ def load_hook_lora_for_models(
     return new_model, new_clip, group
 
 
-def conditioning_set_values(conditioning: Conditioning, values: Mapping[str, Any]) -> Conditioning:
-    """A conditioning with these values in each of its entries."""
-    return [[entry[0], {**entry[1], **values}, *entry[2:]] for entry in conditioning]
-
-
-def set_hooks_for_conditioning(
-    cond: Conditioning,
-    hooks: HookGroup | None,
-    append_hooks: bool = True,
-    cache: dict[Any, HookGroup] | None = None,
-) -> Conditioning:
-    """A conditioning with these hooks on each entry, besides or in the place of those it has."""
-    if hooks is None:
-        return cond
-    kept = {} if cache is None else cache
-    found = []
-    for tokens, options, *more in cond:
-        before = options.get("hooks") if append_hooks else None
-        key = (id(before), id(hooks))
-        if key not in kept:
-            kept[key] = hooks if before is None else before.clone_and_combine(hooks)
-        found.append([tokens, {**options, "hooks": kept[key]}, *more])
-    return found
-
-
-def set_timesteps_for_conditioning(cond: Conditioning, timestep_range: tuple[float, float] | None) -> Conditioning:
-    """A conditioning that holds for a part of the run."""
-    if timestep_range is None:
-        return cond
-    return conditioning_set_values(cond, {"start_percent": timestep_range[0], "end_percent": timestep_range[1]})
-
-
-def set_mask_for_conditioning(
-    cond: Conditioning, mask: Tensor | None, set_cond_area: str, strength: float
-) -> Conditioning:
-    """A conditioning that holds where a mask is."""
-    if mask is None:
-        return cond
-    values = {
-        "mask": mask if mask.ndim > 2 else mask.unsqueeze(0),
-        "set_area_to_bounds": set_cond_area != "default",
-        "mask_strength": strength,
-    }
-    return conditioning_set_values(cond, values)
-
-
-def combine_conditioning(conds: Iterable[Conditioning]) -> Conditioning:
-    """All entries of all of them."""
-    return [entry for cond in conds for entry in cond]
-
-
-def set_conds_props(
-    conds: list[Conditioning],
-    strength: float,
-    set_cond_area: str,
-    mask: Tensor | None = None,
-    hooks: HookGroup | None = None,
-    timesteps_range: tuple[float, float] | None = None,
-    append_hooks: bool = True,
-) -> list[Conditioning]:
-    """Each conditioning with hooks, a mask and a part of the run."""
-    cache: dict[Any, HookGroup] = {}
-    found = []
-    for cond in conds:
-        cond = set_hooks_for_conditioning(cond, hooks, append_hooks=append_hooks, cache=cache)
-        cond = set_mask_for_conditioning(cond, mask, set_cond_area, strength)
-        found.append(set_timesteps_for_conditioning(cond, timesteps_range))
-    return found
-
-
-def set_conds_props_and_combine(
-    conds: list[Conditioning],
-    new_conds: list[Conditioning],
-    strength: float = 1.0,
-    set_cond_area: str = "default",
-    mask: Tensor | None = None,
-    hooks: HookGroup | None = None,
-    timesteps_range: tuple[float, float] | None = None,
-    append_hooks: bool = True,
-) -> list[Conditioning]:
-    """The new ones with those properties, after the old."""
-    dressed = set_conds_props(new_conds, strength, set_cond_area, mask, hooks, timesteps_range, append_hooks)
-    return [combine_conditioning(pair) for pair in zip(conds, dressed, strict=True)]
-
-
-def set_default_conds_and_combine(
-    conds: list[Conditioning],
-    new_conds: list[Conditioning],
-    hooks: HookGroup | None = None,
-    timesteps_range: tuple[float, float] | None = None,
-    append_hooks: bool = True,
-) -> list[Conditioning]:
-    """The new ones for wherever no other holds, after the old."""
-    cache: dict[Any, HookGroup] = {}
-    found = []
-    for cond, new in zip(conds, new_conds, strict=True):
-        new = set_hooks_for_conditioning(new, hooks, append_hooks=append_hooks, cache=cache)
-        new = set_timesteps_for_conditioning(conditioning_set_values(new, {"default": True}), timesteps_range)
-        found.append(combine_conditioning([cond, new]))
-    return found
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -1,10 +1,12 @@
 """ComfyUI's latent formats: how the latents of a family are scaled for its network, and their colours at a glance."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from compat.missing import missing
 from engine.models import latent_format as formats
 
 
@@ -202,3 +204,7 @@ class _Engine(LatentFormat):
 
 def _numbers(known: formats.LatentFormat) -> tuple[object, ...]:
     return known.scale, known.shift, known.channels, known.mean, known.deviation
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from comfy.weight_adapter import WeightAdapterBase, adapter_of
 from compat import lora_names
+from compat.missing import missing
 from engine.checkpoints import lora as files
 from engine.devices.deltas import Difference, Replacement
 
@@ -174,3 +175,7 @@ def _put_back(whole: Tensor, part: Tensor, offset: Any, key: str) -> Tensor:
 def _original(originals: Mapping[str, Any] | None, key: str) -> Any:
     """A weight as it was before any patch: the first of what get_key_patches says of it."""
     return None if originals is None or key not in originals else originals[key][0][0]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

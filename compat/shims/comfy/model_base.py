@@ -14,7 +14,9 @@ import comfy.model_sampling
 import comfy.ops
 from comfy import patcher_extension
 from comfy.ldm.modules.diffusionmodules.openaimodel import Timestep, UNetModel
-from engine.sampling.fitting import fitted_picture, spread_over_batch
+from compat import channels
+from compat.missing import missing
+from engine.errors import LatentwireError
 from engine.sampling.inpainting import GREY
 from engine.sampling.sample import ACTIVATIONS, USUAL_WIDTH
 
@@ -77,6 +79,7 @@ class BaseModel(nn.Module):
         self.device = torch.device(device) if device is not None else torch.device("cpu")
         self.current_patcher: Any = None
         if not unet_config.get("disable_unet_model_creation", False):
+            _refuse_unknown(type(model_config).__name__, unet_config, unet_model)
             operations = model_config.custom_operations
             if operations is None:
                 operations = comfy.ops.pick_operations(
@@ -162,22 +165,7 @@ class BaseModel(nn.Module):
         `concat_mask` or else `denoise_mask` says where to draw, `concat_latent_image` or else `latent_image` what is
         around it. Source: node_behaviour.md A.5.
         """
-        if not self.concat_keys:
-            return None
-        noise: Tensor = kwargs["noise"]
-        mask = kwargs.get("concat_mask", kwargs.get("denoise_mask"))
-        given = kwargs.get("concat_latent_image")
-        picture: Any = kwargs.get("latent_image") if given is None else self.process_latent_in(given)
-        channels = []
-        for key in self.concat_keys:
-            if mask is None or (picture is None and key != "mask"):
-                channels.append(self.blank_inpaint_image_like(noise) if key != "mask" else noise[:, :1] * 0 + 1)
-            elif key == "mask":
-                shaped = mask.float().reshape(-1, 1, *mask.shape[-2:]) if mask.shape[1] != noise.shape[1] else mask
-                channels.append(_fitted(shaped[:, :1], noise).round())
-            else:
-                channels.append(_fitted(picture, noise))
-        return torch.cat(channels, dim=1).to(kwargs.get("device") or noise.device)
+        return channels.inpainting(self, kwargs) if self.concat_keys else None
 
     def blank_inpaint_image_like(self, latent_image: Tensor) -> Tensor:
         """The scaled latent of a grey picture, which inpainting networks take as "nothing given"."""
@@ -278,21 +266,21 @@ class BaseModel(nn.Module):
         return float(cells * width * ACTIVATIONS * dtype.itemsize) * (self.memory_usage_factor / usual)
 
 
+def _refuse_unknown(family: str, unet_config: Mapping[str, Any], unet_model: Any) -> None:
+    """Raises LatentwireError for a family whose network nobody here can build."""
+    if unet_model is UNetModel and ("model_channels" not in unet_config or unet_config.get("use_temporal_attention")):
+        raise LatentwireError(
+            f"{family}: this program has no network of that family; it runs UNets of Stable Diffusion 1, 2 and XL, or "
+            "a plugin's own network handed over as unet_model"
+        )
+
+
 def _cast(value: Any, dtype: torch.dtype) -> Any:
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.to(dtype)
     if isinstance(value, list) and value and all(isinstance(each, Tensor) for each in value):
         return [_cast(each, dtype) for each in value]
     return value
-
-
-def _fitted(picture: Tensor, like: Tensor) -> Tensor:
-    """A picture or mask at the latent's size, with as many rows."""
-    size = (int(like.shape[-2]), int(like.shape[-1]))
-    picture = picture.to(like)
-    if tuple(picture.shape[-2:]) != size:
-        picture = fitted_picture(picture, size, "bilinear")
-    return spread_over_batch(picture, len(like))
 
 
 def _product(sizes: Any) -> int:
@@ -313,7 +301,7 @@ class IP2P:
         image = kwargs.get("concat_latent_image")
         if image is None:
             return torch.zeros_like(noise)
-        scaled: Tensor = self.process_ip2p_image_in(_fitted(image, noise))
+        scaled: Tensor = self.process_ip2p_image_in(channels.fitted(image, noise))
         return scaled
 
 
@@ -507,3 +495,7 @@ class Omnigen2(BaseModel):
 
 class ACEStep(BaseModel):
     """ACE-Step."""
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

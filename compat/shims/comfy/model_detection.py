@@ -9,6 +9,7 @@ from torch import Tensor
 import comfy.supported_models
 import comfy.supported_models_base
 from compat import dress
+from compat.missing import missing
 from engine.checkpoints import keys
 from engine.errors import CheckpointError
 from engine.models.shapes import Shapes
@@ -199,3 +200,7 @@ def model_config_from_diffusers_unet(state_dict: Mapping[str, Tensor]) -> BASE |
     """The family of a network in diffusers' layout, or None."""
     unet_config = unet_config_from_diffusers_unet(state_dict)
     return None if unet_config is None else model_config_from_unet_config(unet_config)
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compat.missing import missing
+
 INFINITE = 999999999.9
 """The noise level of 0 percent: more than any."""
 
@@ -443,3 +445,7 @@ class ModelSamplingCosmosRFlow(ModelSamplingContinuousEDM):
     def sigma(self, timestep: Tensor) -> Tensor:
         highest = self.sigma_max
         return torch.where(timestep < highest / (highest + 1), timestep / (1 - timestep), highest)
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

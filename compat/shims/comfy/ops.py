@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from comfy.rmsnorm import rms_norm
+from compat.missing import missing
 
 Change = Callable[[Tensor], Tensor]
 
@@ -246,3 +247,7 @@ def pick_operations(
     if compute_dtype is None or weight_dtype == compute_dtype:
         return disable_weight_init
     return manual_cast
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

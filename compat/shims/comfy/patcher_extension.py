@@ -7,6 +7,8 @@ A wrapper is fn(executor, *arguments) and goes on with executor(*arguments). Wra
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from compat.missing import missing
+
 Function = Callable[..., Any]
 Kept = dict[str, dict[str | None, list[Function]]]
 
@@ -199,3 +201,7 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return copy_nested_dicts(value)
     return list(value) if isinstance(value, list) else value
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

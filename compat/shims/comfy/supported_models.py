@@ -13,6 +13,7 @@ from torch import Tensor
 import comfy.supported_models_base as supported_models_base
 from comfy import latent_formats, model_base
 from comfy.model_base import ModelType
+from compat.missing import missing
 
 BASE = supported_models_base.BASE
 
@@ -322,3 +323,7 @@ models: list[type[BASE]] = [
     QwenImage,
 ]
 """Asked in this order; plugins may put their own among them."""
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

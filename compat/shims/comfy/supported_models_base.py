@@ -8,6 +8,7 @@ from torch import Tensor
 
 import comfy.latent_formats
 import comfy.model_base
+from compat.missing import missing
 
 
 class ClipTarget:
@@ -125,3 +126,7 @@ def _with_prefixes(state_dict: Mapping[str, Tensor], renamed: Mapping[str, str],
                 found[new + name[len(old) :]] = tensor
                 break
     return found
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from compat.missing import missing
 from engine.devices.deltas import Delta, Generalised, Hadamard, Kronecker, LowRank, Orthogonal
 from engine.devices.patches import Patch
 
@@ -137,3 +138,7 @@ def adapter_of(delta: Delta, loaded_keys: set[str] | None = None, patch: Patch |
         kind: type[EngineAdapter] = OFTAdapter if delta.blocks.ndim == 3 else BOFTAdapter
         return kind(delta, loaded_keys, patch)
     return _KINDS.get(type(delta), EngineAdapter)(delta, loaded_keys, patch)
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -1,5 +1,8 @@
 """ComfyUI's autoencoder: the engine's own."""
 
+from typing import Any
+
+from compat.missing import missing
 from engine.models import vae
 
 
@@ -8,3 +11,7 @@ class AutoencoderKL(vae.AutoencoderKL):
 
 
 AutoencodingEngine = AutoencoderKL
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

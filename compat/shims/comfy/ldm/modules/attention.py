@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from comfy import ops
 from comfy.ldm.util import default, exists
-from compat.missing import absent_class
+from compat.missing import absent_class, missing
 from engine.models import transformer
 from engine.models.patches import Patches
 
@@ -345,3 +345,7 @@ class SpatialTransformer(transformer.SpatialTransformer):
 
 
 SpatialVideoTransformer = absent_class(__name__, "SpatialVideoTransformer", SpatialTransformer)
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

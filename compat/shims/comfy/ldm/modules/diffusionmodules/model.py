@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
+from compat.missing import missing
 from engine.models import vae
 
 get_timestep_embedding = timestep_embedding
@@ -41,3 +42,7 @@ class Encoder(vae.Encoder):
 
 class Decoder(vae.Decoder):
     """Latents to pixels."""
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

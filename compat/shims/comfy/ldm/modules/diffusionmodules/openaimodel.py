@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from comfy import ops, patcher_extension
 from comfy.ldm.modules.attention import Live, SpatialTransformer, SpatialVideoTransformer
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
-from compat.missing import absent_class
+from compat.missing import absent_class, missing
 from engine.models import layers, unet
 from engine.models.control import ControlResiduals
 from engine.models.patches import Patches
@@ -330,3 +330,7 @@ class UNetModel(unet.UNet):
             shape = skips[-1].shape if skips else None
             h = forward_timestep_embed(block, torch.cat([h, skip], dim=1), emb, context, options, shape, **frames)
         return self.out(h.to(x.dtype))
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compat.missing import missing
 from engine.models.layers import timestep_embedding as _waves
 
 
@@ -83,3 +84,7 @@ class AlphaBlender(nn.Module):
     def forward(self, x_spatial: Tensor, x_temporal: Tensor, image_only_indicator: Tensor | None = None) -> Tensor:
         alpha = self.get_alpha(image_only_indicator, x_spatial.device).to(x_spatial.dtype)
         return alpha * x_spatial + (1.0 - alpha) * x_temporal
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)
