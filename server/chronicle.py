@@ -24,6 +24,10 @@ PATIENCE = 1.0  # seconds between two tries on a disk that refuses
 log = logging.getLogger(__name__)
 
 
+_News = tuple[list[Item], list[Output]]
+"""What is to be written together."""
+
+
 class Torn(Exception):
     """The disk refused while the server was going down. The row still says that the job runs, so it runs again."""
 
@@ -36,7 +40,7 @@ class Chronicle:
         classes = {node: str(each.get("class_type", "")) for node, each in job.prompt.items()}
         self.story = Story(job.id, classes=classes)
         self._job, self._jobs, self._hub, self._may_give_up = job, jobs, hub, may_give_up
-        self._news: deque[tuple[list[Item], list[Output]]] = deque()
+        self._news: deque[_News | Callable[[], None]] = deque()
         self._writing: asyncio.Task[None] | None = None
         self.is_torn = False
         self._has_room = asyncio.Event()
@@ -52,6 +56,16 @@ class Chronicle:
         while len(self._news) > AHEAD:
             self._has_room.clear()
             await self._has_room.wait()
+
+    def aside(self, say: Callable[[], None]) -> None:
+        """Has something said about which nothing is written, in its place among what happened.
+
+        It is left out where far too much has gathered.
+        """
+        if self._writing is None:
+            say()
+        elif len(self._news) <= AHEAD:
+            self._news.append(say)
 
     async def finish(self, state: State, items: Sequence[Item], cause: str | None) -> None:
         """Writes the end of the job behind all that happened before, and then tells of it. Raises: Torn."""
@@ -73,10 +87,11 @@ class Chronicle:
         try:
             while self._news:
                 # What a node showed goes with the message that says so: where one is on the disk, the other is.
-                taken = [self._news.popleft() for _ in range(min(TOGETHER, len(self._news)))]
+                taken = self._next()
                 items = [item for some, _ in taken for item in some]
                 shown = [output for _, some in taken for output in some]
-                self._publish(await self._insist(partial(self._jobs.record, self._job.id, items, shown)))
+                if taken:
+                    self._publish(await self._insist(partial(self._jobs.record, self._job.id, items, shown)))
                 self._has_room.set()
         except Torn:
             # What came later must not stand on the disk without what came before.
@@ -84,6 +99,21 @@ class Chronicle:
         finally:
             self._writing = None
             self._has_room.set()
+
+    def _next(self) -> list[_News]:
+        """What is written in one go; what is only said, and stands before or behind it, is said in its turn."""
+        taken: list[_News] = []
+        while self._news and len(taken) < TOGETHER:
+            first = self._news[0]
+            if callable(first):
+                if taken:
+                    break
+                self._news.popleft()
+                first()
+            else:
+                self._news.popleft()
+                taken.append(first)
+        return taken
 
     def _end(self, state: State, items: Sequence[Item], cause: str | None) -> Awaitable[Sequence[Sent]]:
         story = self.story

@@ -193,7 +193,11 @@ class Dispatcher(Listener):
         self.plugin_desk.reported(worker, message)
 
     def tell(self, worker: str, message: Mapping[str, Any], data: bytes) -> None:
-        """A plugin has something for clients."""
+        """A plugin has something for clients; it is said in its place among what happens to the job there."""
+        for active in self._active.values():
+            if active.worker == worker and active.is_given and not active.is_ending:
+                active.chronicle.aside(lambda: self.plugin_desk.tell(message, data))
+                return
         self.plugin_desk.tell(message, data)
 
     async def want(self, worker: str, what: str, data: Any) -> Any:
