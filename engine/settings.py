@@ -122,6 +122,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_output(parser.add_argument_group("pictures and messages"))
     for name in ACCEPTED:
         parser.add_argument(f"--{name}", action="append_const", dest="ignored", const=name, help=argparse.SUPPRESS)
+    for name, count in ACCEPTED_WITH_VALUES.items():
+        parser.add_argument(f"--{name}", nargs=count, help=argparse.SUPPRESS)
 
 
 def from_namespace(namespace: argparse.Namespace) -> Settings:
@@ -167,7 +169,26 @@ ACCEPTED = (
     "dont-upcast-attention",
     "force-channels-last",
     "disable-smart-memory",
-    "async-offload",
+    "disable-async-offload",
+    "disable-pinned-memory",
+    "force-non-blocking",
+    "supports-fp8-compute",
+    "fp8_e4m3fn-unet",
+    "fp8_e5m2-unet",
+    "fp8_e8m0fnu-unet",
+    "fp64-unet",
+    "fp8_e4m3fn-text-enc",
+    "fp8_e5m2-text-enc",
+    "disable-ipex-optimize",
+    "enable-dynamic-vram",
+    "disable-dynamic-vram",
+    "high-ram",
+    "enable-manager",
+    "disable-manager-ui",
+    "enable-manager-legacy-ui",
+    "enable-assets",
+    "disable-assets-autoscan",
+    "log-stdout",
     "dont-print-server",
     "windows-standalone-build",
     "disable-api-nodes",
@@ -176,6 +197,17 @@ ACCEPTED = (
     "cache-classic",
 )
 """Options of ComfyUI that ask for nothing a picture would show: accepted and kept in `Settings.ignored`."""
+
+ACCEPTED_WITH_VALUES = {
+    "fast": "*",
+    "async-offload": "?",
+    "directml": "?",
+    "default-device": 1,
+    "oneapi-device-selector": 1,
+    "cache-lru": 1,
+    "vram-headroom": 1,
+}
+"""The same with what follows them: how many words, as argparse counts them."""
 
 
 def _add_folders(group: Any) -> None:
@@ -242,7 +274,8 @@ def _add_cache(group: Any) -> None:
     texts = {"ram": "main memory", "vram": "GPU memory"}
     for name, where in texts.items():
         text = f"most {where} that results of nodes may keep for the next run"
-        group.add_argument(f"--cache-{name}", type=gibibytes, metavar="GB", help=text)
+        # ComfyUI: --cache-ram alone lets the program choose.
+        group.add_argument(f"--cache-{name}", type=gibibytes, nargs="?", metavar="GB", help=text)
     group.add_argument("--cache-disk", type=gibibytes, metavar="GB", help="the same on disk (default 0: none)")
     group.add_argument("--cache-none", action="store_true", help="keep no results; every run does everything")
 

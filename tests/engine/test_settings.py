@@ -173,3 +173,24 @@ def test_settings_survive_a_command_line(tmp_path: Path) -> None:
 def test_settings_of_another_version_are_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="--settings: expected"):
         Settings.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--fast",
+        "--fast fp16_accumulation cublas_ops --cpu",
+        "--async-offload 2",
+        "--cache-lru 10",
+        "--directml",
+        "--default-device 0",
+        "--fp8_e4m3fn-unet --fp8_e5m2-text-enc",
+        "--disable-async-offload --disable-pinned-memory --enable-manager --log-stdout",
+        "--cache-ram",
+    ],
+)
+def test_a_start_command_of_comfyui_is_understood(words: str) -> None:
+    found = parse([*words.split(), "--preview-size", "64"])
+    assert found.preview_size == 64
+    assert found.cache_ram is None
+    assert found.cpu == ("--cpu" in words)
