@@ -67,6 +67,7 @@ def serve(chosen: argparse.Namespace) -> int:
     """Serves the HTTP API and draws what is sent to it, in worker processes."""
     import asyncio
 
+    from server import token_file
     from server.compose import compose
     from server.serve import serve
     from server.watching import logs
@@ -77,11 +78,16 @@ def serve(chosen: argparse.Namespace) -> int:
     serving = server_settings.from_namespace(chosen)
     common = settings.from_namespace(chosen)
     logs.configure(common.verbose, serving.log_format, secrets=[serving.token] if serving.token else [])
+    settled = token_file.settle(serving, common.folders().user)
+    serving = settled.settings
+    logs.configure(common.verbose, serving.log_format, secrets=[serving.token] if serving.token else [])
 
     def tell(address: str) -> None:
         # Somebody who has closed our output, or never had it open, may still want what we serve.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             print(f"Latentwire serves on {address}", flush=True)
+            for line in settled.told():
+                print(line, flush=True)
 
     async def live() -> None:
         app = compose(common, serving, worker=_worker_command(common), versions=_versions(common))

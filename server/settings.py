@@ -23,12 +23,14 @@ class ServerSettings:
     max_attempts: how often the end of a process may interrupt a job before it is not begun again. shows_everybody:
     whether pictures in the making go to clients that have not said they know them, as --preview-method asks for.
     front_end_root: the static folder of another frontend, which takes the editor's place at /.
+    no_token: whoever reaches this computer may come in, even when it listens beyond itself.
     Units: times are seconds, sizes bytes.
     """
 
     listen: str = LOOPBACK
     port: int = 8188
     token: str | None = None
+    no_token: bool = False
     allowed_hosts: tuple[str, ...] = ()
     enable_cors_header: str | None = None
     max_upload_size: int = 100 << 20
@@ -68,7 +70,12 @@ def _add_address(group: argparse._ArgumentGroup) -> None:
         "--listen", metavar="IP", nargs="?", const="0.0.0.0", help=f"address to serve on (default {LOOPBACK})"
     )
     group.add_argument("--port", type=port, metavar="PORT", help="default 8188; 0 takes any that is free")
-    group.add_argument("--token", help="required of every client; needed to listen beyond this computer")
+    group.add_argument(
+        "--token", help="required of every client; beyond this computer, one is made and kept when none is given"
+    )
+    group.add_argument(
+        "--no-token", action="store_true", default=None, help="let everybody in who reaches this computer"
+    )
     group.add_argument(
         "--allowed-host",
         dest="allowed_hosts",

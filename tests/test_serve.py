@@ -134,7 +134,7 @@ def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     ("options", "named"),
     [
         (["--base-directory", "/nowhere/at/all"], "--base-directory"),
-        (["--listen", "0.0.0.0"], "--token"),
+        (["--listen", "0.0.0.0", "--token", " "], "--token"),
         (["--port", "99999"], "--port"),
         (["--workers", "0"], "--workers"),
     ],

@@ -39,7 +39,7 @@ def check_binding(settings: ServerSettings) -> None:
     """Refuses to serve everybody without a token. Raises: SettingsError."""
     if settings.token is not None and not settings.token.strip():
         raise SettingsError("--token: expected a secret text, got an empty one; leave the option out or give one")
-    if settings.token is None and not is_loopback(settings.listen):
+    if settings.token is None and not settings.no_token and not is_loopback(settings.listen):
         raise SettingsError(
             f"--listen {settings.listen}: whoever reaches this computer could run anything on it; "
             "add --token SECRET, which every client must then send, or leave --listen out"
