@@ -21,6 +21,9 @@ const TEMPLATE = [
   "SaveImage",
 ];
 
+/** Enough to be seen on the way. */
+const STEPS = 60;
+
 /** So many that a run cannot end before the test has looked. */
 const MANY_STEPS = 2000;
 
@@ -67,7 +70,7 @@ describe.each(VERSIONS.map(frontend))("ComfyUI's page $version $reason", ({ fold
   });
 
   promised("it runs: progress and a preview on the sampler, and then the picture", async () => {
-    await comfyui.set("KSampler", "steps", 120);
+    await comfyui.set("KSampler", "steps", STEPS);
     await comfyui.run();
     await eventually(async () => (await comfyui.progress()).length > 0, "progress on a node");
     await eventually(async () => (await comfyui.pictureOn("KSampler")) > 0, "a preview on the sampler");
@@ -115,7 +118,7 @@ describe.each(VERSIONS.map(frontend))("ComfyUI's page $version $reason", ({ fold
     );
     await comfyui.set("KSampler", "steps", 3);
     await comfyui.drop("drawn.png", bytes, "image/png");
-    await eventually(async () => (await comfyui.value("KSampler", "steps")) === 120, "the steps of the picture");
+    await eventually(async () => (await comfyui.value("KSampler", "steps")) === STEPS, "the steps of the picture");
     await comfyui.expectNodes(...TEMPLATE);
   });
 
