@@ -1,7 +1,7 @@
 """A worker over a real engine and real plugins that leaves out what only drawing needs, so that it starts quickly.
 
 `[sys.executable, "tests/compat/plugins/plugin_worker.py", "--base-directory", DIR, "--index", "0"]`. What main.py does
-besides is tried by the slow tests of tests/test_serve.py.
+besides is tried by test_program.py.
 """
 
 # ruff: noqa: E402 -- the repository must be on the path first
