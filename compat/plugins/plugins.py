@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from compat import sampler_lists
 from compat.host import Host, Work
 from compat.plugins import declared, nodes
 from compat.plugins.loader import Loader
@@ -116,7 +117,8 @@ class Plugins:
         return renewed
 
     def _offer(self) -> None:
-        """Tells the server what there is."""
+        """Tells the server what there is; samplers and schedules of plugins are in the lists of our nodes, too."""
+        sampler_lists.refresh(self._host.registry)
         if self._line is not None:
             self._line.plugins(
                 {

@@ -1,7 +1,9 @@
 """The built-in KSampler nodes with plugins about: which way is taken, and that everybody on it is asked."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,3 +207,44 @@ def test_without_a_host_the_engine_draws(studio: Studio, walk: Callable[..., Wal
     made = Drawing().draw(changed, EMPTY, studio.guided(), walk(), studio.run)["samples"]
     assert relative(made, studio.by_engine(EMPTY, studio.guided(), walk())) < 1e-6
     assert Drawing().settings == Settings()
+
+
+PLUGIN = """
+import comfy.k_diffusion.sampling
+import comfy.samplers
+from comfy.samplers import SCHEDULER_HANDLERS, SCHEDULER_NAMES, KSampler, SchedulerHandler
+
+
+def sample_once(model, x, sigmas, extra_args=None, callback=None, disable=None):
+    denoised = model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
+    if callback is not None:
+        callback({"x": x, "i": 0, "sigma": sigmas[0], "sigma_hat": sigmas[0], "denoised": denoised})
+    return denoised
+
+
+if "once" not in KSampler.SAMPLERS:
+    KSampler.SAMPLERS.insert(KSampler.SAMPLERS.index("euler") + 1, "once")
+    setattr(comfy.k_diffusion.sampling, "sample_once", sample_once)
+    SCHEDULER_HANDLERS["own"] = SchedulerHandler(lambda ms, steps: comfy.samplers.simple_scheduler(ms, steps), True)
+    SCHEDULER_NAMES.append("own")
+NODE_CLASS_MAPPINGS = {}
+"""
+
+
+def test_a_plugin_brings_its_sampler_along(
+    host: Host, tmp_path: Path, comfy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compat.plugins.plugins import Plugins
+
+    (tmp_path / "base" / "custom_nodes" / "own_sampler.py").write_text(PLUGIN)
+    monkeypatch.setattr(comfy.k_diffusion.sampling, "sample_once", None, raising=False)  # taken out afterwards
+    plugins = Plugins(host)
+    try:
+        plugins.load()
+        described = host.engine.snapshot()["KSampler"]
+        assert '"once"' in json.dumps(described)
+        made = result(host, sampler_name="once", scheduler="own", cfg=1.0)
+    finally:
+        plugins.close()
+    # One step of Euler from the top to nothing is the same.
+    assert relative(made, result(host, steps=1, scheduler="simple", cfg=1.0)) < 1e-5
