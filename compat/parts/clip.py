@@ -106,19 +106,26 @@ class CLIP:
 
         `return_pooled` "unprojected" gives the summary as it is before its projection.
         """
+        self._choose_layer(return_pooled)
+        self.load_model()
+        found = self._encoded(tokens)
+        if return_dict:
+            return self.add_hooks_to_dict(found)
+        return (found["cond"], found["pooled_output"]) if return_pooled else found["cond"]
+
+    def _choose_layer(self, return_pooled: Any) -> None:
         self.cond_stage_model.reset_clip_options()
         if self.layer_idx is not None:
             self.cond_stage_model.set_clip_options({"layer": self.layer_idx})
         if return_pooled == "unprojected":
             self.cond_stage_model.set_clip_options({"projected_pooled": False})
-        self.load_model()
+
+    def _encoded(self, tokens: Any) -> dict[str, Any]:
         cond, pooled, *rest = self.cond_stage_model.encode_token_weights(tokens)
-        if return_dict:
-            found = {"cond": cond, "pooled_output": pooled}
-            for extra in rest:
-                found.update(extra)
-            return self.add_hooks_to_dict(found)
-        return (cond, pooled) if return_pooled else cond
+        found = {"cond": cond, "pooled_output": pooled}
+        for extra in rest:
+            found.update(extra)
+        return found
 
     def encode_from_tokens_scheduled(
         self, tokens: Any, unprojected: bool = False, add_dict: Mapping[str, Any] | None = None, show_pbar: bool = True
@@ -128,15 +135,17 @@ class CLIP:
         hooks = getattr(self.patcher, "forced_hooks", None)
         if not hooks or not self.use_clip_schedule:
             return [self._entry(tokens, kind, add_dict)]
+        self._choose_layer(kind)
+        self.load_model()
         entries = []
         hooks.reset()
-        self.patcher.patch_hooks(None)
         for (start, end), keyframes in hooks.get_hooks_for_clip_schedule():
             for hook, keyframe in keyframes:
                 hook.hook_keyframe._current_keyframe = keyframe
             self.patcher.patch_hooks(hooks)
-            cond, options = self._entry(tokens, kind, add_dict)
-            entries.append([cond, {**options, "clip_start_percent": start, "clip_end_percent": end}])
+            found = self.add_hooks_to_dict(self._encoded(tokens))
+            span = {"clip_start_percent": start, "clip_end_percent": end}
+            entries.append([found.pop("cond"), {**found, **span, **(add_dict or {})}])
         hooks.reset()
         return entries
 

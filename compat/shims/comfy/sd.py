@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 import comfy.lora
-import comfy.model_management as model_management
-import comfy.model_patcher as model_patcher
-from compat.crossing import enter
+import comfy.lora_convert
+from comfy import clip_vision, gligen, model_detection, model_management, model_patcher, sd1_clip, sdxl_clip, utils
+from compat.crossing import enter, leave
 from compat.host import host
 from compat.missing import missing
 from compat.parts import towers
@@ -29,7 +29,21 @@ from engine.errors import CheckpointError
 from engine.settings import Precision
 from engine.text.embedding import Embeddings
 
-__all__ = ["CLIP", "VAE", "CLIPType", "StyleModel", "TEModel", "load_checkpoint_guess_config"]
+__all__ = [
+    "CLIP",
+    "VAE",
+    "CLIPType",
+    "StyleModel",
+    "TEModel",
+    "clip_vision",  # plugins look for these modules here
+    "gligen",
+    "model_detection",
+    "model_management",
+    "model_patcher",
+    "sd1_clip",
+    "sdxl_clip",
+    "utils",
+]
 
 
 class CLIPType(Enum):
@@ -208,8 +222,6 @@ def save_checkpoint(
     extra_keys: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Writes a checkpoint with all patches worked in. Raises: PathError."""
-    from compat.crossing import leave
-
     weights = Weights.of(leave(model), None if clip is None else leave(clip), None if vae is None else vae.working())
     tensors = {**weights.layout(), **(extra_keys or {})}
     save_tensors(Path(output_path), tensors, {key: str(value) for key, value in (metadata or {}).items()})
@@ -234,11 +246,9 @@ def load_style_model(ckpt_path: str) -> StyleModel:
 
 def load_gligen(ckpt_path: str) -> Any:
     """A patcher of a GLIGEN model. Raises: CheckpointError."""
-    import comfy.gligen
-
     sd = open_tensors(Path(ckpt_path)).read()
     return model_patcher.ModelPatcher(
-        comfy.gligen.load_gligen(sd),
+        gligen.load_gligen(sd),
         load_device=model_management.get_torch_device(),
         offload_device=model_management.unet_offload_device(),
     )
@@ -263,12 +273,10 @@ def _parts(
 
 
 def _vision(file: TensorFile) -> Any:
-    import comfy.clip_vision
-
     for prefix in ("conditioner.embedders.0.open_clip.model.visual.", "embedder.model.visual.", "clip_l_vision."):
         tensors = file.read(prefix)
         if tensors:
-            return comfy.clip_vision.load_clipvision_from_sd({prefix + k: v for k, v in tensors.items()}, prefix, True)
+            return clip_vision.load_clipvision_from_sd({prefix + k: v for k, v in tensors.items()}, prefix, True)
     return None
 
 

@@ -136,3 +136,33 @@ def test_weights_are_replaced_by_load_sd(loaded, clip, host):
     assert (missing, unknown) == ([], [])
     tokens = clip.tokenize("a cat")
     assert torch.equal(fresh.encode_from_tokens(tokens), clip.encode_from_tokens(tokens))
+
+
+def test_hooks_that_change_over_time_encode_a_text_once_for_each_range(loaded, clip, host):
+    import comfy.hooks
+    import comfy.sd
+    from safetensors.torch import load_file
+
+    lora = load_file(host.folders.path("loras", "tiny.safetensors"))
+    hooks = comfy.hooks.create_hook_lora(lora, 1.0, 0.8)
+    frames = comfy.hooks.HookKeyframeGroup()
+    frames.add(comfy.hooks.HookKeyframe(0.0, 0.0))
+    frames.add(comfy.hooks.HookKeyframe(0.5, 0.4))
+    hooks.set_keyframes_on_hooks(frames)
+    other = clip.clone()
+    other.apply_hooks_to_conds = hooks
+    other.patcher.forced_hooks = hooks.clone()
+    other.use_clip_schedule = True
+    other.patcher.register_all_hook_patches(hooks, comfy.hooks.create_target_dict(comfy.hooks.EnumWeightTarget.Clip))
+    first, second = other.encode_from_tokens_scheduled(other.tokenize("a cat"), add_dict={"mark": 1})
+    assert [first[1][f"clip_{end}_percent"] for end in ("start", "end")] == [0.0, 0.4]
+    assert [second[1][f"clip_{end}_percent"] for end in ("start", "end")] == [0.4, 1.0]
+    assert first[1]["hooks"] is hooks
+    assert second[1]["mark"] == 1
+    assert torch.equal(first[0], loaded.clip.encode("a cat")[0])
+    expected = comfy.sd.load_lora_for_models(None, clip, lora, 0.0, 0.4)[1].encode("a cat")
+    torch.testing.assert_close(second[0], expected)
+    wired = leave(other)
+    assert isinstance(wired, AuthorsClip)
+    assert len(wired.conditioning("a cat")) == 2
+    assert torch.equal(clip.encode("a cat"), loaded.clip.encode("a cat")[0])
