@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from engine.sampling.schedules import WITHOUT_PENULTIMATE
+
 _ROOT = Path(__file__).resolve().parents[1]
 OURS = tuple(str(_ROOT / folder) + "/" for folder in ("compat", "engine", "nodes"))
 
@@ -91,6 +93,10 @@ def _sampler(name: str) -> Iterator[str]:
         return
     if module.__dict__.get("torch") is not torch:
         yield "comfy.k_diffusion.sampling.torch"
+    samplers = sys.modules.get("comfy.samplers")
+    leaves_out = WITHOUT_PENULTIMATE if samplers is None else samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS
+    if (name in leaves_out) != (name in WITHOUT_PENULTIMATE):
+        yield "comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS"
     function = module.__dict__.get("sample_euler" if name == "ddim" else f"sample_{name}")
     if function is not None and not is_ours(function):
         yield f"comfy.k_diffusion.sampling.sample_{name}"

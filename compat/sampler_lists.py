@@ -12,12 +12,12 @@ from engine.sampling.schedules import SCHEDULERS
 
 def samplers() -> Sequence[str]:
     """All samplers there are now, in the order in which they are offered."""
-    return _names("SAMPLER_NAMES", SAMPLERS)
+    return _names("SAMPLERS", SAMPLERS)
 
 
 def schedulers() -> Sequence[str]:
     """All schedules there are now."""
-    return _names("SCHEDULER_NAMES", SCHEDULERS)
+    return _names("SCHEDULERS", SCHEDULERS)
 
 
 def refresh(registry: Registry) -> None:
@@ -47,4 +47,5 @@ def _put_in_place(registry: Registry, node_type: NodeType) -> None:
 
 def _names(name: str, ours: Sequence[str]) -> Sequence[str]:
     module = sys.modules.get("comfy.samplers")
-    return tuple(ours if module is None else getattr(module, name))
+    # KSampler is where nodes of ComfyUI look; some plugins put a longer list there.
+    return tuple(ours if module is None else getattr(module.KSampler, name))

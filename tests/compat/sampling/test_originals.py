@@ -78,6 +78,13 @@ def test_samplers_and_schedules_count_where_they_are_used(comfy: Any, monkeypatc
     assert replaced("euler", "karras") == ["comfy.samplers.SCHEDULER_HANDLERS['karras']"]
 
 
+def test_which_samplers_leave_a_level_out_counts(comfy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS | {"heun", "of_a_plugin"}
+    monkeypatch.setattr(comfy.samplers.KSampler, "DISCARD_PENULTIMATE_SIGMA_SAMPLERS", changed)
+    assert replaced("euler", "normal") == replaced("dpm_2", "normal") == []
+    assert replaced("heun", "normal") == ["comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS"]
+
+
 def test_additions_change_nothing(comfy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comfy.k_diffusion.sampling, "sample_of_a_plugin", mine, raising=False)
     monkeypatch.setattr(comfy.k_diffusion.sampling, "torch", torch)

@@ -50,6 +50,14 @@ def test_what_plugins_added_is_offered_by_every_node_that_offers_ours(host: Host
         assert choices(host, node, "scheduler")[-1] == "bumpy"
 
 
+def test_a_list_that_a_plugin_put_in_the_place_of_ours_is_offered(
+    host: Host, samplers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh(host.registry)
+    monkeypatch.setattr(samplers.KSampler, "SCHEDULERS", [*samplers.KSampler.SCHEDULERS, "AYS"])
+    assert choices(host, "KSampler", "scheduler")[-1] == "AYS"
+
+
 def test_nodes_whose_choices_are_others_stay_as_they_are(host: Host, samplers: Any) -> None:
     before = {each.id: each for each in host.registry}
     refresh(host.registry)
