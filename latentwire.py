@@ -68,7 +68,7 @@ class Engine:
         self.cache = Cache(budgets, TensorStorage(), write_after=WRITE_AFTER)
         self.loader = Loader(
             device.choose(self.settings),
-            embeddings=self.folders.folders("embeddings"),
+            embeddings=lambda: self.folders.folders("embeddings"),
             make_room=self._make_room,
         )
         given: Mapping[type, object] = {

@@ -1,7 +1,6 @@
 """From a file to the values of a graph: checkpoints, and files that hold one part."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from engine.models.latent_format import SD1, LatentFormat
 from engine.sampling.prediction import Prediction
 from engine.sampling.table import SigmaTable
 from engine.text.embedding import Embeddings
+from engine.text.embedding import Folders as EmbeddingFolders
 from engine.text.tokenizer import Tokenizer
 from engine.values import Clip, ClipVision, ControlNet, Model, PixelSpace, Vae
 
@@ -61,7 +61,7 @@ class Loader:
     def __init__(
         self,
         devices: Devices | None = None,
-        embeddings: Sequence[Path] = (),
+        embeddings: EmbeddingFolders = (),
         keeper: Keeper | None = None,
         make_room: MakeRoom | None = None,
     ) -> None:

@@ -28,16 +28,23 @@ LARGEST_ENTRY = 64 << 20  # bytes; thousands of vectors, and too little to fill 
 Read = Callable[[Path], Any]
 """Reads a weights file without running anything in it."""
 
+Folders = Sequence[Path] | Callable[[], Sequence[Path]]
+
 
 class Embeddings:
-    """The embeddings folders, asked for vectors by name.
+    """The embeddings folders, asked for vectors by name; `folders` may be a function that says which they are now.
 
     `encoder` is the name that files use for the text encoder in question (clip_l, clip_g, clip_h, t5xxl).
     """
 
-    def __init__(self, folders: Sequence[Path], read: Read) -> None:
-        self.folders = tuple(folders)
+    def __init__(self, folders: Folders, read: Read) -> None:
+        self._folders = folders
         self._read = read
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the files are."""
+        return tuple(self._folders() if callable(self._folders) else self._folders)
 
     def find(self, name: str, encoder: str, width: int) -> Tensor | None:
         """The learned vectors of a name, or None, with a warning, when there is no such file or it is unusable.

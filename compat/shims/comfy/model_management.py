@@ -211,11 +211,6 @@ def is_device_cuda(device: Any) -> bool:
     return is_device_type(device, "cuda")
 
 
-def is_device_xpu(device: Any) -> bool:
-    """Whether this is an Intel GPU."""
-    return is_device_type(device, "xpu")
-
-
 def is_nvidia() -> bool:
     """Whether denoisers run on an NVIDIA GPU."""
     return get_torch_device().type == "cuda" and bool(torch.version.cuda)
@@ -229,16 +224,6 @@ def is_amd() -> bool:
 def is_intel_xpu() -> bool:
     """Whether denoisers run on an Intel GPU."""
     return get_torch_device().type == "xpu"
-
-
-def is_ascend_npu() -> bool:
-    """Whether denoisers run on an Ascend NPU."""
-    return get_torch_device().type == "npu"
-
-
-def is_mlu() -> bool:
-    """Whether denoisers run on an MLU."""
-    return get_torch_device().type == "mlu"
 
 
 def is_directml_enabled() -> bool:

@@ -382,6 +382,19 @@ def test_a_vae_is_loaded_by_name(nodes, host: Host):
     assert vae.decode(torch.zeros(1, 4, 2, 2)).shape == (1, 16, 16, 3)
 
 
+def test_a_vision_model_is_looked_for_in_its_folder(nodes, host: Host, tmp_path: Path, monkeypatch):
+    import comfy.clip_vision
+
+    host.folders.add_folder("clip_vision", tmp_path)
+    torch.save({"no": torch.zeros(1)}, tmp_path / "a.pt")
+    assert "a.pt" in nodes.CLIPVisionLoader.INPUT_TYPES()["required"]["clip_name"][0]
+    monkeypatch.setattr(comfy.clip_vision, "load", lambda path: None)
+    with pytest.raises(RuntimeError, match=r"a\.pt: no vision model"):
+        nodes.CLIPVisionLoader().load_clip("a.pt")
+    monkeypatch.setattr(comfy.clip_vision, "load", lambda path: Path(path).name)
+    assert nodes.CLIPVisionLoader().load_clip("a.pt") == ("a.pt",)
+
+
 def test_loaders_describe_their_choices(nodes):
     assert "flux" in nodes.DualCLIPLoader.INPUT_TYPES()["required"]["type"][0]
     assert "stable_diffusion" in nodes.CLIPLoader.INPUT_TYPES()["required"]["type"][0]

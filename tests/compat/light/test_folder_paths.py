@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from compat.core_nodes.filenames import FileNames
 from compat.host import Host
@@ -68,6 +69,22 @@ def test_unknown_kinds_are_key_errors_and_missing_files_are_none(paths):
     assert paths.get_full_path("loras", "missing.safetensors") is None
     with pytest.raises(FileNotFoundError):
         paths.get_full_path_or_raise("loras", "missing.safetensors")
+
+
+def test_the_registry_is_a_plain_table(paths, host: Host):
+    assert paths.folder_names_and_paths.get("no such kind") is None
+    assert paths.folder_names_and_paths.get("loras")[1] >= {".safetensors", ".ckpt"}
+    assert paths.supported_pt_extensions >= {".pt", ".bin", ".pth", ".safetensors", ".sft", ".pkl"}
+    assert paths.get_input_directory() == str(host.folders.input)
+    assert paths.get_user_directory() == str(host.folders.user)
+
+
+def test_a_folder_of_learned_words_is_read_from_at_once(paths, host: Host, tmp_path: Path):
+    (tmp_path / "words").mkdir()
+    torch.save({"emb_params": torch.full((2, 768), 0.5)}, tmp_path / "words" / "mine.pt")
+    assert host.loader.embeddings.find("mine", "clip_l", 768) is None
+    paths.folder_names_and_paths["embeddings"][0].append(str(tmp_path / "words"))
+    assert host.loader.embeddings.find("mine", "clip_l", 768).shape == (2, 768)
 
 
 def test_old_names_of_kinds_work_but_not_in_the_registry(paths):
