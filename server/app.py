@@ -24,7 +24,9 @@ from server.node_types import NodeTypes
 from server.plugins.proxy import pass_on
 from server.plugins.watching import PluginWatch
 from server.prompts.reception import Reception
+from server.requests import form
 from server.requests.answers import add_cache_headers, answer_errors, compress
+from server.requests.budget import Budget
 from server.requests.security import add_headers, guard
 from server.routes import (
     editor,
@@ -112,6 +114,7 @@ def create(parts: Parts) -> web.Application:
     app[keys.LOG_LINES] = LogLines(_log(parts.settings), parts.hub)
     app[keys.FRONTEND] = _frontend(parts.settings)
     app[DESK] = Desk()
+    app[form.ROOM] = Budget(form.AT_ONCE)
     app[TALLY] = parts.tally
     app[keys.EDITOR] = parts.editor
     app.add_routes(all_routes(app[keys.FRONTEND]))

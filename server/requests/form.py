@@ -4,7 +4,7 @@ import asyncio
 import os
 import warnings
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -22,12 +22,18 @@ from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 
 from engine.unfinished import unfinished
 from server.files.user_files import readable_errors
+from server.requests.budget import Budget
 from server.requests.refusal import Refused
 
 MAX_PARTS = 32
 MAX_FIELD = 64 << 10  # bytes; a reference to a file is the longest there is
 OVERHEAD = 64 << 10  # bytes of boundaries, headers and fields beside the file
 PATIENCE = 60.0  # seconds without a byte, after which a client is taken for gone
+AT_ONCE = 16  # forms that are received at the same time; a browser sends six
+TURN = 20.0  # seconds that a form waits for its turn
+
+ROOM = web.AppKey("forms", Budget)
+"""How many forms are on their way: each may fill as much of the disk as an upload may be large."""
 
 _CHUNK = 1 << 18
 _AS_IS = ("", "binary", "8bit", "7bit", "identity")
@@ -56,14 +62,19 @@ class Form:
 async def receive(request: web.Request, name: str, folder: Path, limit: int) -> AsyncIterator[Form]:
     """Reads a form, the file in its part `name` to a file in the folder; that one is gone again at the end.
 
-    Raises: Refused: 400 when it is no whole form, 413 when it is too long, 408 when the client falls silent;
-    ConnectionError, when he hangs up.
+    Raises: Refused: 400 when it is no whole form, 413 when it is too long, 408 when the client falls silent, 503 when
+    too many others are on their way; ConnectionError, when he hangs up.
     """
     if (request.content_length or 0) > limit + OVERHEAD:
         raise _too_large(limit)
     _refuse_packed(request)
     _refuse_other_types(request, name)
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(request.app[ROOM].take(1, patience=TURN))
+        except TimeoutError:
+            message = f"{AT_ONCE} uploads are on their way, as many as are taken at once; send it again in some seconds"
+            raise Refused(503, message, headers={hdrs.RETRY_AFTER: "5"}) from None
         form = Form(await asyncio.to_thread(_reserve, stack, folder))
         try:
             await _read(_Reader(request.headers, request.content), name, form, limit)
@@ -107,7 +118,7 @@ def _refuse_unreadable(part: BodyPartReader) -> None:
             ) from error
 
 
-def _reserve(stack: ExitStack, folder: Path) -> Path:
+def _reserve(stack: AsyncExitStack, folder: Path) -> Path:
     with readable_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         return stack.enter_context(unfinished(folder, lambda file: None))

@@ -15,7 +15,9 @@ from server.files.pictures import DESK, Desk
 from server.files.users import Users
 from server.node_types import NodeTypes
 from server.plugins.catalogue import Catalogue
+from server.requests import form
 from server.requests.answers import add_cache_headers, answer_errors
+from server.requests.budget import Budget
 from server.requests.security import add_headers, guard
 from server.settings import ServerSettings
 
@@ -44,6 +46,7 @@ async def serving(
     app[keys.USERS] = Users(base / "user", many=app[keys.SETTINGS].multi_user)
     app[keys.FRONTEND] = None
     app[DESK] = Desk()
+    app[form.ROOM] = Budget(form.AT_ONCE)
     app[keys.EDITOR] = editor or Shelf(base / "editor")
     for room in rooms:
         app.add_routes(getattr(room, "ROUTES", room))

@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from server.files.user_files import LONGEST_NAME, clean_name, folder_for
 from server.requests.refusal import Refused
+from server.requests import form
 from server.routes import upload
 from tests.server.routes.rooms import folders_in, serving
 
@@ -392,3 +393,38 @@ def test_a_mask_that_makes_no_sense_is_refused_and_leaves_nothing(tmp_path, mask
     assert status == 400
     assert word in answer["error"]
     assert tree(tmp_path) == ["output/a.png", "output/text.png"]
+
+
+def test_only_so_many_uploads_are_on_their_way_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(form, "AT_ONCE", 2)
+    monkeypatch.setattr(form, "TURN", 0.2)
+    data = body_of(part("image", b"x", "b.png"))
+    type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+    async def hold(client):
+        """An upload that has begun and does not go on."""
+        _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        head = "POST /upload/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        writer.write(f"{head}Content-Type: {type['Content-Type']}\r\n\r\n".encode() + part("image", b"x", "a.png")[:90])
+        await writer.drain()
+        return writer
+
+    async def scenario():
+        async with serving(tmp_path, upload) as client:
+            held = [await hold(client) for _ in range(2)]
+            async with asyncio.timeout(30):
+                while len(tree(tmp_path)) < 2:
+                    await asyncio.sleep(0.01)
+            async with client.post("/upload/image", data=data, headers=type) as answer:
+                refused = answer.status, answer.headers["Retry-After"], (await answer.json())["error"]
+            for each in held:
+                each.transport.abort()
+            async with asyncio.timeout(30):
+                while tree(tmp_path):
+                    await asyncio.sleep(0.01)
+            async with client.post("/upload/image", data=data, headers=type) as answer:
+                return refused, answer.status
+
+    (status, after, error), then = asyncio.run(scenario())
+    assert (status, after, then) == (503, "5", 200)
+    assert "2 uploads" in error
