@@ -7,6 +7,7 @@ Two pages that edit the same file never overwrite each other silently: a change 
 import asyncio
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,12 @@ LARGEST = 64_000_000
 RECEIVED_AT_ONCE = 2 * LARGEST  # bytes of files that are in memory while they come in
 
 _KIND = "user"  # what clients call the folder
+
+_RESERVED = re.compile(r"comfyui-manager|__.*", re.IGNORECASE | re.DOTALL)
+"""Folders at the top that are plugins' own: what stands there decides what they may do, so it is no client's to touch.
+
+Source: the published description of CVE-2025-67303.
+"""
 
 Result = TypeVar("Result")
 
@@ -214,6 +221,7 @@ class UserData:
         found = [
             (self._stored(path, each, self._root), stat.S_ISDIR(each.st_mode))
             for path, each in _walk(self._folder(folder), recurse=True)
+            if not _RESERVED.fullmatch(path.relative_to(self._root).parts[0])
         ]
         return sorted(found, key=lambda each: (not each[1], each[0].path))
 
@@ -238,6 +246,8 @@ class UserData:
             raise Refused(403, f"{name!r:.100} leads out of the {_KIND} folder; choose another name")
         if is_unfinished(path.name):
             raise _missing(name)
+        if _RESERVED.fullmatch(path.relative_to(self._root).parts[0].rstrip(". ")):
+            raise Refused(403, f"{name!r:.100} belongs to a plugin; choose another name")
         return path
 
     def _tag(self, path: Path) -> str | None:

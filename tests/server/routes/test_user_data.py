@@ -273,6 +273,40 @@ def test_nothing_outside_is_read_or_changed(tmp_path, name):
     assert str(tmp_path) not in str(statuses)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ComfyUI-Manager/config.ini",
+        "comfyui-manager\\config.ini",
+        "./ComfyUI-Manager/channels.list",
+        "workflows/../ComfyUI-Manager/config.ini",
+        "__manager/config.ini",
+        "__MANAGER",
+    ],
+)
+def test_the_folders_of_plugins_are_nobodys_to_touch(tmp_path, name):
+    for folder in ("ComfyUI-Manager", "__manager", "comfyui-manager"):
+        (tmp_path / "user/default" / folder).mkdir(parents=True)
+        (tmp_path / "user/default" / folder / "config.ini").write_text("security_level = strong")
+
+    async def scenario(tab):
+        await tab.put("own.json", b"security_level = weak")
+        answers = [
+            await tab.get(name),
+            await tab.put(name, b"security_level = weak"),
+            await tab.delete(name),
+            await tab.move("own.json", name),
+            await tab.move(name, "other.json"),
+            await tab.list("dir=ComfyUI-Manager"),
+            await tab.list("dir=__manager"),
+        ]
+        return [each[0] for each in answers]
+
+    assert set(run(tmp_path, scenario)) == {403}
+    assert all(file.read_text() == "security_level = strong" for file in tmp_path.rglob("config.ini"))
+    assert kept(tmp_path).count("own.json") == 1
+
+
 @pytest.mark.parametrize("name", ["con.json", "a\n.json", "what?.json", "a\u202egpj.json", "x. ", "…/ /a", "a//b"])
 def test_a_name_that_not_every_system_can_hold_is_refused_with_one_that_can(tmp_path, name):
     status, _, body = run(tmp_path, lambda tab: tab.put(name, b"x"))
