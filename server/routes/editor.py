@@ -54,7 +54,8 @@ async def icon(request: web.Request) -> web.StreamResponse:
 
 async def to_folder(request: web.Request) -> web.Response:
     """The page's files stand beside it, so its address ends with a slash."""
-    query = f"?{request.query_string}" if request.query_string else ""
+    raw = request.rel_url.raw_query_string  # as it was sent: a header has no place for line breaks
+    query = f"?{raw}" if raw else ""
     return web.Response(status=308, headers={hdrs.LOCATION: f"{BELOW.removeprefix('/')}/{query}"})
 
 

@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import hdrs, web
 
 from server import keys
+from server.files import inert
 from server.files.frontend import type_of
 from server.plugins import offered
 from server.requests import reply
@@ -45,7 +46,8 @@ async def workflow(request: web.Request) -> web.StreamResponse:
     found = await asyncio.to_thread(offered.example, folders, pack, path)
     if found is None:
         raise Refused(404, f"plugin {pack!r:.100} has no example {path!r:.200}; GET /workflow_templates lists them")
-    return PlainFile(found, headers={hdrs.CONTENT_TYPE: type_of(found.name)})
+    # Unlike the scripts above, this is no code: authors' examples are often other people's.
+    return PlainFile(found, headers={**inert.INERT, hdrs.CONTENT_TYPE: inert.type_of(found.name)})
 
 
 async def texts(request: web.Request) -> web.Response:
