@@ -64,13 +64,18 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     rules.check_host(headers.getall(hdrs.HOST, ()), request.version)
     if origin is not None:
         rules.check_origin(origin, headers.get(hdrs.HOST, ""))
-    elif headers.get("Sec-Fetch-Site") == "cross-site" and not _may_cross(request, rules):
+    elif headers.get("Sec-Fetch-Site") in _foreign(request) and not _may_cross(request, rules):
         raise Refused(403, f"A page of another site sent this request. {_ALLOW_ORIGIN}")
     if rules.cors is not None and request.method == hdrs.METH_OPTIONS:
         return web.Response()
     if rules.token is not None:
         check_token(request, rules.token)
     return await handler(request)
+
+
+def _foreign(request: web.Request) -> tuple[str, ...]:
+    """How browsers say that a page is none of ours; one at another port is `same-site`: it may look but not touch."""
+    return ("cross-site",) if request.method in _HARMLESS else ("cross-site", "same-site")
 
 
 def _may_cross(request: web.Request, rules: "Rules") -> bool:
