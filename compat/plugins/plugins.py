@@ -126,6 +126,7 @@ class Plugins:
                     "serving": self._serving,
                     "handlers": len(self._server.on_prompt_handlers),
                     "replacements": plain(declared.replacements()),
+                    "folders": plain(self._host.folders.described()),
                 }
             )
 

@@ -67,7 +67,7 @@ class Catalogue:
     """The reports of the workers; where they differ, the first worker that has reported counts.
 
     are_any: whether there is anything in the plugin folders; without that nobody waits for a report. why_not: says why
-    no worker can be expected, or None.
+    no worker can be expected, or None. adopt: told the kinds of model folders a worker has, plugins' own among them.
     """
 
     def __init__(
@@ -76,7 +76,9 @@ class Catalogue:
         are_any: Callable[[], bool] = lambda: True,
         why_not: Callable[[], str | None] = lambda: None,
         patience: float = PATIENCE,
+        adopt: Callable[[Mapping[str, Any]], None] = lambda folders: None,
     ) -> None:
+        self._adopt = adopt
         self._are_any, self.why_not, self._patience = are_any, why_not, patience
         self._reports: dict[str, Report] = {}
         self._last: Report | None = None
@@ -87,6 +89,9 @@ class Catalogue:
         """A worker has reported."""
         plugins = message.get("plugins")
         replacements = message.get("replacements")
+        folders = message.get("folders")
+        if isinstance(folders, dict):
+            self._adopt(folders)
         self._reports[worker] = self._last = Report(
             plugins=tuple(each for each in plugins if isinstance(each, dict)) if isinstance(plugins, list) else (),
             serving=_serving(message.get("serving")),

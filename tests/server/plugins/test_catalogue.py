@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.folders import Folders
 from server.plugins.catalogue import Catalogue, Pattern
 
 
@@ -60,6 +62,21 @@ def test_what_is_below_api_may_be_known_without_it() -> None:
         assert serving.path("GET", "/api/other") is None
 
     asyncio.run(look())
+
+
+def test_kinds_of_model_folders_that_plugins_add_are_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "a.onnx").touch()
+    folders = Folders(tmp_path)
+
+    async def look() -> None:
+        catalogue = Catalogue(adopt=folders.adopt)
+        catalogue.take("worker-0", {**report(), "folders": {"faces": [[str(tmp_path / "faces")], [".onnx"]]}})
+        catalogue.take("worker-1", report())
+
+    asyncio.run(look())
+    assert folders.list("faces") == ["a.onnx"]
+    assert "checkpoints" in folders.kinds()
 
 
 def test_the_worker_of_the_client_comes_first_and_one_that_is_gone_not_at_all() -> None:
