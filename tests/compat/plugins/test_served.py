@@ -571,3 +571,27 @@ class Slow:
         return {"ui": {"told": [os.getpid()]}}
 NODE_CLASS_MAPPINGS["Slow"] = Slow
 """
+
+
+def test_a_plugin_that_ends_the_process_when_it_is_imported_again_is_left_out(
+    write: Write, serve_plugins: ServePlugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write("turns.py", node("Turns"))
+    write("good.py", node("Good"))
+
+    async def look() -> None:
+        async with serve_plugins() as client:
+            file.write_text("import os\nos._exit(9)")
+            answer = await asked(client, "/api/plugins/reload", 202, json={})
+            assert answer["done"] is False
+            async with asyncio.timeout(PATIENCE):
+                while (await plugins(client))["turns"]["state"] != "crashed":
+                    await asyncio.sleep(0.1)
+            assert "exit code 9" in (await plugins(client))["turns"]["error"]
+            entry = await ran(client, {"1": {"class_type": "Good", "inputs": {"value": 5}}})
+            assert entry["outputs"] == {"1": {"told": [5]}}
+            file.write_text(node("Turns"))
+            assert (await asked(client, "/api/plugins/reload", json={}))["reloaded"] == ["turns"]
+            assert "Turns" in await asked(client, "/object_info")
+
+    asyncio.run(look())
