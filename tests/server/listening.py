@@ -86,7 +86,7 @@ async def a_place(folder: Path, *, most: int = MOST, quiet: float = QUIET, **ser
         jobs, hub, lambda listener: Pool(lambda i: [], listener), node_types=node_types, tally=tally
     )
     app = web.Application(middlewares=[answer_errors])
-    app[keys.SETTINGS] = ServerSettings(**serving)
+    app[keys.SETTINGS] = ServerSettings(**{"shows_everybody": True, **serving})
     app[keys.JOBS], app[keys.HUB], app[keys.DISPATCHER] = jobs, hub, dispatcher
     app.add_routes([*socket.ROUTES, *events.API_ROUTES])
     app.on_shutdown.append(lambda app: hub.close())
