@@ -144,7 +144,8 @@ class Watch:
         return None
 
     def _silence(self) -> End | None:
-        if not self._is_ready or self._clock - self._heard < self._limits.heartbeat:
+        is_importing = self._loading is not None  # then it may be silent
+        if not self._is_ready or is_importing or self._clock - self._heard < self._limits.heartbeat:
             return None
         return died(
             "unresponsive",

@@ -3,7 +3,7 @@
 import threading
 
 from engine.workers.inside.flag import Flag
-from engine.workers.inside.inbox import Inbox, Job, Release
+from engine.workers.inside.inbox import Inbox, Job, Release, Reload
 
 
 def job(id: str, seen: list[str] | None = None) -> Job:
@@ -19,6 +19,15 @@ def test_jobs_come_in_their_order_and_memory_is_freed_first() -> None:
     inbox.release(Release(False, True))
     assert inbox.next() == Release(True, True)
     assert [each.id for each in (inbox.next(), inbox.next()) if isinstance(each, Job)] == ["a", "b"]
+
+
+def test_plugins_are_imported_again_before_the_next_job_in_the_order_of_the_wishes() -> None:
+    inbox = Inbox()
+    inbox.add(job("a"))
+    inbox.reload(Reload(1, "pack"))
+    inbox.reload(Reload(2, None))
+    assert [inbox.next(), inbox.next()] == [Reload(1, "pack"), Reload(2, None)]
+    assert isinstance(inbox.next(), Job)
 
 
 def test_stopping_comes_before_what_waits() -> None:

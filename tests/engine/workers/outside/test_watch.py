@@ -49,6 +49,24 @@ def test_importing_may_be_silent_but_not_for_ever() -> None:
     assert cause(watch) == "unresponsive"
 
 
+def test_each_plugin_has_as_long_as_a_start() -> None:
+    watch = Watch(LIMITS)
+    for name in ("a", "b", "c"):
+        watch.importing(name)
+        watch.pass_time(59.0)
+        assert cause(watch) is None
+    watch.pass_time(1.0)
+    end = watch.verdict()
+    assert end is not None
+    assert end.message == "The worker had not imported c after 60 s."
+    watch.ready()
+    assert cause(watch) == "unresponsive", "it has been silent all the time"
+    watch.heard()
+    watch.importing("again")
+    watch.pass_time(59.0)
+    assert cause(watch) is None
+
+
 def test_beats_alone_do_not_keep_a_job_from_stalling() -> None:
     watch = working()
     beat(watch, 99, cpu=5.0, looked=None)
