@@ -17,6 +17,7 @@ def _(value: Any) -> Any:
     if is_control(value):
         return AuthorsControl(value)
     # A bare network is no VAE yet, and a tokenizer is none though it encodes and decodes.
-    if is_vae(value) and not isinstance(value, nn.Module) and not hasattr(value, "vocab_size"):
+    says_ratio = any(hasattr(value, name) for name in ("spacial_compression_encode", "downscale_ratio"))
+    if is_vae(value) and not hasattr(value, "vocab_size") and (says_ratio or not isinstance(value, nn.Module)):
         return AuthorsVae(value)
     return value

@@ -166,3 +166,15 @@ def test_hooks_that_change_over_time_encode_a_text_once_for_each_range(loaded, c
     assert isinstance(wired, AuthorsClip)
     assert len(wired.conditioning("a cat")) == 2
     assert torch.equal(clip.encode("a cat"), loaded.clip.encode("a cat")[0])
+
+
+def test_our_lora_node_changes_a_text_encoder_that_a_plugin_took_apart(loaded, host):
+    from engine.checkpoints import lora
+
+    clip = enter(loaded.clip).clone()
+    clip.set_tokenizer_option("mark", True)
+    file = host.loader.lora(host.folders.path("loras", "tiny.safetensors"))
+    _, changed = lora.apply(loaded.model, leave(clip), file, 1.0, 0.7)
+    _, expected = lora.apply(loaded.model, loaded.clip, file, 1.0, 0.7)
+    torch.testing.assert_close(changed.conditioning("a cat")[0][0], expected.encode("a cat")[0])
+    assert torch.equal(clip.encode("a cat"), loaded.clip.encode("a cat")[0])

@@ -159,6 +159,16 @@ def test_an_authors_own_vae_works_in_our_nodes():
     assert wired.decode(decodable({"samples": samples}, wired, "samples")).shape == (2, 32, 32, 3)
 
 
+def test_a_network_that_says_its_ratio_is_a_vae_and_a_bare_one_is_not():
+    bare = Halves()
+    assert leave(bare) is bare
+    bare.downscale_ratio = 4
+    wired = leave(bare)
+    assert isinstance(wired, AuthorsVae)
+    assert wired.ratio == 4
+    assert enter(wired) is bare
+
+
 def test_values_that_are_no_vae_cross_as_they_are():
     for value in ("text", 3, b"bytes", torch.zeros(1), nn.Linear(1, 1), {"a": 1}, VAE):
         assert leave(value) is value
