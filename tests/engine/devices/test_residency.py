@@ -230,3 +230,35 @@ def test_a_second_thread_waits_until_the_first_is_done_with_a_part():
         assert not torch.equal(module[0].weight, net.weights["0.weight"])
     thread.join(5)
     assert seen == [True]
+
+
+def test_a_part_that_shows_itself_holds_its_resting_weights_and_computes_the_same():
+    net, keeper = part(), Keeper()
+    with keeper.using(net, add(1.0)) as module:
+        worn = bits(module)
+    net.leave()
+    net.show()
+    assert same(bits(net.module), net.weights)
+    with keeper.using(net, add(1.0)) as module:
+        assert same(bits(module), worn)
+    net.leave()
+    assert same(bits(net.module), net.weights)
+
+
+def test_a_part_that_stays_leaves_last_and_outlasts_a_keeper_that_keeps_nothing():
+    budget = Budget(2 * 576)
+    keeper = Keeper(free=budget.free)
+    first, second, third = budget.parts = [part(name) for name in ("first", "second", "third")]
+    first.stays = True
+    for each in (first, second, third):
+        with keeper.using(each):
+            """In the order in which they would leave."""
+    assert [each.is_here for each in budget.parts] == [True, False, True]
+    careless = Keeper(keeps=False)
+    with careless.using(first):
+        """Then it would leave."""
+    assert first.is_here
+    first.stays = False
+    with careless.using(first):
+        """And now it does."""
+    assert not first.is_here
