@@ -70,12 +70,19 @@ def snapshot() -> dict[str, Mapping[str, Any]]:
 
 
 @asynccontextmanager
-async def quiet(folder: Path, types: Mapping[str, Mapping[str, Any]] | None = None) -> AsyncIterator[Client]:
-    """The server, with its files in a folder and these node types (ComfyUI's core nodes, unless others are given)."""
+async def quiet(
+    folder: Path, types: Mapping[str, Mapping[str, Any]] | None = None, **serving: Any
+) -> AsyncIterator[Client]:
+    """The server, with its files in a folder and these node types (ComfyUI's core nodes, unless others are given).
+
+    serving: its settings.
+    """
     checkpoints = folder / "models" / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     (checkpoints / "icons.safetensors").touch()
-    app = compose(Settings(base_directory=folder), ServerSettings(), worker=lambda index: WORKER, versions="quiet")
+    app = compose(
+        Settings(base_directory=folder), ServerSettings(**serving), worker=lambda index: WORKER, versions="quiet"
+    )
     app[keys.NODE_TYPES].replace(snapshot() if types is None else types)
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
         yield client
