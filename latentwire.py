@@ -78,6 +78,7 @@ class Engine:
             Drawing: Drawing(self.settings),
             **(services or {}),
         }
+        self.services = given
         self.registry = Registry(node_type(function, given) for function in all_nodes())
         self.executor = Executor(
             self.registry, self.cache, salt=f"{__version__} torch {torch.__version__}", advise=_advise

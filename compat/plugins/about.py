@@ -1,9 +1,17 @@
 """What a plugin's files say about it without being run: its version, its name, its folder for browsers."""
 
+import ast
+import itertools
 import tomllib
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+MOST_READ = 200
+"""Files of a plugin that are read for the names of its nodes."""
+
+LONGEST_READ = 1_000_000  # bytes of such a file
 
 
 def web_folders(title: str, path: Path, module: types.ModuleType) -> dict[str, str]:
@@ -27,6 +35,37 @@ def version(path: Path, module: types.ModuleType) -> str:
     said = _table(pyproject(path), "project").get("version") if path.is_dir() else None
     said = said or getattr(module, "__version__", None)
     return said if isinstance(said, str) else ""
+
+
+def named_nodes(path: Path) -> list[str]:
+    """The ids of nodes that a plugin's code names, found without running it: for plugins that cannot be imported.
+
+    Keys of NODE_CLASS_MAPPINGS, `node_id=` of schemas, and what `@node` is given.
+    """
+    files = itertools.islice(sorted(path.rglob("*.py")), MOST_READ) if path.is_dir() else [path]
+    found: set[str] = set()
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8") if file.stat().st_size < LONGEST_READ else ""
+            found.update(_named_in(ast.parse(text)))
+        except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+            continue  # a file that cannot be read names nothing
+    return sorted(found)
+
+
+def _named_in(tree: ast.Module) -> Iterator[str]:
+    for each in ast.walk(tree):
+        match each:
+            case ast.Assign(targets=[ast.Name(id="NODE_CLASS_MAPPINGS")], value=ast.Dict(keys=keys)):
+                yield from (key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
+            case ast.AnnAssign(target=ast.Name(id="NODE_CLASS_MAPPINGS"), value=ast.Dict(keys=keys)):
+                yield from (key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
+            case ast.Subscript(value=ast.Name(id="NODE_CLASS_MAPPINGS"), slice=ast.Constant(value=str(id))):
+                yield id
+            case ast.keyword(arg="node_id", value=ast.Constant(value=str(id))):
+                yield id
+            case ast.Call(func=ast.Name(id="node"), args=[ast.Constant(value=str(id)), *_]):
+                yield id
 
 
 def pyproject(path: Path) -> dict[str, Any]:

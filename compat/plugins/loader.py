@@ -105,6 +105,7 @@ class Loader:
             record.error = f"crashed at import: {crash.why}; skipped until its files change or you press reload"
         else:
             return True
+        record.named = about.named_nodes(found.path)
         self.records[str(found.path)] = record
         level = logging.WARNING if record.state == "crashed" else logging.INFO
         log.log(level, "%s", record.line)
@@ -158,6 +159,7 @@ class Loader:
         except BaseException as error:  # noqa: BLE001 -- a plugin's code; SystemExit and KeyboardInterrupt too
             record.state, record.error = "failed", one_line(error)
             record.traceback = "".join(traceback.format_exception(error))
+            record.named = about.named_nodes(found.path)
             log.error("%s", record.line)
             log.info("plugin %s: %s", record.name, record.traceback)
             return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import nodes
+from compat.plugins import typed
 from compat.plugins.records import Record, one_line
 from engine.graph.nodetype import NodeType
 from engine.graph.registry import Registry
@@ -18,7 +19,7 @@ from engine.graph.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A node class under an id, as a plugin exports it."""
+    """A node class, or a function marked with `@node`, under an id, as a plugin exports it."""
 
     id: str
     cls: Any
@@ -36,7 +37,12 @@ def display_names() -> dict[str, str]:
 
 
 async def offers(module: types.ModuleType) -> list[Offer]:
-    """What a plugin's module exports. Raises: whatever its entry point raises."""
+    """What a plugin's module exports, in any of the three forms. Raises: whatever its entry point raises."""
+    marked = [Offer(typed.id_of(each), each) for each in typed.functions(module)]
+    return [*await _classes(module), *marked]
+
+
+async def _classes(module: types.ModuleType) -> list[Offer]:
     mappings = getattr(module, "NODE_CLASS_MAPPINGS", None)
     if mappings is not None:
         names = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}
@@ -70,14 +76,15 @@ def adopt(
             record.problems.append(f"node {each.id}: a built-in node has that id; it stays")
             continue
         try:
-            each.cls.RELATIVE_PYTHON_MODULE = module
-            registry.put(made(each.cls, each.id, each.display_name, module, salt))
+            cls: Any = typed.class_of(each.cls) if typed.is_marked(each.cls) else each.cls
+            cls.RELATIVE_PYTHON_MODULE = module
+            node_type = made(cls, each.id, each.display_name, module, salt)
+            registry.put(node_type)
         except Exception as error:  # noqa: BLE001 -- an author's class
             record.problems.append(f"node {each.id}: {one_line(error)}")
             continue
-        taken[each.id] = each.cls
-        table()[each.id] = each.cls
-        display_names()[each.id] = each.display_name or each.id
+        taken[each.id] = table()[each.id] = cls
+        display_names()[each.id] = each.display_name or node_type.display_name or each.id
     record.nodes = sorted({*record.nodes, *taken})
     return taken
 
@@ -91,6 +98,9 @@ def written(before: Mapping[str, Any]) -> Iterator[Offer]:
 
 def made(cls: Any, id: str, display_name: str, module: str, salt: str) -> NodeType:
     """A class as a node type. Raises: whatever its author's description raises."""
+    ours = typed.node_type(cls, module)
+    if ours is not None:
+        return replace(ours, salt=salt)
     if is_v3(cls):
         from compat.v3 import adapter as v3  # imported when it is needed: packs of one kind only do without the other
 

@@ -13,7 +13,8 @@ class Record:
     """A plugin as people are shown it.
 
     state: one of STATES. error: one line; problems: lines about single nodes, which do without. nodes: the ids that it
-    gave. web: names below /extensions, and the folders behind them. notes: what else its files offer.
+    gave. named: the ids that its files name, where it could not be imported. web: names below /extensions, and the
+    folders behind them.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Record:
     seconds: float = 0.0
     nodes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
     web: dict[str, str] = field(default_factory=dict)
     version: str = ""
 
@@ -38,6 +40,7 @@ class Record:
             "seconds": round(self.seconds, 3),
             "nodes": list(self.nodes),
             "problems": list(self.problems),
+            "named": list(self.named),
             "web": dict(self.web),
             "version": self.version,
         }

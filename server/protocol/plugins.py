@@ -8,7 +8,8 @@ PluginState: TypeAlias = Literal["loaded", "failed", "skipped", "disabled", "cra
 
 class Plugin(TypedDict):
     """A plugin. error: one line, "" without one; problems: lines about single nodes; nodes: the ids it gave;
-    web: the folders behind its names below /extensions; version: as it says itself, or "". Units: seconds."""
+    named: the ids that its files name, where it could not be imported; web: the folders behind its names below
+    /extensions; version: as it says itself, or "". Units: seconds."""
 
     name: str
     path: str
@@ -18,6 +19,7 @@ class Plugin(TypedDict):
     seconds: float
     nodes: Sequence[str]
     problems: Sequence[str]
+    named: Sequence[str]
     web: Mapping[str, str]
     version: str
 

@@ -404,7 +404,8 @@ export type PluginState = "loaded" | "failed" | "skipped" | "disabled" | "crashe
 
 /**
  * A plugin. error: one line, "" without one; problems: lines about single nodes; nodes: the ids it gave;
- * web: the folders behind its names below /extensions; version: as it says itself, or "". Units: seconds.
+ * named: the ids that its files name, where it could not be imported; web: the folders behind its names below
+ * /extensions; version: as it says itself, or "". Units: seconds.
  */
 export interface Plugin {
   readonly name: string;
@@ -415,6 +416,7 @@ export interface Plugin {
   readonly seconds: number;
   readonly nodes: readonly string[];
   readonly problems: readonly string[];
+  readonly named: readonly string[];
   readonly web: Readonly<Record<string, string>>;
   readonly version: string;
 }
