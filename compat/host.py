@@ -54,6 +54,7 @@ class Host:
         self.outbox: Outbox = outbox or Nobody()
         self.work = _NOTHING
         self.last_run: Run | None = None
+        self.has_server = False  # compat.prompt_server has made one that stands on this host
         self._run: ContextVar[Run | None] = ContextVar("run", default=None)
 
     @property

@@ -1,7 +1,8 @@
 """Puts ComfyUI's names in place: the folder `shims` on the path, and the attributes of `nodes` and `server`.
 
-Three steps, by the composition root: `services()` are handed to the Engine, `install(engine)` makes the names resolve,
-and compat.plugins loads what is in custom_nodes.
+By the composition root `services()` are handed to the Engine, and `install(engine)` says what the names stand on.
+compat.plugins has them put in place (`furnish`) before it imports the first plugin: a process without plugins need not
+wait for ComfyUI's modules, which take some seconds to import.
 """
 
 import importlib
@@ -42,13 +43,17 @@ def services() -> Mapping[type, object]:
 
 
 def install(engine: Engine, outbox: Outbox | None = None) -> Host:
-    """Makes ComfyUI's module names importable in this process, standing on this engine."""
-    if str(SHIMS) not in sys.path:
-        sys.path.append(str(SHIMS))
+    """Makes this engine what ComfyUI's module names stand on in this process."""
     made = Host(engine, outbox)
     settle(made)
+    return made
+
+
+def furnish(host: Host) -> None:
+    """Makes the names importable, and gives our own packages what plugins look for there."""
+    if str(SHIMS) not in sys.path:
+        sys.path.append(str(SHIMS))
     for name in CROSSINGS:
         importlib.import_module(name)
     for name in GUESTS:
-        importlib.import_module(name).furnish(made)
-    return made
+        importlib.import_module(name).furnish(host)

@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 import server
-from compat.host import Host, host
+from compat.host import Host, host, is_installed
 from compat.plugins.serving import Routes, RouteServer
 from compat.prompt_queue import PromptQueue
 from compat.user_manager import UserManager
@@ -62,6 +62,8 @@ class PromptServer:
         self.messages: asyncio.Queue[Any] = asyncio.Queue()
         self.on_prompt_handlers: list[OnPrompt] = []
         PromptServer.instance = self
+        if is_installed():
+            host().has_server = True
 
     # --- routes ---
 
@@ -185,7 +187,8 @@ def furnish(made: Host) -> None:
     modules = {"asyncio": asyncio, "aiohttp": aiohttp, "json": json, "struct": struct}
     for name, value in {**modules, **given}.items():
         setattr(server, name, value)
-    PromptServer()
+    if not made.has_server:
+        PromptServer()
 
 
 def encode_preview(picture: Sequence[Any]) -> bytes:

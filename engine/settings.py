@@ -198,7 +198,7 @@ ACCEPTED = (
 )
 """Options of ComfyUI that ask for nothing a picture would show: accepted and kept in `Settings.ignored`."""
 
-ACCEPTED_WITH_VALUES = {
+ACCEPTED_WITH_VALUES: dict[str, str | int] = {
     "fast": "*",
     "async-offload": "?",
     "directml": "?",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from compat import install
 from compat.host import Host
 from compat.plugins import about, modules, nodes
 from compat.plugins.nodes import Offer
@@ -50,7 +51,7 @@ class Loader:
         """importing: told the name of each plugin before it is imported."""
         self._host, self._server, self._diary, self._importing = host, server, diary, importing
         self._builtins = {each.id: each for each in host.registry}
-        self._own = dict(nodes.table())
+        self._own: dict[str, Any] | None = None
         self._plugins: dict[str, Plugin] = {}
         self._handlers: dict[str, list[Any]] = {}
         self.records: dict[str, Record] = {}
@@ -65,6 +66,8 @@ class Loader:
         self._diary.conclude()
         found, crashes = find(self._host.folders, self._host.settings), self._diary.crashes()
         wanted = [each for each in found if self._is_wanted(each, crashes)]
+        if wanted:
+            self._furnish()
         for each in wanted:
             self._prepare(each)
         for each in wanted:
@@ -86,10 +89,17 @@ class Loader:
             self._diary.forgive(str(each.path))
             renewed.append(each.title)
             if self._is_wanted(each, {}):
+                self._furnish()
                 await self._renew(each)
             else:
                 self._remove(str(each.path))
         return renewed
+
+    def _furnish(self) -> None:
+        """ComfyUI's names come into place with the first plugin that is imported."""
+        if self._own is None:
+            install.furnish(self._host)
+            self._own = dict(nodes.table())
 
     # --- which ---
 
@@ -229,7 +239,7 @@ class Loader:
             names[id] = nodes.display_names().pop(id, "")
             if id in self._builtins:  # the plugin had put its own in the place of ours
                 self.registry.put(self._builtins[id])
-                nodes.table().update({id: self._own[id]} if id in self._own else {})
+                nodes.table().update({id: self._own[id]} if self._own and id in self._own else {})
         return _Before(plugin, taken, types, names, routes, resources, handlers)
 
     def _put_back(self, before: _Before) -> None:

@@ -6,7 +6,7 @@ Small requests are dealt with on the event loop, larger ones in threads, as many
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -98,7 +98,7 @@ class Reception:
 
     async def _decide(self, data: bytes, is_large: bool) -> web.Response:
         sent = await asyncio.to_thread(submission.read, data) if is_large else submission.read(data)
-        sent = await self._seen_by_plugins(sent, data)
+        sent = await self.seen_by_plugins(sent, lambda: body.parse(data))
         is_long = is_large or sent.is_foreign  # another format is read with Pillow, which must be imported first
         try:
             candidate, brief, is_new = await self.admit(sent, is_long=is_long)
@@ -115,12 +115,15 @@ class Reception:
         candidate, brief, is_new = await self.admit(submission.read(data), is_long=len(data) > SMALL)
         return await self._answer(candidate, brief, is_new)
 
-    async def _seen_by_plugins(self, sent: Submission, data: bytes) -> Submission:
-        """The request after plugins have seen it, and perhaps changed it. Raises: Refused."""
+    async def seen_by_plugins(self, sent: Submission, posted: Callable[[], Any]) -> Submission:
+        """The request after plugins have seen it, and perhaps changed it. posted: the body of POST /prompt it is.
+
+        Raises: Refused.
+        """
         desk = self._dispatcher.plugin_desk
         if sent.is_foreign or desk.catalogue.asked() is None:
             return sent
-        changed = await desk.on_prompt(body.parse(data), sent.client_id)
+        changed = await desk.on_prompt(posted(), sent.client_id)
         return submission.take({"prompt_id": sent.id, **changed} if sent.is_named else changed, sent.digest)
 
     async def _judged(self, sent: Submission, is_long: bool) -> Candidate:

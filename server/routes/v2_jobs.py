@@ -74,12 +74,24 @@ async def _admitted(
         client_id=id,
         extra_data={**_secrets(sent), **({LABELS: labels} if labels else {})},
     )
+    reception = request.app[keys.RECEPTION]
+    submission = await reception.seen_by_plugins(submission, lambda: _as_posted(submission))
     is_new = False
     with contextlib.suppress(JobConflict):  # the same key, a moment ago: the digests will tell
-        _, _, is_new = await request.app[keys.RECEPTION].admit(submission, is_long=is_long)
+        _, _, is_new = await reception.admit(submission, is_long=is_long)
     job = await request.app[keys.JOBS].get(id)
     assert job is not None
     return job, is_new
+
+
+def _as_posted(submission: Submission) -> dict[str, Any]:
+    """The request as plugins know it: the body of POST /prompt."""
+    return {
+        "prompt": submission.graph,
+        "prompt_id": submission.id,
+        "client_id": submission.client_id,
+        "extra_data": dict(submission.extra_data),
+    }
 
 
 @spoken_in_v2

@@ -8,7 +8,7 @@ import pytest
 
 from compat import host as hosts
 from compat.host import Host
-from compat.install import install, services
+from compat.install import furnish, install, services
 from engine.settings import Settings
 from latentwire import Engine
 from tests.nodes.conftest import models as tiny_models  # noqa: F401 -- a fixture: models/ with tiny.safetensors each
@@ -38,6 +38,8 @@ def host(tmp_path: Path, tiny_models: Path, post: Post) -> Iterator[Host]:  # no
     (base / "models").symlink_to(tiny_models, target_is_directory=True)
     engine = Engine(Settings(base_directory=base, cpu=True), services=services())
     before = hosts.host() if hosts.is_installed() else None
-    yield install(engine, post)
+    made = install(engine, post)
+    furnish(made)
+    yield made
     engine.close()
     hosts.settle(before)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compat.host import Host, settle
-from compat.install import install, services
+from compat.install import furnish, install, services
 from engine.settings import Settings
 from latentwire import Engine
 
@@ -135,7 +135,7 @@ def test_settings_appear_under_comfyuis_names(host: Host, tmp_path: Path):
         ignored=("use-sage-attention",),
     )
     engine = Engine(settings, services=services())
-    install(engine)
+    furnish(install(engine))
     try:
         assert (args.gpu_only, args.bf16_unet, args.force_fp16, args.use_sage_attention) == (True,) * 4
         assert (args.highvram, args.force_fp32, args.fp16_unet) == (False,) * 3

@@ -317,6 +317,9 @@ def test_plugins_speak_to_clients_see_prompts_and_queue_their_own(write: Write, 
                 texts, pictures = await _heard(other)
                 assert [each["type"] for each in texts if each["type"].startswith("pack")] == ["pack-all"]
                 assert pictures == []
+            newer = await asked(client, "/api/v2/jobs", status=201, json={"workflow": prompt})
+            behind = await asked(client, f"/api/v2/jobs/{newer['id']}/workflow")
+            assert behind["workflow"]["1"]["inputs"]["value"] == 42
             told = await asked(client, "/talks/again", json={"id": job, "prompt": prompt})
             assert told["exec_info"]["queue_remaining"] >= 0
             async with asyncio.timeout(PATIENCE):
