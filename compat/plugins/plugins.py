@@ -1,5 +1,6 @@
 """Plugins in a process that draws: loaded, offered to the server, asked, told which prompt runs, loaded again."""
 
+import importlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -127,6 +128,7 @@ class Plugins:
                     "handlers": len(self._server.on_prompt_handlers),
                     "replacements": plain(declared.replacements()),
                     "folders": plain(self._host.folders.described()),
+                    "features": plain(importlib.import_module("comfy_api.feature_flags").added()),
                 }
             )
 

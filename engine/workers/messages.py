@@ -21,7 +21,7 @@ From the worker
 * importing  plugin: it is imported next, which may take as long as starting may
 * plugins    plugins (a record of each), serving (address, secret, routes of their HTTP server), handlers (how many
              want to see a prompt before it is validated), replacements, folders (kinds of model folders, as
-             Folders.described): before "types", and when it has changed
+             Folders.described), features (for GET /features): before "types", and when it has changed
 * beat       every second: job, memory (resident bytes), cpu (seconds used), looked (seconds since the running node
              last looked at the cancel flag, None: never), devices
 * event      job, event (see `pack`); the bytes of a Preview beside it

@@ -61,6 +61,7 @@ class Report:
     serving: Serving | None
     handlers: int
     replacements: Mapping[str, Sequence[Any]]
+    features: Mapping[str, Any]
 
 
 class Catalogue:
@@ -89,7 +90,7 @@ class Catalogue:
         """A worker has reported."""
         plugins = message.get("plugins")
         replacements = message.get("replacements")
-        folders = message.get("folders")
+        folders, features = message.get("folders"), message.get("features")
         if isinstance(folders, dict):
             self._adopt(folders)
         self._reports[worker] = self._last = Report(
@@ -97,6 +98,7 @@ class Catalogue:
             serving=_serving(message.get("serving")),
             handlers=int(message.get("handlers") or 0),
             replacements=replacements if isinstance(replacements, dict) else {},
+            features=features if isinstance(features, dict) else {},
         )
         self.number += 1
         self._arrived.set()
@@ -132,6 +134,11 @@ class Catalogue:
     def replacements(self) -> Mapping[str, Sequence[Any]]:
         """What plugins declared for GET /node_replacements."""
         return self.report.replacements if self.report is not None else {}
+
+    @property
+    def features(self) -> Mapping[str, Any]:
+        """What plugins say that this server can do, for GET /features; our own flags count before theirs."""
+        return self.report.features if self.report is not None else {}
 
     @property
     def is_serving(self) -> bool:

@@ -55,7 +55,8 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     )
     try:
         await ws.prepare(request)
-        await _converse(ws, receiver, dialect, flags, hub.changed)
+        told = {**request.app[keys.CATALOGUE].features, **flags}
+        await _converse(ws, receiver, dialect, told, hub.changed)
         is_polite = await _say_goodbye(ws, receiver.mailbox.goodbye or Goodbye(OVER, ""))
         if not is_polite or transport.get_write_buffer_size():
             transport.abort()  # or what it does not read would be kept for ever

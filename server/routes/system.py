@@ -41,7 +41,8 @@ async def system_stats(request: web.Request) -> web.Response:
 
 async def server_features(request: web.Request) -> web.Response:
     """What clients may rely on; the same that the socket announces."""
-    return web.json_response(dict(features.server_flags(request.app[keys.SETTINGS])))
+    ours = features.server_flags(request.app[keys.SETTINGS])
+    return web.json_response({**request.app[keys.CATALOGUE].features, **ours})
 
 
 def memory_now() -> tuple[int, int]:

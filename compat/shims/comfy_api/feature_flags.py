@@ -1,7 +1,27 @@
 """What browsers and this server can do, by dotted names."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
+
+SERVER_FEATURE_FLAGS: dict[str, Any] = {
+    "supports_preview_metadata": True,
+    "max_upload_size": 100 << 20,
+    "supports_progress_text_metadata": True,
+}
+"""What the server can do. What plugins write into it is told to browsers, beside what the server says of itself."""
+
+_OURS = deepcopy(SERVER_FEATURE_FLAGS)
+
+
+def get_server_features() -> dict[str, Any]:
+    """What the server can do, as a copy."""
+    return dict(SERVER_FEATURE_FLAGS)
+
+
+def added() -> dict[str, Any]:
+    """What plugins have written into the table."""
+    return {name: value for name, value in SERVER_FEATURE_FLAGS.items() if name not in _OURS}
 
 
 def get_connection_feature(

@@ -78,6 +78,21 @@ def test_features_are_looked_up_by_dotted_names(host: Host) -> None:
     assert get_connection_feature(sockets, "b", "x", 3) == 3
 
 
+def test_what_plugins_say_that_the_server_can_do_is_known_apart(host: Host) -> None:
+    from comfy_api import feature_flags
+
+    before = feature_flags.get_server_features()
+    assert before["supports_preview_metadata"] is True
+    try:
+        feature_flags.SERVER_FEATURE_FLAGS.setdefault("extension", {})["mine"] = {"can": True}
+        assert feature_flags.added() == {"extension": {"mine": {"can": True}}}
+        assert feature_flags.get_server_features()["extension"] == {"mine": {"can": True}}
+    finally:
+        feature_flags.SERVER_FEATURE_FLAGS.pop("extension", None)
+    assert feature_flags.added() == {}
+    assert feature_flags.get_server_features() == before
+
+
 def extension(nodes: Any, *, is_async: bool = True) -> Callable[[], Any]:
     from comfy_api.latest import ComfyExtension
 

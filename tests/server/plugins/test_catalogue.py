@@ -102,8 +102,8 @@ def test_the_worker_of_the_client_comes_first_and_one_that_is_gone_not_at_all() 
 def test_a_report_that_is_none_does_no_harm() -> None:
     async def look() -> None:
         catalogue = Catalogue()
-        catalogue.take("worker-0", {"plugins": 5, "serving": [], "handlers": None, "replacements": "x"})
-        assert (catalogue.plugins, catalogue.web(), catalogue.replacements) == ((), {}, {})
+        catalogue.take("worker-0", {"plugins": 5, "serving": [], "handlers": None, "replacements": "x", "features": 1})
+        assert (catalogue.plugins, catalogue.web(), catalogue.replacements, catalogue.features) == ((), {}, {}, {})
 
     asyncio.run(look())
 
