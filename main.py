@@ -129,7 +129,8 @@ def worker(chosen: argparse.Namespace) -> int:
     def build(is_cancelled: Callable[[], bool], line: "Line") -> Work:
         name = f"worker-{chosen.index}"
         engine, plugins = _engine(common, line, name=name, cache_folder=common.folders().user / "cache" / name)
-        engine.stop_when(is_cancelled)
+        stops = plugins.stopping if plugins is not None else lambda asked: asked
+        engine.stop_when(stops(is_cancelled))
         threading.Thread(target=engine.warm_up, name="warm-up", daemon=True).start()
 
         def execute(order: Order) -> "Outcome":
@@ -140,7 +141,7 @@ def worker(chosen: argparse.Namespace) -> int:
                     targets=order.targets,
                     extra=order.extra,
                     emit=emit,
-                    is_cancelled=order.is_cancelled,
+                    is_cancelled=stops(order.is_cancelled),
                     unvalidated=order.unvalidated,
                     job=order.job,
                     attempt=order.attempt,
@@ -231,7 +232,8 @@ def run(chosen: argparse.Namespace) -> int:
         watcher = Watcher(workflow.prompt, setup=time.perf_counter() - begun)
         about = "", None, workflow.prompt, {"extra_pnginfo": {"workflow": workflow.editor}} if workflow.editor else {}
         with _interruptible() as is_cancelled, watcher, _working(plugins, about, watcher) as emit:
-            result = workflow.run(emit=emit, is_cancelled=is_cancelled)
+            stops = is_cancelled if plugins is None else plugins.stopping(is_cancelled)
+            result = workflow.run(emit=emit, is_cancelled=stops)
         engine.close()
     for problem in result.problems:
         print(f"left out: {problem}", file=sys.stderr)

@@ -2,14 +2,14 @@
 
 import importlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from compat import sampler_lists
 from compat.host import Host, Work
-from compat.plugins import declared, nodes
+from compat.plugins import declared, interruption, nodes
 from compat.plugins.loader import Loader
 from compat.plugins.loop import PluginLoop
 from compat.prompt_server import PromptServer
@@ -85,6 +85,7 @@ class Plugins:
     def working(self, work: Work, emit: Emit) -> Iterator[Emit]:
         """While a prompt is executed. Gives: an emit that also notes which node runs."""
         server = self._server
+        interruption.forget()
         server.client_id, server.last_prompt_id, server.last_node_id = work.client_id, work.prompt_id, None
 
         def noting(event: Event) -> None:
@@ -101,6 +102,10 @@ class Plugins:
             self._loop.run(self._server.route_server.close())
             self._server.route_server.remove()
             self._loop.close()
+
+    def stopping(self, is_cancelled: Callable[[], bool]) -> Callable[[], bool]:
+        """Whether to stop: because the user said so, or a plugin did (comfy.model_management)."""
+        return lambda: is_cancelled() or interruption.is_asked()
 
     @property
     def records(self) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The program as people start it, with a plugin that draws on all of it."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from server.settings import ServerSettings
 from tests.compat.plugins.conftest import PATIENCE, Write, asked, plugins, ran
 
 USES = """
+import threading
+import comfy.model_management
 import comfy.samplers
 import comfy.utils
 import execution
@@ -35,7 +38,18 @@ class Uses:
         latent = nodes.NODE_CLASS_MAPPINGS["EmptyLatentImage"]().generate(width, width)[0]
         bar.update(1)
         return {"ui": {"told": [list(latent["samples"].shape), PromptServer.instance.last_node_id]}}
-NODE_CLASS_MAPPINGS = {"Uses": Uses}
+
+class Breaks:
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "go"
+    CATEGORY = "test"
+    def go(self):
+        threading.Timer(1.0, comfy.model_management.interrupt_current_processing).start()
+        return (3,)
+NODE_CLASS_MAPPINGS = {"Uses": Uses, "Breaks": Breaks}
 """
 
 
@@ -55,6 +69,14 @@ def test_a_plugin_works_in_the_worker_that_the_program_starts(tmp_path: Path, wr
             assert "Uses" in await asked(client, "/object_info")
             entry = await ran(client, {"7": {"class_type": "Uses", "inputs": {"width": 64}}})
             assert entry["outputs"]["7"]["told"] == [[1, 4, 8, 8], "7"], entry["status"]
+            drawn = json.loads((Path(main.__file__).parent / "workflows" / "text_to_image.json").read_text())
+            drawn["1"] = {"class_type": "Breaks", "inputs": {}}
+            drawn["3"]["inputs"] |= {"seed": ["1", 0], "steps": 10000}
+            entry = await ran(client, drawn)
+            assert entry["status"]["messages"][-1][0] == "execution_interrupted", entry["status"]
+            drawn["3"]["inputs"] |= {"seed": 3, "steps": 2}
+            del drawn["1"]
+            assert (await ran(client, drawn))["status"]["status_str"] == "success"
 
     asyncio.run(look())
 
