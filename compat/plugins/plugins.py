@@ -1,7 +1,7 @@
 """Plugins in a process that draws: loaded, offered to the server, asked, told which prompt runs, loaded again."""
 
-import importlib
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -133,9 +133,15 @@ class Plugins:
                     "handlers": len(self._server.on_prompt_handlers),
                     "replacements": plain(declared.replacements()),
                     "folders": plain(self._host.folders.described()),
-                    "features": plain(importlib.import_module("comfy_api.feature_flags").added()),
+                    "features": plain(_features()),
                 }
             )
+
+
+def _features() -> Mapping[str, Any]:
+    """What plugins say that the server can do; nothing, where none has asked for the place to say so."""
+    module = sys.modules.get("comfy_api.feature_flags")
+    return {} if module is None else module.added()
 
 
 def _nobody(name: str) -> None:
