@@ -1,0 +1,1 @@
+"""ComfyUI's node classes of the first kind (INPUT_TYPES, FUNCTION …) as node types."""

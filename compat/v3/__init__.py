@@ -1,0 +1,1 @@
+"""ComfyUI's node classes of the third kind (define_schema, execute) as node types."""
