@@ -6,10 +6,10 @@ wait for ComfyUI's modules, which take some seconds to import.
 """
 
 import importlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from compat import imports
 from compat.drawing import Drawing
 from compat.host import Host, Outbox, settle
 from latentwire import Engine
@@ -51,8 +51,7 @@ def install(engine: Engine, outbox: Outbox | None = None) -> Host:
 
 def furnish(host: Host) -> None:
     """Makes the names importable, and gives our own packages what plugins look for there."""
-    if str(SHIMS) not in sys.path:
-        sys.path.append(str(SHIMS))
+    imports.offer(SHIMS)
     for name in CROSSINGS:
         importlib.import_module(name)
     for name in GUESTS:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 import server
 from compat.host import Host, host, is_installed
+from compat.missing import missing
 from compat.plugins.serving import Routes, RouteServer
 from compat.prompt_queue import PromptQueue
 from compat.user_manager import UserManager
@@ -187,8 +188,13 @@ def furnish(made: Host) -> None:
     modules = {"asyncio": asyncio, "aiohttp": aiohttp, "json": json, "struct": struct}
     for name, value in {**modules, **given}.items():
         setattr(server, name, value)
+    setattr(server, "__getattr__", _look_up)  # noqa: B010 -- mypy knows the package's own members only
     if not made.has_server:
         PromptServer()
+
+
+def _look_up(name: str) -> Any:
+    raise missing("server", name)
 
 
 def encode_preview(picture: Sequence[Any]) -> bytes:
