@@ -14,6 +14,7 @@ from server.files.inert import INERT, disposition, type_of
 from server.files.user_files import find
 from server.requests.query import whole
 from server.requests.refusal import Refused
+from server.v2.assets import is_hash
 
 SMALLEST, LARGEST = 16, 2048
 """Pixels of the longer side of a preview. Without `size` it is as large as its picture."""
@@ -22,13 +23,22 @@ SMALLEST, LARGEST = 16, 2048
 async def view(request: web.Request) -> web.StreamResponse:
     """The file, a smaller picture of it (preview=) or its colours or alpha alone (channel=)."""
     query = request.query
-    folders = request.app[keys.FOLDERS]
-    path = await asyncio.to_thread(
-        find, folders, query.get("filename", ""), query.get("subfolder", ""), query.get("type") or "output"
-    )
+    path = await asyncio.to_thread(_named, request)
     if "preview" in query or query.get("channel") in ("rgb", "a"):
         return await made(request, path)
     return await as_it_is(request, path)
+
+
+def _named(request: web.Request) -> Path:
+    """The file that the query names: by where it is, or by its content (filename=blake3:…). Raises: Refused."""
+    query, name = request.query, request.query.get("filename", "")
+    if not is_hash(name):
+        return find(request.app[keys.FOLDERS], name, query.get("subfolder", ""), query.get("type") or "output")
+    assets = request.app[keys.ASSETS]
+    asset = assets.by_hash(name)
+    if asset is None:
+        raise Refused(404, "nobody has sent a file of that content; see POST /api/v2/assets")
+    return assets.path(asset)
 
 
 async def made(request: web.Request, path: Path) -> web.Response:

@@ -39,6 +39,10 @@ async def test_a_file_is_kept_once_and_found_by_id_and_content(serve: Serve, tmp
             assert (await answer.json())["id"] == first["id"]
         async with client.get(f"/api/v2/assets/{first['id']}/content", headers={"Range": "bytes=0-3"}) as answer:
             assert (answer.status, await answer.read()) == (206, DATA[:4])
+        async with client.get(f"/view?filename={HASH}") as answer:
+            assert (answer.status, await answer.read()) == (200, DATA)
+        async with client.get(f"/view?filename=blake3:{'0' * 64}") as answer:
+            assert answer.status == 404
         assert [each.read_bytes() for each in (tmp_path / "input").rglob("*.png")] == [DATA]
     async with serve(wait=False) as client:  # the table outlives the server
         async with client.get(f"/api/v2/assets/{first['id']}") as answer:
