@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.graph import dynamic
 from engine.graph.nodetype import NodeType
 from engine.graph.problem import Problem, short
-from engine.graph.prompt import Node, Prompt
+from engine.graph.prompt import Link, Node, Prompt
 from engine.graph.registry import Registry
 
 if TYPE_CHECKING:
@@ -158,13 +158,19 @@ def _cycle(prompt: Prompt, circle: list[str]) -> Problem:
     if len(names) > MAX_NAMED_NODES:
         half = MAX_NAMED_NODES // 2
         names[half:-half] = [f"… {len(names) - 2 * half} more …"]
+    closing = next((name for name, value in prompt[first].inputs.items() if _leads_to(value, circle[-1])), None)
+    named = {} if closing is None else {"input_name": closing}
     return Problem(
         node=first,
         class_type=prompt[first].class_type,
-        input=None,
+        input=closing,
         kind="dependency_cycle",
         message="Dependency cycle detected",
         details=" -> ".join([*names, short(first)]),
         remedy="Remove one of the links between these nodes; a node cannot wait for its own result.",
-        extra_info={"node_id": first, "cycle_nodes": circle[:100]},
+        extra_info={"node_id": first, "cycle_nodes": circle[:100], **named},
     )
+
+
+def _leads_to(value: object, node_id: str) -> bool:
+    return isinstance(value, Link) and value.node == node_id

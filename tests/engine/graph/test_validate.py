@@ -259,7 +259,8 @@ def test_a_self_link_is_a_cycle_of_one() -> None:
     assert validation.outputs == ()
     (problem,) = validation.problems
     assert (problem.node, problem.kind, problem.details) == ("1", "dependency_cycle", "1 (Add) -> 1")
-    assert problem.extra_info == {"node_id": "1", "cycle_nodes": ["1"]}
+    assert problem.extra_info == {"node_id": "1", "cycle_nodes": ["1"], "input_name": "a"}
+    assert problem.input == "a"
     assert validation.node_errors()["1"]["dependent_outputs"] == ["2"]
 
 
