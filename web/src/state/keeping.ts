@@ -18,7 +18,7 @@ import { dropKeeping, isTouched, keepingOf, useKeeping, Writer, type WriterTools
 import { nodeTypes, useNodeTypes } from "./node_types";
 import { tellUnknownTypes } from "./opening";
 import { useRun } from "./run";
-import { adoptTypes, closeTab, type TabId, useWorkbench } from "./workbench";
+import { adoptTypes, closeTab, followNewTypes, type TabId, useWorkbench } from "./workbench";
 
 interface Keeper {
   readonly place: Place;
@@ -61,6 +61,7 @@ export function start(): () => void {
     }),
     useNodeTypes.subscribe((state, before) => {
       if (state.types === before.types) return;
+      followNewTypes(before.types);
       adoptTypes();
       if (before.types.size === 0) tellUnknownTypes();
     }),

@@ -16,7 +16,10 @@ import {
   type Path,
   type Selection,
 } from "@/graph/document";
+import { followTypes } from "@/graph/edits/follow_types";
 import { begin, type History, record, redo as redone, settle as settled, undo as undone } from "@/graph/history";
+
+import type { NodeType, NodeTypes } from "@/graph/node_type";
 
 import { nodeTypes } from "./node_types";
 
@@ -140,6 +143,20 @@ export function undo(): void {
 export function redo(): void {
   updateTab(null, (tab) => standing({ ...tab, history: redone(tab.history) }));
 }
+
+/** Brings the nodes of every workflow after types that have changed: an edit like any other where something does. */
+export function followNewTypes(before: NodeTypes): void {
+  for (const [id, type] of before) lastKnown.set(id, type);
+  for (const { id } of useWorkbench.getState().tabs) {
+    updateTab(id, (tab) => {
+      const document = followTypes(tab.history.present, lastKnown, nodeTypes());
+      return document === tab.history.present ? tab : replaceDocument(tab, document, "edit.follow_types");
+    });
+  }
+}
+
+/** What each type was when it was there last: a plugin may be gone for a while and come back changed. */
+const lastKnown = new Map<string, NodeType>();
 
 /** Names the values of nodes whose type has become known. Not an edit: nothing a person did changes. */
 export function adoptTypes(): void {

@@ -6,7 +6,17 @@ import { copy, paste } from "@/graph/edits/clipboard";
 import { setValue } from "@/graph/edits/values";
 import { nodeTypes, useNodeTypes } from "@/state/node_types";
 import { openContent } from "@/state/opening";
-import { activeTab, adoptTypes, edit, redo, type Tab, undo, updateTab, useWorkbench } from "@/state/workbench";
+import {
+  activeTab,
+  adoptTypes,
+  edit,
+  followNewTypes,
+  redo,
+  type Tab,
+  undo,
+  updateTab,
+  useWorkbench,
+} from "@/state/workbench";
 
 import { coreObjectInfo, typesOf } from "../format/server";
 
@@ -22,6 +32,10 @@ function tab(): Tab {
 
 function node(id: string): Node | undefined {
   return tab().history.present.root.nodes.get(id);
+}
+
+function slots(): readonly string[] {
+  return node(SAMPLER)?.inputs.map((slot) => slot.name) ?? [];
 }
 
 function typesCome(): void {
@@ -103,5 +117,48 @@ describe("values read before the node types are known", () => {
     undo();
     expect(tab().saved).toBe(tab().history.present);
     expect(node(SAMPLER)?.raw).toBeNull();
+  });
+});
+
+describe("types that a plugin's author changes", () => {
+  /** The server's types now, with one of them in another form. */
+  function change(id: string, inputs: readonly string[] | null): void {
+    const before = nodeTypes();
+    const types = new Map(before);
+    const type = TYPES.get(id);
+    if (type === undefined) throw new Error(`no ${id}`);
+    const known = type.inputs.filter((each) => inputs?.includes(each.name));
+    const fresh = (inputs ?? []).filter((name) => !type.inputs.some((each) => each.name === name));
+    const added = fresh.map((name) => ({ name, type: "LATENT", required: true, choices: null, options: {} }));
+    if (inputs === null) types.delete(id);
+    else types.set(id, { ...type, inputs: [...known, ...added] });
+    useNodeTypes.setState({ types });
+    followNewTypes(before);
+    adoptTypes();
+  }
+
+  const ALL = (TYPES.get("KSampler")?.inputs ?? []).map((each) => each.name);
+
+  it("are followed by the nodes, which can be undone", () => {
+    typesCome();
+    setCfg(SAMPLER, 9);
+    const [values, before] = [node(SAMPLER)?.values, slots()];
+    change("KSampler", [...ALL, "second"]);
+    expect([slots(), node(SAMPLER)?.values]).toEqual([[...before, "second"], values]);
+    undo();
+    expect(slots()).toEqual(before);
+  });
+
+  it("are followed when they come back after they were gone", () => {
+    typesCome();
+    const values = node(SAMPLER)?.values;
+    const links = tab().history.present.root.links.size;
+    change("KSampler", null);
+    expect(node(SAMPLER)?.values).toEqual(values);
+    change("KSampler", [...ALL.filter((name) => name !== "negative"), "second"]);
+    expect(slots()).toContain("second");
+    expect(slots()).not.toContain("negative");
+    expect(node(SAMPLER)?.values).toEqual(values);
+    expect(tab().history.present.root.links.size).toBe(links - 1);
   });
 });
