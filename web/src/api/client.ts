@@ -12,6 +12,8 @@ import type {
   JobsCancelled,
   JobStatus,
   PicturePage,
+  Plugin,
+  PluginsReloaded,
   PromptAnswer,
   QueueInfo,
   SystemStats,
@@ -33,6 +35,22 @@ export async function systemStats(): Promise<SystemStats> {
 
 export async function features(): Promise<Features> {
   return (await load("features")) as unknown as Features;
+}
+
+/** What became of each plugin. The server waits for its first worker, up to 30 s. */
+export async function plugins(): Promise<readonly Plugin[]> {
+  return (await load("plugins", { timeout: 60_000 })) as unknown as readonly Plugin[];
+}
+
+/** Has plugins imported again: one, or (null) those that have changed or failed. It waits for a job, up to a minute. */
+export async function reloadPlugins(name: string | null): Promise<PluginsReloaded> {
+  const json = name === null ? {} : { name };
+  return (await load("plugins/reload", { method: "POST", json, timeout: 0 })) as unknown as PluginsReloaded;
+}
+
+/** What a plugin's route answers that offers choices. */
+export function remoteChoices(path: string): Promise<Json> {
+  return load(path);
 }
 
 // ------------------------------------------------------------------------------------------------------------- running

@@ -9,6 +9,7 @@ import { Gallery } from "./gallery/Gallery";
 import { type Drawer, MAX_DRAWER, MIN_DRAWER, resizeDrawer, showDrawer, useLayout } from "./layout";
 import { Outline } from "./outline/Outline";
 import { NodeCatalog } from "./palette/NodeCatalog";
+import { PluginsPanel } from "./plugins/PluginsPanel";
 import { QueuePanel } from "./queue/QueuePanel";
 import { Workflows } from "./workflows/Workflows";
 
@@ -50,6 +51,8 @@ function DrawerContent({ drawer, onClose }: { readonly drawer: Drawer; readonly 
       return <QueuePanel onClose={onClose} />;
     case "outline":
       return <Outline onClose={onClose} />;
+    case "plugins":
+      return <PluginsPanel onClose={onClose} />;
   }
 }
 

@@ -7,14 +7,16 @@ import { keepMineAsCopy, lookAtTheirs, overwriteTheirs, takeTheirs } from "@/sta
 import { useKeeping } from "@/state/keeping_writer";
 import { useNodeTypes } from "@/state/node_types";
 import { useOpening } from "@/state/opening";
+import { dismissFailures, failureKey, failuresAmong, usePlugins } from "@/state/plugins";
 import { useRun } from "@/state/run";
 import { type TabId, useTab } from "@/state/workbench";
-import { t } from "@/texts/index";
+import { plural, t } from "@/texts/index";
 import { Button } from "@/ui/Button";
 import { classes } from "@/ui/class_names";
 import { Icon } from "@/ui/Icon";
 import { Spinner } from "@/ui/Spinner";
 
+import { showDrawer, useLayout } from "./layout";
 import styles from "./Notices.module.css";
 
 export function Notices() {
@@ -28,6 +30,7 @@ export function Notices() {
         </Notice>
       )}
       {!isAway && <NodesNotice />}
+      <PluginsNotice />
       {busy !== null && <Notice icon={<Spinner size={14} />}>{t("opening.busy", { name: busy })}</Notice>}
       <ChangedNotice />
     </div>
@@ -48,6 +51,30 @@ function NodesNotice() {
   }
   if (status !== "waiting" || !isOpen) return null;
   return <Notice icon={<Spinner size={14} />}>{t("window.nodes_waiting")}</Notice>;
+}
+
+/** Plugins that should be there and are not; put away until others fail. */
+function PluginsNotice() {
+  const count = usePlugins(({ plugins, dismissed }) =>
+    failureKey(plugins) === dismissed ? 0 : failuresAmong(plugins).length,
+  );
+  const isShown = useLayout((state) => state.drawer === "plugins");
+  if (count === 0 || isShown) return null;
+  const actions = (
+    <>
+      <Button size="sm" onPress={() => showDrawer("plugins")}>
+        {t("plugins.show")}
+      </Button>
+      <Button size="sm" variant="quiet" onPress={dismissFailures}>
+        {t("plugins.dismiss")}
+      </Button>
+    </>
+  );
+  return (
+    <Notice tone="warn" icon={<Icon icon={TriangleAlert} />} actions={actions}>
+      {plural("plugins.failed", count)}
+    </Notice>
+  );
 }
 
 function ChangedNotice() {

@@ -5,7 +5,7 @@ import { persist } from "zustand/middleware";
 
 import type { TabId } from "@/state/workbench";
 
-const DRAWERS = ["nodes", "workflows", "gallery", "queue", "outline"] as const;
+const DRAWERS = ["nodes", "workflows", "gallery", "queue", "outline", "plugins"] as const;
 export type Drawer = (typeof DRAWERS)[number];
 
 /** What asks for an answer, over everything else. */

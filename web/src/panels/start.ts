@@ -2,6 +2,7 @@
 
 import { start as startKeeping } from "@/state/keeping";
 import { watchProblems } from "@/state/problem_watch";
+import { watchPlugins } from "@/state/plugins";
 import { start as startSession } from "@/state/session";
 import { useCanvas } from "@/view/canvas_store";
 
@@ -17,6 +18,7 @@ export function start(): void {
   followPointer();
   watchChanges();
   watchProblems();
+  watchPlugins();
   startSession();
   tellUnkept();
   startKeeping();

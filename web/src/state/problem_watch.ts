@@ -9,6 +9,7 @@ import { checkDocument } from "@/graph/rules";
 import { sameValue } from "@/graph/value";
 
 import { nodeTypes, useNodeTypes } from "./node_types";
+import { usePlugins } from "./plugins";
 import { NO_PROBLEMS, type Problem, RUN_TOPIC, setProblems, useProblems } from "./problems";
 import { problemOfFinding } from "./run_problems";
 import { withdraw } from "./toasts";
@@ -39,6 +40,9 @@ export function watchProblems(): () => void {
     }),
     useNodeTypes.subscribe((state, before) => {
       if (state.types !== before.types) recheckSoon();
+    }),
+    usePlugins.subscribe((state, before) => {
+      if (state.plugins !== before.plugins) recheckSoon(); // they say why a node type is not there
     }),
   ];
   return () => {

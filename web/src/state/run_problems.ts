@@ -7,13 +7,17 @@ import { executionId } from "@/graph/document";
 import type { Finding } from "@/graph/rules";
 import { lookUp, t } from "@/texts/index";
 
+import { unknownTypeWords } from "./plugins";
 import type { Problem } from "./problems";
 
 export function problemOfFinding({ path, node, input, reason }: Finding): Problem {
   return {
     node: executionId(path, node),
     input,
-    message: lookUp(reason.code, reason.words),
+    message:
+      reason.code === "reason.unknown_type"
+        ? unknownTypeWords(String(reason.words["type"]))
+        : lookUp(reason.code, reason.words),
     detail: "",
     from: "check",
   };

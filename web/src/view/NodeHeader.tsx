@@ -14,8 +14,10 @@ import {
 } from "lucide-react";
 import { type MouseEvent, useRef } from "react";
 
+import type { Plugin } from "@/api/wire";
 import { BYPASSED, MUTED, type Node } from "@/graph/document";
 import { setCollapsed, setTitle } from "@/graph/edits/nodes";
+import { usePlugins, whyMissing } from "@/state/plugins";
 import type { NodeRun } from "@/state/run";
 import { editGraph, enter, useTab } from "@/state/workbench";
 import { t } from "@/texts/index";
@@ -94,15 +96,20 @@ export function NodeHeader({ node, title, run, isWhole, isUnknown, problems, mes
 
 /** A short mark of what the node is doing. Its words are in the node's label, so screen readers hear it once. */
 function Badge({ node, run, isUnknown }: { readonly node: Node; readonly run: NodeRun; readonly isUnknown: boolean }) {
+  const plugins = usePlugins((state) => (isUnknown ? state.plugins : null));
   const mark = isUnknown ? UNKNOWN : (MODES[node.mode] ?? STATES[run.state]);
   if (mark === undefined) return null;
-  const words = isUnknown ? t("canvas.node.unknown", { type: node.type }) : modeWords(node) || stateWords(run);
+  const words = isUnknown ? unknownWords(node.type, plugins) : modeWords(node) || stateWords(run);
   return (
     <span className={classes(styles.badge, styles[mark.tone])} title={words} aria-hidden>
       {mark.icon !== null && <Icon icon={mark.icon} size={12} />}
       {badgeText(node, run, isUnknown)}
     </span>
   );
+}
+
+function unknownWords(type: string, plugins: readonly Plugin[] | null): string {
+  return [t("canvas.node.unknown", { type }), whyMissing(type, plugins)].filter((each) => each !== "").join(" ");
 }
 
 interface Mark {

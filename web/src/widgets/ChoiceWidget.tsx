@@ -1,10 +1,12 @@
 /** One of the choices that the server offers, or several of them. What it does not offer any more stays, marked. */
 
 import { ChevronDown, TriangleAlert } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 
+import type { InputType } from "@/graph/node_type";
 import type { Value } from "@/graph/value";
 import { checkValue } from "@/graph/values";
+import { keyOf, remoteOf, showChoices, useRemoteChoices } from "@/state/remote_choices";
 import { t } from "@/texts/index";
 import { Icon } from "@/ui/Icon";
 import { Popover } from "@/ui/Popover";
@@ -34,7 +36,7 @@ export function ChoiceWidget(props: ChoiceWidgetProps) {
   const button = useRef<HTMLButtonElement>(null);
   const id = useId();
   const open = (): void => setWidth(button.current?.getBoundingClientRect().width ?? 0);
-  const choices = input.choices ?? NONE;
+  const choices = useChoices(input);
   const offered = more.length === 0 ? choices : [...more.filter((each) => !isAmong(choices, each)), ...choices];
   const chosen = chosenOf(value, isMultiple);
   const isMissing = choices.length > 0 && chosen.some((each) => !isAmong(offered, each));
@@ -89,6 +91,17 @@ export function ChoiceWidget(props: ChoiceWidgetProps) {
       )}
     </Row>
   );
+}
+
+/** The input's own choices, or those that a plugin's route offers. */
+function useChoices(input: InputType): readonly Value[] {
+  const remote = remoteOf(input);
+  const read = useRemoteChoices((state) => (remote === null ? undefined : state.choices.get(keyOf(remote))));
+  useEffect(() => {
+    const asked = remoteOf(input);
+    if (asked !== null) showChoices(asked);
+  }, [input]);
+  return read ?? input.choices ?? NONE;
 }
 
 function chosenOf(value: Value, isMultiple: boolean): readonly Value[] {

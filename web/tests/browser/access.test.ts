@@ -76,6 +76,7 @@ const SCREENS: Readonly<Record<string, Go>> = {
     await page.getByRole("complementary").locator("img").first().waitFor();
   }),
   "the outline": drawer("l", (page) => page.getByRole("complementary").getByText("KSampler").waitFor()),
+  "the plugins": drawer("p", (page) => page.getByRole("complementary").getByText("No plugins").waitFor()),
   "the settings": async (page) => {
     await page.keyboard.press("Control+Comma");
     await page.getByRole("dialog").waitFor();

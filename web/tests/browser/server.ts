@@ -19,8 +19,14 @@ export class Server {
     private readonly options: readonly string[],
   ) {}
 
-  static async start(...options: string[]): Promise<Server> {
+  static start(...options: string[]): Promise<Server> {
+    return Server.startIn(() => undefined, ...options);
+  }
+
+  /** `prepare` puts into its folder what is to be there when it starts. */
+  static async startIn(prepare: (folder: string) => void, ...options: string[]): Promise<Server> {
     const server = new Server(mkdtempSync(join(tmpdir(), "latentwire-browser-")), await freePort(), options);
+    prepare(server.folder);
     await server.start();
     return server;
   }
