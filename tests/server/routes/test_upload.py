@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import zlib
 
 import pytest
 from aiohttp import FormData
@@ -13,8 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from server.files.user_files import LONGEST_NAME, clean_name, folder_for
-from server.requests.refusal import Refused
 from server.requests import form
+from server.requests.refusal import Refused
 from server.routes import upload
 from tests.server.routes.rooms import folders_in, serving
 
@@ -428,3 +429,23 @@ def test_only_so_many_uploads_are_on_their_way_at_once(tmp_path, monkeypatch):
     (status, after, error), then = asyncio.run(scenario())
     assert (status, after, then) == (503, "5", 200)
     assert "2 uploads" in error
+
+
+def bomb(size):
+    """A PNG that claims to be so large."""
+    data = bytearray(png("RGBA", size=(1, 1)))
+    data[16:24] = size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big")
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("size", [(10_000, 10_000), (40_000, 40_000), (1 << 27, 1)])
+@pytest.mark.parametrize("is_mask", [True, False])
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, size, is_mask):
+    folders_in(tmp_path)
+    mask, original = (bomb(size), png()) if is_mask else (png("RGBA"), bomb(size))
+    (tmp_path / "output" / "a.png").write_bytes(original)
+    parts = [part("image", mask, "m.png"), part("original_ref", b'{"filename":"a.png"}')]
+    status, answer = send(tmp_path, *parts, path="/upload/mask")
+    assert (status, tree(tmp_path)) == (413, ["output/a.png"])
+    assert "pixels" in answer["error"]
