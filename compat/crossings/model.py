@@ -10,8 +10,8 @@ from typing import Any
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_detection
+import comfy.model_management
 import comfy.model_sampling
-import torch
 from comfy.model_base import BaseModel, ModelType
 from comfy.model_patcher import ModelPatcher
 from comfy.weight_adapter import EngineAdapter, adapter_of
@@ -92,7 +92,7 @@ def _made(value: Model) -> ModelPatcher:
     model: Any = _base_model(value)
     residence = residence_of(model)
     assert residence is not None
-    patcher = ModelPatcher(model, residence.device, torch.device("cpu"), size=residence.size)
+    patcher = ModelPatcher(model, residence.device, comfy.model_management.unet_offload_device(), size=residence.size)
     _add(patcher, value.patches)
     _say(patcher, model.prediction, value.prediction, model.known_format, value.latent_format)
     wear(patcher, value.hooks)

@@ -7,7 +7,6 @@ import comfy.model_management
 import comfy.model_patcher
 from torch import Tensor
 
-from compat.host import host
 from compat.parts import towers
 from engine.devices.patches import patched
 from engine.values import Clip
@@ -56,10 +55,13 @@ class CLIP:
         return made
 
     def _hold(self, stage: Any, tokenizer: Any) -> None:
-        devices = host().loader.devices
         self.cond_stage_model = stage
         self.tokenizer = self.made_tokenizer = tokenizer
-        self.patcher: Any = comfy.model_patcher.ModelPatcher(stage, load_device=devices.main, offload_device="cpu")
+        self.patcher: Any = comfy.model_patcher.ModelPatcher(
+            stage,
+            load_device=comfy.model_management.text_encoder_device(),
+            offload_device=comfy.model_management.text_encoder_offload_device(),
+        )
         self.patcher.is_clip = True
 
     def clone(self) -> "CLIP":

@@ -18,6 +18,7 @@ from comfy.patcher_extension import CallbacksMP
 from comfy.weight_adapter import EngineAdapter
 from torch import Tensor, nn
 
+from compat.originals import is_ours
 from compat.patcher import dotted
 from compat.residence import Residence, residence_of
 from engine.devices.patches import Patch, Patches
@@ -156,7 +157,8 @@ class WeightsSide:
         known = self.deltas.get(id(entry))
         if known is None or known[0] is not entry:
             strength, patch, strength_model, offset, function = entry
-            if isinstance(patch, EngineAdapter) and strength_model == 1.0 and offset is None and function is None:
+            is_plain = isinstance(patch, EngineAdapter) and _is_calculated_by_us(self)
+            if is_plain and strength_model == 1.0 and offset is None and function is None:
                 made = patch.as_patch(strength)
             else:
                 made = Patch(AuthorsDelta(entry, key, self))
@@ -231,6 +233,11 @@ class _Through:
     def applied(self, weight: Tensor, strength: float) -> Tensor:
         changed: Tensor = self.function(weight.clone())
         return changed
+
+
+def _is_calculated_by_us(patcher: Any) -> bool:
+    """Whether nobody put a function of their own in the place of those that patch a weight."""
+    return is_ours(comfy.lora.calculate_weight) and is_ours(type(patcher).calculate_weight)
 
 
 def _as_it_is(weight: Tensor, **kwargs: Any) -> Tensor:

@@ -29,7 +29,8 @@ class Place:
 class Devices:
     """The devices of this machine as the settings want them used.
 
-    `keeps` says whether a part stays on the device after use; `reserve` is what is left free there, in bytes.
+    `text` is where text encoders run, when that is another. `keeps` says whether a part stays on the device after use;
+    `reserve` is what is left free there, in bytes.
     """
 
     main: torch.device = CPU
@@ -40,10 +41,11 @@ class Devices:
     vae_precision: Precision = "auto"
     keeps: bool = True
     reserve: int = 0
+    text: torch.device | None = None
 
     def place(self, kind: PartKind, stored: torch.dtype = torch.float32) -> Place:
         """Where a part with weights stored in this format runs."""
-        device = self.vae if kind == "vae" else self.main
+        device = {"vae": self.vae, "text": self.text or self.main}.get(kind, self.main)
         wanted = {"network": self.network_precision, "text": self.text_precision, "vae": self.vae_precision}[kind]
         if wanted != "auto":
             return Place(device, DTYPES[wanted])

@@ -1,7 +1,6 @@
 """CLIP's eyes as plugins hold them, over engine.models.vision."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,10 +8,11 @@ from torch import Tensor, nn
 
 import comfy.model_management
 import comfy.model_patcher
+from compat import files
 from compat.host import host
 from compat.missing import missing
 from compat.residence import Residence
-from engine.checkpoints.tensors import in_memory, open_tensors
+from engine.checkpoints.tensors import in_memory
 from engine.models import vision
 from engine.values import ClipVision
 
@@ -122,7 +122,7 @@ class ClipVisionModel:
 
 def load(ckpt_path: str) -> ClipVisionModel:
     """The vision tower of a file. Raises: CheckpointError."""
-    return ClipVisionModel.around(host().loader.clip_vision(open_tensors(Path(ckpt_path))))
+    return ClipVisionModel.around(host().loader.clip_vision(files.read(ckpt_path)))
 
 
 def load_clipvision_from_sd(

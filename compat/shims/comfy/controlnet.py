@@ -6,7 +6,6 @@ While drawing, `pre_run` is called once and `get_control` for every evaluation o
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,13 +15,14 @@ import comfy.cldm.cldm
 import comfy.model_management
 import comfy.model_patcher
 import comfy.utils
+from compat import files
 from compat.dress import dress
 from compat.host import host
 from compat.missing import missing
 from compat.parts.control import Control, ControlBase, StrengthType, broadcast_image_to, unchanged
 from compat.residence import Residence
 from engine import values
-from engine.checkpoints.tensors import TensorFile, in_memory, open_tensors
+from engine.checkpoints.tensors import TensorFile, in_memory
 from engine.errors import CheckpointError
 
 
@@ -263,7 +263,7 @@ class ControlNetSD35(ControlNet):
 
 def load_controlnet(ckpt_path: str, model: Any = None, model_options: Mapping[str, Any] | None = None) -> ControlBase:
     """A control object from a file. Raises: CheckpointError, for a file that is none or of a kind we cannot run yet."""
-    return _loaded(open_tensors(Path(ckpt_path)), model)
+    return _loaded(files.read(ckpt_path), model)
 
 
 def load_controlnet_state_dict(

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import comfy.sd
+from compat import files
 from compat.missing import missing
-from engine.checkpoints.tensors import open_tensors
 from engine.errors import CheckpointError
 
 _NETWORK = tuple(
@@ -34,7 +34,7 @@ def load_diffusers(
         clip = comfy.sd.load_clip([each for each in texts if each is not None], embedding_directory)
     half = first_file(str(folder / "vae"), _NETWORK)
     if output_vae and half is not None:
-        vae = comfy.sd.VAE(sd=open_tensors(Path(half)).read())
+        vae = comfy.sd.VAE(sd=files.read(half).read())
     return comfy.sd.load_diffusion_model(network), clip, vae
 
 

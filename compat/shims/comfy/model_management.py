@@ -432,7 +432,7 @@ def _let_leave(device: torch.device, size: float, keep: Sequence[Any] = ()) -> l
                 current_loaded_models.remove(each)
                 left.append(each)
     if left:
-        memory.release_unused(device)
+        soft_empty_cache()
     return left
 
 
@@ -447,6 +447,7 @@ def unload_all_models() -> None:
         while current_loaded_models:
             current_loaded_models.pop().model_unload()
     host().loader.keeper.send_all_away()
+    soft_empty_cache()
 
 
 def unload_model_clones(model: Any, unload_weights_only: bool = True, force_unload: bool = True) -> bool:

@@ -15,16 +15,19 @@ from torch import Tensor
 import comfy.lora
 import comfy.lora_convert
 from comfy import clip_vision, gligen, model_detection, model_management, model_patcher, sd1_clip, sdxl_clip, utils
+from compat import files
 from compat.crossing import enter, leave
 from compat.host import host
 from compat.missing import missing
+from compat.originals import is_ours
 from compat.parts import towers
 from compat.parts.clip import CLIP
 from compat.parts.vae import VAE
 from engine.checkpoints import texts
 from engine.checkpoints.load import Checkpoint, Loader
 from engine.checkpoints.save import Weights, save_tensors
-from engine.checkpoints.tensors import TensorFile, in_memory, open_tensors, read_object
+from engine.checkpoints.tensors import TensorFile, in_memory, read_object
+from engine.devices.device import Devices
 from engine.errors import CheckpointError
 from engine.settings import Precision
 from engine.text.embedding import Embeddings
@@ -97,7 +100,7 @@ def load_checkpoint_guess_config(
 
     Raises: CheckpointError.
     """
-    file = open_tensors(Path(ckpt_path))
+    file = files.read(ckpt_path)
     wanted = output_model, output_clip, output_vae, output_clipvision
     return _parts(file, wanted, embedding_directory, model_options, te_model_options)
 
@@ -129,13 +132,13 @@ def load_checkpoint(
     config: Any = None,
 ) -> tuple[Any, Any, Any]:
     """As `load_checkpoint_guess_config`, without CLIP vision. A configuration's words are not needed."""
-    file = in_memory("a state dict", state_dict) if state_dict is not None else open_tensors(Path(ckpt_path))
+    file = in_memory("a state dict", state_dict) if state_dict is not None else files.read(ckpt_path)
     return _parts(file, (True, output_clip, output_vae, False), embedding_directory, None, None)[:3]
 
 
 def load_diffusion_model(unet_path: str, model_options: Mapping[str, Any] | None = None) -> Any:
     """A model from a file with a denoiser alone. Raises: CheckpointError."""
-    return _denoiser(open_tensors(Path(unet_path)), model_options)
+    return _denoiser(files.read(unet_path), model_options)
 
 
 def load_diffusion_model_state_dict(
@@ -164,7 +167,7 @@ def load_clip(
     model_options: Mapping[str, Any] | None = None,
 ) -> CLIP:
     """A CLIP object of one file or two. Raises: CheckpointError."""
-    return _text_encoders([open_tensors(Path(path)) for path in ckpt_paths], embedding_directory, model_options)
+    return _text_encoders([files.read(path) for path in ckpt_paths], embedding_directory, model_options)
 
 
 def load_text_encoder_state_dicts(
@@ -246,7 +249,7 @@ def load_style_model(ckpt_path: str) -> StyleModel:
 
 def load_gligen(ckpt_path: str) -> Any:
     """A patcher of a GLIGEN model. Raises: CheckpointError."""
-    sd = open_tensors(Path(ckpt_path)).read()
+    sd = files.read(ckpt_path).read()
     return model_patcher.ModelPatcher(
         gligen.load_gligen(sd),
         load_device=model_management.get_torch_device(),
@@ -299,7 +302,7 @@ def _loader(
     """The program's loader with a plugin's wishes: number formats, and where learned words are."""
     ours = host().loader
     devices = replace(
-        ours.devices,
+        _devices(),
         network_precision=_precision(model_options) or ours.devices.network_precision,
         text_precision=_precision(te_model_options) or ours.devices.text_precision,
     )
@@ -307,6 +310,17 @@ def _loader(
     given = [embedding_directory] if isinstance(embedding_directory, str | Path) else embedding_directory
     made.embeddings = ours.embeddings if given is None else Embeddings([Path(each) for each in given], read_object)
     return made
+
+
+def _devices() -> Devices:
+    """This program's devices, or those that a plugin's functions name."""
+    ours = host().loader.devices
+    named = {
+        part: getattr(model_management, name)()
+        for part, name in {"main": "get_torch_device", "text": "text_encoder_device", "vae": "vae_device"}.items()
+        if not is_ours(getattr(model_management, name))
+    }
+    return replace(ours, **named)
 
 
 def _precision(options: Mapping[str, Any] | None) -> Precision | None:

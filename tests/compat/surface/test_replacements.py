@@ -1,0 +1,215 @@
+"""Every function of ComfyUI's that plugins replace, and that must be looked up at call time: theirs is what is called.
+
+The names are those of plugin_surface.md, section 19, consequence (a).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from compat.host import Host
+from engine.graph.prompt import Prompt
+
+Replace = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def replace(monkeypatch: pytest.MonkeyPatch) -> Replace:
+    """replace(module, name, result) puts a function there that keeps the arguments of its calls.
+
+    result: what it returns, or a function of (original, arguments …) that says so; without one, what the original does.
+    """
+
+    def put(module: Any, name: str, result: Any = None) -> list[tuple[Any, ...]]:
+        calls: list[tuple[Any, ...]] = []
+        original = getattr(module, name)
+
+        def theirs(*args: Any, **options: Any) -> Any:
+            calls.append(args)
+            if result is None:
+                return original(*args, **options)
+            return result(original, *args, **options) if callable(result) else result
+
+        monkeypatch.setattr(module, name, theirs)
+        return calls
+
+    return put
+
+
+def draws(host: Host, **inputs: Any) -> Tensor:
+    """What our own nodes draw in a graph."""
+    graph = {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "tiny.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": "a heart"}},
+        "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "4": {
+            "class_type": "KSampler",
+            "inputs": {
+                "model": ["1", 0],
+                "positive": ["2", 0],
+                "negative": ["2", 0],
+                "latent_image": ["3", 0],
+                "seed": 3,
+                "steps": 2,
+                "cfg": 3.0,
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "denoise": 1.0,
+                **inputs,
+            },
+        },
+    }
+    host.engine.executor.cache.clear()
+    found = host.engine.executor.execute(Prompt.from_json(graph), targets=["4"]).check().values["4"][0][0]["samples"]
+    assert isinstance(found, Tensor)
+    return found
+
+
+def path(host: Host, kind: str = "checkpoints") -> str:
+    return str(host.folders.path(kind, "tiny.safetensors"))
+
+
+def test_comfy_sample_sample(host: Host, replace: Replace) -> None:
+    import comfy.sample
+
+    calls = replace(comfy.sample, "sample", torch.full((1, 4, 8, 8), 7.0))
+    assert torch.equal(draws(host), torch.full((1, 4, 8, 8), 7.0))
+    assert len(calls) == 1
+
+
+def test_comfy_sample_sample_custom(host: Host, replace: Replace) -> None:
+    import comfy.sample
+    import comfy.samplers
+    import comfy.sd
+    from comfy_extras.nodes_custom_sampler import SamplerCustom
+
+    calls = replace(comfy.sample, "sample_custom", torch.full((1, 4, 8, 8), 7.0))
+    model = comfy.sd.load_checkpoint_guess_config(path(host))[0]
+    text = [[torch.zeros(1, 77, 64), {}]]
+    sampler, sigmas = comfy.samplers.sampler_object("euler"), torch.tensor([1.0, 0.0])
+    latent = {"samples": torch.zeros(1, 4, 8, 8)}
+    found = SamplerCustom().sample(model, True, 1, 3.0, text, text, sampler, sigmas, latent)
+    assert torch.equal(found[0]["samples"], torch.full((1, 4, 8, 8), 7.0))
+    assert len(calls) == 1
+
+
+def test_comfy_sample_prepare_noise(host: Host, replace: Replace) -> None:
+    import comfy.sample
+
+    usual = draws(host)
+    calls = replace(comfy.sample, "prepare_noise", lambda original, latent, seed, *rest: original(latent, 99, *rest))
+    other = draws(host)
+    assert len(calls) == 1
+    assert not torch.allclose(usual, other)
+    torch.testing.assert_close(other, draws(host, seed=99))
+
+
+def test_comfy_samplers_sampling_function(host: Host, replace: Replace) -> None:
+    import comfy.samplers
+
+    calls = replace(comfy.samplers, "sampling_function", lambda original, model, x, *rest, **options: x * 0)
+    assert torch.allclose(draws(host), torch.zeros(1, 4, 8, 8), atol=1e-5)
+    assert len(calls) == 2
+
+
+def test_comfy_samplers_calculate_sigmas(host: Host, replace: Replace) -> None:
+    import comfy.samplers
+
+    karras = draws(host, scheduler="karras")
+    calls = replace(comfy.samplers, "calculate_sigmas", lambda original, ms, name, steps: original(ms, "karras", steps))
+    torch.testing.assert_close(draws(host), karras)
+    assert [call[1] for call in calls] == ["normal"]
+
+
+def test_comfy_k_diffusion_sampling_default_noise_sampler(host: Host, replace: Replace) -> None:
+    import comfy.k_diffusion.sampling
+
+    usual = draws(host, sampler_name="euler_ancestral")
+    calls = replace(
+        comfy.k_diffusion.sampling,
+        "default_noise_sampler",
+        lambda original, x, **options: lambda sigma, sigma_next: torch.zeros_like(x),
+    )
+    assert not torch.allclose(draws(host, sampler_name="euler_ancestral"), usual)
+    assert len(calls) == 1
+
+
+def test_comfy_model_management_load_models_gpu(host: Host, replace: Replace) -> None:
+    import comfy.model_management
+
+    usual = draws(host)
+    calls = replace(comfy.model_management, "load_models_gpu")
+    torch.testing.assert_close(draws(host), usual)
+    assert calls
+
+
+def test_comfy_lora_calculate_weight(host: Host, replace: Replace) -> None:
+    import comfy.lora
+    import comfy.sd
+    import comfy.utils
+
+    calls = replace(comfy.lora, "calculate_weight", lambda original, patches, weight, key, *rest, **options: weight)
+    model = comfy.sd.load_checkpoint_guess_config(path(host))[0]
+    before = {name: tensor.clone() for name, tensor in model.model.state_dict().items()}
+    patched = comfy.sd.load_lora_for_models(model, None, comfy.utils.load_torch_file(path(host, "loras")), 1.0, 0.0)[0]
+    patched.patch_model()
+    assert calls
+    assert all(torch.equal(tensor, before[name]) for name, tensor in patched.model.state_dict().items())
+    patched.unpatch_model()
+
+
+def test_comfy_utils_load_torch_file(host: Host, replace: Replace) -> None:
+    import comfy.controlnet
+    import comfy.sd
+    import comfy.utils
+
+    import nodes
+
+    calls = replace(comfy.utils, "load_torch_file")
+    model, clip = comfy.sd.load_checkpoint_guess_config(path(host))[:2]
+    comfy.controlnet.load_controlnet(path(host, "controlnet"))
+    comfy.sd.load_diffusion_model(path(host))
+    nodes.LoraLoader().load_lora(model, clip, "tiny.safetensors", 1.0, 1.0)  # type: ignore[attr-defined]  # furnished
+    kinds = [str(call[0]).replace("\\", "/").split("/")[-2] for call in calls]
+    assert kinds == ["checkpoints", "controlnet", "checkpoints", "loras"]
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "where"),
+    [
+        ("get_torch_device", 0, "load_device"),
+        ("unet_offload_device", 0, "offload_device"),
+        ("text_encoder_device", 1, "load_device"),
+        ("text_encoder_offload_device", 1, "offload_device"),
+    ],
+)
+def test_comfy_model_management_s_devices(host: Host, replace: Replace, name: str, part: int, where: str) -> None:
+    import comfy.model_management
+    import comfy.sd
+
+    calls = replace(comfy.model_management, name, torch.device("meta"))
+    found = comfy.sd.load_checkpoint_guess_config(path(host))[part]
+    assert calls
+    assert getattr(found.patcher if part else found, where) == torch.device("meta")
+
+
+def test_comfy_model_management_soft_empty_cache(host: Host, replace: Replace) -> None:
+    import comfy.model_management
+    import comfy.sd
+
+    model = comfy.sd.load_checkpoint_guess_config(path(host))[0]
+    comfy.model_management.load_models_gpu([model])
+    calls = replace(comfy.model_management, "soft_empty_cache")
+    comfy.model_management.unload_all_models()
+    assert calls
+
+
+def test_latent_preview_get_previewer(host: Host, replace: Replace) -> None:
+    import latent_preview
+
+    calls = replace(latent_preview, "get_previewer")
+    draws(host)
+    assert len(calls) == 1
