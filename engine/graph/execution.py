@@ -180,10 +180,6 @@ class Execution:
                 self._tell_recalled()
                 return
             inputs.update({name: [None] for name in step.links if name not in inputs})
-        if step.id in self._request.unvalidated:
-            refusal = self._invoker.refusal(step)
-            if refusal is not None:
-                raise PromptError(refusal)
         arguments = calls(inputs, step.traits.type.input_is_list)
         if any(type(each) is Blocked for each in arguments):
             # ComfyUI: the first node that a message keeps from running tells it; those behind it stay silent.
@@ -200,6 +196,10 @@ class Execution:
 
     def _call(self, step: Step, inputs: Lists, arguments: Sequence[Call]) -> None:
         self._report.executing(step)
+        if step.id in self._request.unvalidated:  # after its name was told, should its check take the process along
+            refusal = self._invoker.refusal(step)
+            if refusal is not None:
+                raise PromptError(refusal)
         before = contents(inputs, self._digest) if self._equipment.catch_mutation else {}
         began = time.perf_counter()
         call = self._invoker.call
