@@ -3,6 +3,7 @@
 Families that the engine cannot run are refused by its own sentence, which names them.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -18,6 +19,7 @@ from comfy import clip_vision, gligen, model_detection, model_management, model_
 from compat import files
 from compat.crossing import enter, leave
 from compat.host import host
+from compat.machine.formats import unet_manual_cast
 from compat.missing import missing
 from compat.originals import is_ours
 from compat.parts import towers
@@ -268,7 +270,7 @@ def _parts(
     found: Checkpoint = loader.checkpoint(file)
     model, clip, vae, vision = wanted
     return (
-        enter(found.model) if model else None,
+        _operated(file, model_options) or enter(found.model) if model else None,
         enter(found.clip) if clip and found.clip is not None else None,
         (enter(found.vae) if found.vae is not None else VAE()) if vae else None,
         _vision(file) if vision else None,
@@ -284,7 +286,31 @@ def _vision(file: TensorFile) -> Any:
 
 
 def _denoiser(file: TensorFile, model_options: Mapping[str, Any] | None) -> Any:
-    return enter(_loader(None, model_options, None).checkpoint(file).model)
+    return _operated(file, model_options) or enter(_loader(None, model_options, None).checkpoint(file).model)
+
+
+def _operated(file: TensorFile, model_options: Mapping[str, Any] | None) -> Any:
+    """A model whose network is made of a plugin's own layers; None where it names none.
+
+    ComfyUI: those layers take the tensors as they are in the file, so packs keep weights packed in them.
+    """
+    options = model_options or {}
+    if options.get("custom_operations") is None:
+        return None
+    tensors = dict(file.read())
+    prefix = model_detection.unet_prefix_from_state_dict(tensors)
+    tensors = utils.state_dict_prefix_replace(tensors, {prefix: ""}, filter_keys=True) or tensors
+    config = model_detection.model_config_from_unet(tensors, "")
+    if config is None:  # of a size that no model of the family has; the engine minds no sizes
+        ours = _loader(None, model_options, None).checkpoint(in_memory(file.path.name, tensors))
+        config = copy.copy(enter(ours.model).model.model_config)
+    config.custom_operations = options["custom_operations"]
+    device = model_management.get_torch_device()
+    kept = options.get("dtype") or utils.weight_dtype(tensors) or torch.float32
+    config.set_inference_dtype(kept, unet_manual_cast(kept, device))
+    model = config.get_model(tensors, "")
+    model.load_model_weights(tensors, "")
+    return model_patcher.ModelPatcher(model, load_device=device, offload_device=model_management.unet_offload_device())
 
 
 def _text_encoders(
