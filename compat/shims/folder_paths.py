@@ -158,6 +158,18 @@ def get_user_directory() -> str:
     return user_directory
 
 
+def get_system_user_directory(name: str = "system") -> str:
+    """A plugin's own folder among those of users, which no client is served from (newer than 0.3.64)."""
+    if not name or not name.replace("_", "").isalnum() or name.startswith("_"):
+        raise ValueError(f"{name!r}: expected letters, digits and underscores, the first no underscore")
+    return str(Path(get_user_directory()) / f"__{name}")
+
+
+def get_public_user_directory(user_id: str) -> str | None:
+    """A user's folder; None for names that are plugins' own (newer than 0.3.64)."""
+    return None if user_id.startswith("__") else str(Path(get_user_directory()) / user_id)
+
+
 def set_output_directory(output_dir: str) -> None:
     """Moves the folder for results."""
     setattr(sys.modules[__name__], "output_directory", output_dir)  # noqa: B010 -- a plain `global` would move nothing

@@ -176,3 +176,14 @@ def test_a_process_can_tell_another_of_its_kinds(paths, host: Host, tmp_path: Pa
     assert other.folders("pulid") == (tmp_path / "p",)
     assert other.suffixes("pulid") == {".safetensors"}
     assert other.folders("loras") == host.folders.folders("loras")
+
+
+def test_plugins_have_folders_of_their_own_among_users(host):
+    import folder_paths
+
+    own = folder_paths.get_system_user_directory("manager")
+    assert own == f"{folder_paths.get_user_directory()}/__manager"
+    assert folder_paths.get_public_user_directory("__manager") is None
+    assert folder_paths.get_public_user_directory("default") == f"{folder_paths.get_user_directory()}/default"
+    with pytest.raises(ValueError, match="expected letters"):
+        folder_paths.get_system_user_directory("../x")
