@@ -58,6 +58,7 @@ async def pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.match_info.http_exception is None:
         return await handler(request)
     catalogue = request.app[keys.CATALOGUE]
+    await catalogue.known()  # a route asked for right after the start may be a plugin's that is still being imported
     client = request.query.get("clientId")
     for _, serving in catalogue.serving(request.app[keys.DISPATCHER].worker_of(client)):
         path = serving.path(request.method, request.path)

@@ -58,11 +58,11 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def serve_plugins(tmp_path: Path) -> ServePlugins:
-    """serve_plugins(**settings of the server) is a server, ready with its plugins, to be used with `async with`."""
+    """serve_plugins(**settings of the server) is a server, ready with its plugins (or not: wait=False), to be used with `async with`."""
     base = tmp_path / "base"
 
     @asynccontextmanager
-    async def start(*options: str, **serving: Any) -> AsyncIterator[Client]:
+    async def start(*options: str, wait: bool = True, **serving: Any) -> AsyncIterator[Client]:
         (base / "custom_nodes").mkdir(parents=True, exist_ok=True)
 
         def worker(index: int) -> list[str]:
@@ -72,7 +72,7 @@ def serve_plugins(tmp_path: Path) -> ServePlugins:
         app = compose(settings, ServerSettings(**serving), worker=worker, versions="test")
         async with TestClient(TestServer(app, host="127.0.0.1")) as client:
             async with asyncio.timeout(PATIENCE):
-                while not all(each.state == "idle" for each in app[keys.POOL].workers):
+                while wait and not all(each.state == "idle" for each in app[keys.POOL].workers):
                     await asyncio.sleep(0.02)
             yield client
 

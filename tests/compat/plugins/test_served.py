@@ -211,6 +211,21 @@ def test_routes_of_plugins_answer(write: Write, serve_plugins: ServePlugins) -> 
     asyncio.run(look())
 
 
+def test_a_route_that_is_asked_for_right_after_the_start_waits_for_its_plugin(
+    write: Write, serve_plugins: ServePlugins
+) -> None:
+    write("pack/__init__.py", ROUTES)
+
+    async def look() -> None:
+        async with serve_plugins(wait=False) as client:
+            async with client.get("/pack/json") as answer:
+                assert answer.status == 200, await answer.text()
+            async with client.get("/pack/nothing/of/the/kind") as answer:
+                assert answer.status == 404
+
+    asyncio.run(look())
+
+
 def test_a_route_that_does_not_answer_is_given_up_and_others_go_on(
     write: Write, serve_plugins: ServePlugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
