@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yarl import URL
+
 PATIENCE = 30.0
 """Seconds that a request waits for a first worker's report. Source: processes.md, Node types."""
 
@@ -32,6 +34,10 @@ class Pattern:
         """Whether a request may be for this route."""
         if not ({method, "*"} & self.methods or (method == "HEAD" and "GET" in self.methods)):
             return False
+        return self.fits_path(path)
+
+    def fits_path(self, path: str) -> bool:
+        """The same for whatever method."""
         if self.is_prefix:
             return path == self.parts[0] or path.startswith(f"{self.parts[0].rstrip('/')}/")
         return _fits(self.parts, path)
@@ -45,12 +51,19 @@ class Serving:
     secret: str
     patterns: tuple[Pattern, ...]
 
-    def path(self, method: str, path: str) -> str | None:
-        """The path under which the worker knows a request; None when no plugin of its answers it."""
-        if any(each.fits(method, path) for each in self.patterns):
-            return path
-        bare = path.removeprefix("/api")
-        return bare if bare != path and any(each.fits(method, bare) for each in self.patterns) else None
+    def path(self, method: str, raw: str) -> str | None:
+        """The path under which the worker knows a request; None when no plugin of its answers it.
+
+        raw: as it was sent, so that an encoded slash stays within the name that it belongs to.
+        """
+        return next(
+            (path for path in _ways(raw) if any(each.fits(method, _matched(path)) for each in self.patterns)), None
+        )
+
+    def methods(self, raw: str) -> set[str]:
+        """The methods of the routes that a path is for."""
+        found = [each for path in _ways(raw) for each in self.patterns if each.fits_path(_matched(path))]
+        return {method for each in found for method in each.methods}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +198,17 @@ class Catalogue:
 def _is_known(serving: Serving, path: str) -> bool:
     methods = {method for pattern in serving.patterns for method in pattern.methods}
     return any(serving.path(method, path) is not None for method in methods)
+
+
+def _ways(raw: str) -> list[str]:
+    """A path, and the one without /api, under which plugins' routes are there a second time."""
+    bare = raw.removeprefix("/api")
+    return [raw] if bare == raw or not bare.startswith("/") else [raw, bare]
+
+
+def _matched(raw: str) -> str:
+    """A path as aiohttp's routes are held against it: decoded but for slashes (and percent signs)."""
+    return URL.build(path=raw, encoded=True).path_safe
 
 
 def _fits(parts: Sequence[str], path: str) -> bool:

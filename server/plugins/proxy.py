@@ -5,6 +5,7 @@ Our own routes win: only what none of them answers is looked at. Whoever may not
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import quote, unquote
@@ -60,13 +61,28 @@ async def pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
     catalogue = request.app[keys.CATALOGUE]
     await catalogue.known()  # a route asked for right after the start may be a plugin's that is still being imported
     client = request.query.get("clientId")
+    raw = request.rel_url.raw_path
+    if _leads_up(request.path):
+        return await handler(request)
+    allowed: set[str] = set()
     for _, serving in catalogue.serving(request.app[keys.DISPATCHER].worker_of(client)):
-        path = serving.path(request.method, request.path)
+        path = serving.path(request.method, raw)
         if path is not None:
+            security.check_plugin_page(request)
             return await _Errand(request, serving, path).run()
-    if catalogue.answers_anything(request.path):
+        allowed |= serving.methods(raw)
+    if catalogue.answers_anything(raw):
         raise _away(request)
+    if allowed:
+        ours = request.match_info.http_exception
+        also = ours.allowed_methods if isinstance(ours, web.HTTPMethodNotAllowed) else set()
+        raise web.HTTPMethodNotAllowed(request.method, {*allowed, *also})
     return await handler(request)
+
+
+def _leads_up(path: str) -> bool:
+    """Whether an address has a part `..`, also where a slash was encoded: authors make names of files of theirs."""
+    return ".." in re.split(r"[/\\]", path)
 
 
 def _away(request: web.Request) -> Refused:
@@ -82,7 +98,8 @@ class _Errand:
 
     def __init__(self, request: web.Request, serving: Serving, path: str) -> None:
         self._request, self._serving = request, serving
-        self._url = URL("http://plugins").with_path(path, encoded=False).with_query(_query(request))
+        place = URL("http://plugins" if serving.address.startswith("unix:") else serving.address)
+        self._url = place.with_path(path, encoded=True).with_query(_query(request))
         self._heard = time.monotonic()
         self._size = 0
         self._fault: Exception | None = None
@@ -91,7 +108,7 @@ class _Errand:
         address = self._serving.address
         is_unix = address.startswith("unix:")
         connector = UnixConnector(address.removeprefix("unix:")) if is_unix else TCPConnector()
-        url = self._url if is_unix else URL(address).join(self._url.relative())
+        url = self._url
         timeout = ClientTimeout(total=None, sock_connect=PATIENCE)
         async with ClientSession(connector=connector, auto_decompress=False, timeout=timeout) as session:
             try:

@@ -31,6 +31,7 @@ CORS_HEADERS = {
 }
 """Source: protocol.md, section 1."""
 
+_PAGE = "document"  # Sec-Fetch-Dest of a link that is followed; frames and embedded things have others
 _HARMLESS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -80,8 +81,20 @@ def _foreign(request: web.Request) -> tuple[str, ...]:
 
 def _may_cross(request: web.Request, rules: "Rules") -> bool:
     """Whether another site's page may ask: to be followed here by a link, or to show pictures where that is allowed."""
-    is_followed = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    headers = request.headers
+    is_followed = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest", _PAGE) == _PAGE
     return request.method in _HARMLESS and (is_followed or rules.cors is not None)
+
+
+def check_plugin_page(request: web.Request) -> None:
+    """Raises: Refused, when a page of another site or at another port asks for what only a plugin answers.
+
+    Authors do things at a GET as well, so not even a link may be followed there.
+    """
+    is_foreign = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+    is_allowed = hdrs.ORIGIN in request.headers or _rules(request.app[keys.SETTINGS]).cors == "*"  # asked by `guard`
+    if is_foreign and not is_allowed:
+        raise Refused(403, f"A page of another site sent this request, which a plugin would answer. {_ALLOW_ORIGIN}")
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -206,13 +206,24 @@ def expectations(row: Row, method: str) -> dict[str, tuple[dict[str, str], str]]
     """Who asks, with which headers, and what becomes of it, on this computer alone."""
     is_harmless = method in ("GET", "HEAD")
     refusals = {name: (headers, "host" if "Host" in headers else "page") for name, headers in FOREIGN.items()}
-    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    link = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    frames = {
+        f"a page with this in an {each}": (
+            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": each},
+            "page",
+        )
+        for each in ("iframe", "frame", "embed", "object")
+    }
+    looks = "in" if is_harmless and row.may != "ask" else "page"
     return {
+        **frames,
         **refusals,
         "a program": ({}, "in"),
         "another site": ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, "page"),
-        "a link": (link, "in" if is_harmless else "page"),
-        "a page at another port": ({"Sec-Fetch-Site": "same-site"}, "in" if is_harmless else "page"),
+        "a link": ({"Sec-Fetch-Site": "cross-site", **link}, looks),
+        "a page at another port": ({"Sec-Fetch-Site": "same-site"}, looks),
+        "a link at another port": ({"Sec-Fetch-Site": "same-site", **link}, looks),
+        "the address bar": ({"Sec-Fetch-Site": "none", **link}, "in"),
         "our page": ({"Sec-Fetch-Site": "same-origin"}, "in"),
     }
 
