@@ -19,6 +19,7 @@ from server.events.hub import MOST, QUIET, Hub
 from server.jobs.job import Frame, Item, NewEvent, NewJob, State
 from server.jobs.store import Jobs, Retention
 from server.node_types import NodeTypes
+from server.plugins.catalogue import Catalogue
 from server.requests.answers import answer_errors
 from server.routes import events, socket
 from server.settings import ServerSettings
@@ -88,6 +89,7 @@ async def a_place(folder: Path, *, most: int = MOST, quiet: float = QUIET, **ser
     app = web.Application(middlewares=[answer_errors])
     app[keys.SETTINGS] = ServerSettings(**{"shows_everybody": True, **serving})
     app[keys.JOBS], app[keys.HUB], app[keys.DISPATCHER] = jobs, hub, dispatcher
+    app[keys.CATALOGUE] = Catalogue(are_any=lambda: False)
     app.add_routes([*socket.ROUTES, *events.API_ROUTES])
     app.on_shutdown.append(lambda app: hub.close())
     try:

@@ -58,7 +58,7 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def serve_plugins(tmp_path: Path) -> ServePlugins:
-    """serve_plugins(**settings of the server) is a server, ready with its plugins (or not: wait=False), to be used with `async with`."""
+    """`async with serve_plugins(**settings of the server)`: a server, ready with its plugins (or not: wait=False)."""
     base = tmp_path / "base"
 
     @asynccontextmanager
