@@ -36,4 +36,5 @@ class Watcher:
         if method == "none" or time.monotonic() - self._shown_at < SECONDS_BETWEEN:
             return
         self._shown_at = time.monotonic()
-        self.run.preview(self.paint(denoised, self.settings.preview_size))
+        picture = self.paint(denoised, self.settings.preview_size)
+        self.run.preview(picture, is_asked=self.run.preview_method is not None)

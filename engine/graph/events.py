@@ -43,11 +43,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A picture of what a node is making: `data` is an encoded image file of type `mime` (image/jpeg, image/png)."""
+    """A picture of what a node is making: `data` is an encoded image file of type `mime` (image/jpeg, image/png).
+
+    is_asked: somebody wants it, the prompt or the node's author; not only a program that shows every picture it can.
+    """
 
     node: str
     data: bytes
     mime: str = "image/jpeg"
+    is_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,9 @@ class Run:
         self.emit(Progress(self.node_id, value, maximum))
         self.stop_if_cancelled()
 
-    def preview(self, data: bytes, mime: str = "image/jpeg") -> None:
-        """Shows an encoded picture of what is being made."""
-        self.emit(Preview(self.node_id, data, mime))
+    def preview(self, data: bytes, mime: str = "image/jpeg", *, is_asked: bool = True) -> None:
+        """Shows an encoded picture of what is being made. is_asked: as in events.Preview."""
+        self.emit(Preview(self.node_id, data, mime, is_asked))
 
     def text(self, text: str) -> None:
         """Shows a line of text at the node."""

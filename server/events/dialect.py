@@ -36,7 +36,7 @@ class SocketDialect:
             yield Packet(frames.text(item, with_prompt=self._both(TEXT_METADATA)), is_binary=True)
         elif self._both(PREVIEW_METADATA):
             yield _picture(item, frames.picture_with_metadata(item))
-        elif self._shows_everybody or _is_finished(item):
+        elif self._shows_everybody or item.is_asked or _is_finished(item):
             yield from self._old_picture(item)
 
     def _message(self, event: StoredEvent) -> Iterator[Packet]:

@@ -131,7 +131,7 @@ class Story:
         meta = self._nodes[event.node].ids(self._job)
         if isinstance(event, Text):
             return Frame("text", event.node, event.text.encode("utf-8", "replace"), meta=meta)
-        return Frame("preview", event.node, event.data, event.mime, meta)
+        return Frame("preview", event.node, event.data, event.mime, meta, event.is_asked)
 
     def _after(self, event: Executed, now: float) -> tuple[list[Item], list[Output]]:
         state = self._nodes.finish(event.node, event.display_node, now)

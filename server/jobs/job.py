@@ -139,7 +139,7 @@ class NewEvent:
 class Frame:
     """A picture or a text for the job's client that is sent in its place among the events but not stored.
 
-    kind: "preview" (data is an encoded picture of type mime) or "text" (data is UTF-8).
+    kind: "preview" (data is an encoded picture of type mime) or "text" (data is UTF-8). is_asked: as in events.Preview.
     """
 
     kind: str
@@ -147,6 +147,7 @@ class Frame:
     data: bytes
     mime: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    is_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

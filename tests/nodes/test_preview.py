@@ -57,7 +57,12 @@ def test_previews_come_a_few_times_a_second_at_most(
 
 def test_the_picture_of_a_step_comes_before_its_number(run: Run, events: list[Event]) -> None:
     preview.Watcher(run, Settings(preview_method="auto"), grey)(0, 3, torch.zeros(1, 4, 8, 8))
-    assert events == [Preview("1", b"grey"), Progress("1", 1, 3)]
+    assert events == [Preview("1", b"grey", is_asked=False), Progress("1", 1, 3)]
+
+
+def test_a_prompt_that_asks_for_previews_has_asked_whoever_it_is_from(run: Run, events: list[Event]) -> None:
+    preview.Watcher(replace(run, preview_method="auto"), Settings(), grey)(0, 3, torch.zeros(1, 4, 8, 8))
+    assert previews(events) == [Preview("1", b"grey", is_asked=True)]
 
 
 def test_a_cancelled_run_stops_at_the_next_step_and_shows_nothing_more(events: list[Event]) -> None:

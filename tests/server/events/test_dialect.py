@@ -89,10 +89,13 @@ def test_lines_know_the_end_of_a_run() -> None:
 
 def test_a_client_that_never_asked_for_pictures_in_the_making_gets_finished_ones_only() -> None:
     quiet = SocketDialect(FLAG, shows_everybody=False)
-    making, finished = preview("a", "1", b"x"), replace(preview("a", "1", b"y"), mime="image/png")
+    making, finished = (replace(preview("a", "1", data), is_asked=False) for data in (b"x", b"y"))
+    finished = replace(finished, mime="image/png")
     end = StoredEvent(1, "a", "executing", json.dumps({"node": None}), 0, "me")
     packets = [packet for item in (making, finished, end) for packet in quiet.say(item)]
     assert [packet.is_binary for packet in packets] == [True, False]
     assert packets[0].data.endswith(b"y")
     quiet.agree(FLAG)
     assert [*quiet.say(making)]
+    asked = SocketDialect(FLAG, shows_everybody=False)
+    assert len([packet for item in (preview("a", "1", b"x"), end) for packet in asked.say(item)]) == 2
