@@ -3,8 +3,8 @@
 import heapq
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -17,14 +17,21 @@ SORTINGS = {
     "execution_duration": "job.ended - job.started",
     "priority": "job.number",
 }
+_MAY_BE_UNKNOWN = frozenset({SORTINGS["execution_duration"]})  # of jobs that never ran, or run still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What GET /api/jobs asks for. states: empty means all. sort_by: one of SORTINGS."""
+    """What a list of jobs asks for. states: empty means all. sort_by: one of SORTINGS.
+
+    texts: what extra_data has to have, by the keys that lead to it. before: only jobs older than the one with this
+    (created, sequence), which stays the same place in the list whatever comes and goes.
+    """
 
     states: Sequence[State] = ()
     workflow_id: str | None = None
+    texts: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    before: tuple[int, int] | None = None
     sort_by: str = "created_at"
     descending: bool = True
     limit: int | None = None
@@ -66,7 +73,8 @@ def page(connection: sqlite3.Connection, query: Query, *, whole: bool = True) ->
     total = connection.execute(f"SELECT count(*) FROM job {where}", values).fetchone()[0]
     key = SORTINGS[query.sort_by]
     direction = "DESC" if query.descending else "ASC"
-    order = f"ORDER BY {key} {direction}, job.sequence {direction} LIMIT ? OFFSET ?"
+    unknown = f"{key} IS NULL, " if key in _MAY_BE_UNKNOWN else ""  # those come last in either direction
+    order = f"ORDER BY {unknown}{key} {direction}, job.sequence {direction} LIMIT ? OFFSET ?"
     limit = -1 if query.limit is None else query.limit
     return _jobs(connection, f"{where} {order}", [*values, limit, query.offset], whole), total
 
@@ -218,6 +226,12 @@ def _filter(query: Query) -> tuple[str, list[Any]]:
     if query.workflow_id is not None:
         conditions.append("job.workflow_id = ?")
         values.append(rows.storable(query.workflow_id))
+    if query.before is not None:
+        conditions.append("(job.created, job.sequence) < (?, ?)")
+        values += query.before
+    if query.texts:
+        conditions.append("has_texts((SELECT extra_data FROM request WHERE request.job = job.sequence), ?)")
+        values.append(json.dumps([*query.texts.items()]))
     return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from server.jobs import schema
+from server.jobs import rows, schema
 from server.jobs.refusals import NotStored
 
 THREADS = 2
@@ -74,5 +74,6 @@ class Readers:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = schema.open_to_read(self._file)
+            connection.create_function("has_texts", 2, rows.has_texts, deterministic=True)
             self._connections.append(connection)
         return connection

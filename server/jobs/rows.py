@@ -205,6 +205,18 @@ def event(brief: Brief, number: int, new: NewEvent, time: int) -> StoredEvent:
     return StoredEvent(number, brief.id, new.type, message(new.data), time, brief.client_id)
 
 
+def has_texts(stored: str | bytes | None, wanted: str) -> bool:
+    """Whether stored extra data have texts. wanted: [[[key, key, …], text], …] as JSON."""
+    extra_data = _read_or_empty(stored, dict)
+    return all(_at(extra_data, path) == text for path, text in json.loads(wanted))
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
 def pack(stored: str) -> str | bytes:
     """A text as it is stored: compressed where that saves pages."""
     return stored if len(stored) < COMPRESSED else zlib.compress(stored.encode(), 1)

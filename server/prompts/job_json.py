@@ -105,7 +105,7 @@ def listed(job: Job) -> protocol.Job:
 def _add_ends(job: Job, result: protocol.Job) -> None:
     if job.started is not None and job.state is not State.WAITING:
         result["execution_start_time"] = job.started
-    if job.ended is not None:
+    if job.ended is not None and job.started is not None:
         result["execution_end_time"] = job.ended
     if job.error is not None:
         result["execution_error"] = job.error

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -99,19 +100,19 @@ async def show(request: web.Request) -> web.Response:
     """Jobs, the newest first; ?status=, ?limit=, ?cursor=, ?metadata[name]=."""
     wanted = query.some_of(request, "status", (*STATUSES.values(), "canceling", "expired"))
     limit = min(query.whole(request, "limit", least=1) or PAGE, LARGEST_PAGE)
-    offset = query.whole(request, "cursor") or 0
+    before = _cursor(request)
     states = [state for state, name in STATUSES.items() if name in wanted]
     if "canceling" in wanted and State.RUNNING not in states:
         states.append(State.RUNNING)
     if wanted and not states:
         return web.json_response({"jobs": []})
-    labels = {name[9:-1]: value for name, value in request.query.items() if name.startswith("metadata[")}
-    asked = Query(states=states, limit=limit, offset=offset)
-    found, total = await request.app[keys.JOBS].page(asked)
-    shown = [job for job in found if _has(job, labels)]
-    answer: v2.JobPage = {"jobs": [await _told(request, job) for job in shown]}
-    if offset + len(found) < total:
-        answer["next_cursor"] = str(offset + len(found))
+    labels: dict[tuple[str, ...], str] = {
+        (LABELS, "metadata", name): value for name, value in _bracketed(request, "metadata")
+    }
+    found, total = await request.app[keys.JOBS].page(Query(states=states, limit=limit, before=before, texts=labels))
+    answer: v2.JobPage = {"jobs": [await _told(request, job) for job in found]}
+    if len(found) < total:
+        answer["next_cursor"] = f"{found[-1].created}-{found[-1].sequence}"
     return await reply.long(lambda: answer)
 
 
@@ -166,6 +167,25 @@ async def health(request: web.Request) -> web.Response:
 
 
 # ------------------------------------------------------------------------------------------------- what a client sends
+
+
+def _cursor(request: web.Request) -> tuple[int, int] | None:
+    """Which job the page before ended with. Raises: Refused."""
+    text = request.query.get("cursor")
+    if not text:
+        return None
+    found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", text)
+    if found is None:
+        raise fault(400, "invalid_request", f"cursor: expected the next_cursor of a page, got {text:.40}")
+    return int(found[1]), int(found[2])
+
+
+def _bracketed(request: web.Request, word: str) -> Iterable[tuple[str, str]]:
+    """Each ?word[name]=value."""
+    for key, value in request.query.items():
+        found = re.fullmatch(rf"{word}\[(.*)\]", key, re.DOTALL)
+        if found is not None:
+            yield found[1], value
 
 
 def _key(request: web.Request) -> str | None:
@@ -295,12 +315,6 @@ def _size(request: web.Request) -> Any:
 def address(request: web.Request) -> str:
     """How the client reached us; links lead back there."""
     return f"{request.scheme}://{request.host}"
-
-
-def _has(job: Job, labels: Mapping[str, str]) -> bool:
-    own = job.extra_data.get(LABELS)
-    metadata = own.get("metadata") if isinstance(own, Mapping) else None
-    return not labels or (isinstance(metadata, Mapping) and all(metadata.get(k) == v for k, v in labels.items()))
 
 
 async def _found(request: web.Request) -> Job:

@@ -43,6 +43,25 @@ def test_a_page_is_filtered_sorted_and_counted(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_page_may_begin_behind_a_job_and_ask_for_texts_sent_along(tmp_path: Path) -> None:
+    async def scenario(jobs: Jobs) -> None:
+        for id, created, extra_data in (
+            ("a", 1000, {"label": {"of": "x"}}),
+            ("b", 1000, {"label": {"of": "x"}, "much": "m" * 10_000}),
+            ("c", 999, {"label": {"of": "y"}}),
+            ("d", 1001, {"label": "x"}),
+        ):
+            await ran(jobs, id, created=created, extra_data=extra_data)
+        b = await jobs.get("b")
+        assert b is not None
+        found, total = await jobs.page(Query(before=(b.created, b.sequence)))
+        assert (ids(found), total) == (["a", "c"], 2)
+        found, total = await jobs.page(Query(texts={("label", "of"): "x"}))
+        assert (ids(found), total) == (["b", "a"], 2), "one of them is stored compressed"
+
+    run(tmp_path, scenario)
+
+
 def test_jobs_are_sorted_by_how_long_they_ran(tmp_path: Path) -> None:
     time = [0.0]
 
@@ -52,7 +71,9 @@ def test_jobs_are_sorted_by_how_long_they_ran(tmp_path: Path) -> None:
             await jobs.start(id, "worker-0")
             time[0] += seconds
             await jobs.finish(id, State.SUCCEEDED, [])
-        for descending, expected in ((True, ["a", "c", "b"]), (False, ["b", "c", "a"])):
+        await jobs.submit(new("never"))
+        await jobs.withdraw(["never"])
+        for descending, expected in ((True, ["a", "c", "b", "never"]), (False, ["b", "c", "a", "never"])):
             found, _ = await jobs.page(Query(sort_by="execution_duration", descending=descending))
             assert ids(found) == expected
 

@@ -237,8 +237,34 @@ async def test_lists_are_paged_and_filtered(serve: Serve) -> None:
         assert [each["id"] for each in first["jobs"]] == [jobs[4]["id"], jobs[3]["id"]]
         second = await get(client, f"/api/v2/jobs?limit=2&cursor={first['next_cursor']}")
         assert [each["id"] for each in second["jobs"]] == [jobs[2]["id"], jobs[1]["id"]]
-        assert "next_cursor" not in await get(client, "/api/v2/jobs?cursor=4")
+        last = await get(client, f"/api/v2/jobs?limit=2&cursor={second['next_cursor']}")
+        assert [each["id"] for each in last["jobs"]] == [jobs[0]["id"]]
+        assert "next_cursor" not in last
         assert (await get(client, "/api/v2/jobs?status=failed"))["jobs"] == []
         odd = await get(client, "/api/v2/jobs?metadata[n]=1")
         assert {each["id"] for each in odd["jobs"]} == {jobs[1]["id"], jobs[3]["id"]}
-        assert (await get(client, "/api/v2/jobs?status=lost", 400))["error"]["code"] == "invalid_request"
+        for bad in ("status=lost", "cursor=4", "cursor=a-b"):
+            assert (await get(client, f"/api/v2/jobs?{bad}", 400))["error"]["code"] == "invalid_request"
+
+
+@runs
+async def test_labels_are_looked_for_in_all_jobs_and_not_in_a_page(serve: Serve) -> None:
+    async with serve() as client:
+        jobs = [await submit(client, saving(n), metadata={"n": str(n % 2), "m": "x" * 900}) for n in range(6)]
+        first = await get(client, "/api/v2/jobs?metadata[n]=0&limit=2")
+        assert [each["id"] for each in first["jobs"]] == [jobs[4]["id"], jobs[2]["id"]]
+        second = await get(client, f"/api/v2/jobs?metadata[n]=0&limit=2&cursor={first['next_cursor']}")
+        assert [each["id"] for each in second["jobs"]] == [jobs[0]["id"]]
+        assert "next_cursor" not in second
+        assert (await get(client, "/api/v2/jobs?metadata[n]=0&metadata[m]=y"))["jobs"] == []
+
+
+@runs
+async def test_a_page_goes_on_where_the_last_one_ended_whatever_came_between(serve: Serve) -> None:
+    async with serve() as client:
+        jobs = [await submit(client, saving(n)) for n in range(4)]
+        first = await get(client, "/api/v2/jobs?limit=2")
+        for n in range(3):
+            await submit(client, saving(10 + n))
+        second = await get(client, f"/api/v2/jobs?limit=2&cursor={first['next_cursor']}")
+        assert [each["id"] for each in (*first["jobs"], *second["jobs"])] == [each["id"] for each in reversed(jobs)]
