@@ -53,7 +53,7 @@ class Host:
         self.engine = engine
         self.outbox: Outbox = outbox or Nobody()
         self.work = _NOTHING
-        self.last_run: Run | None = None
+        self._running: dict[object, Run | None] = {}  # the nodes that run now, the one called last at the end
         self.has_server = False  # compat.prompt_server has made one that stands on this host
         self._run: ContextVar[Run | None] = ContextVar("run", default=None)
 
@@ -80,18 +80,18 @@ class Host:
     @property
     def run(self) -> Run | None:
         """The node that runs now: in this coroutine, or else (a thread of an author's) the one called last."""
-        return self._run.get() or self.last_run
+        return self._run.get() or next(reversed([*self._running.values()]), None)
 
     @contextmanager
     def node(self, run: Run | None) -> Iterator[None]:
         """While an author's function is called: progress and previews are this node's."""
-        token = self._run.set(run)
-        before, self.last_run = self.last_run, run
+        token, key = self._run.set(run), object()
+        self._running[key] = run
         try:
             yield
         finally:
             self._run.reset(token)
-            self.last_run = before
+            self._running.pop(key, None)  # async nodes end in any order
 
     @contextmanager
     def working(self, work: Work) -> Iterator[None]:
@@ -101,6 +101,7 @@ class Host:
             yield
         finally:
             self.work = before
+            self._running.clear()  # of one that was given up nobody tells the end
 
 
 _installed: list[Host] = []
