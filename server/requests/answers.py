@@ -4,7 +4,6 @@ Also the cache headers that clients expect by path (protocol.md, section 1).
 """
 
 import logging
-from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -12,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from engine.errors import LatentwireError
 from server.requests.refusal import Refused
+from server.v2.errors import in_v2, is_v2
 
 CLIENT_GONE = 499  # nginx's number; nobody is there to read it, but the access log shows it
 
@@ -35,23 +35,23 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         _log.exception("%s %r failed", request.method, request.path)
         if request.writer.output_size > 0:
             raise _cut_short(request) from error
-        return _json(500, {"error": "The server made a mistake over this request; its log says which."})
+        return _shown(request, Refused(500, "The server made a mistake over this request; its log says which."))
 
 
 def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     if isinstance(error, Refused):
-        body = {"error": str(error)} if error.body is None else dict(error.body)
-        return _json(error.status, body, error.headers)
+        return _shown(request, error)
     if isinstance(error, LatentwireError):
-        return _json(400, {"error": str(error)})
+        return _shown(request, Refused(400, str(error)))
     if isinstance(error, ConnectionError):
         return web.Response(status=CLIENT_GONE)
     if isinstance(error, web.HTTPException):
-        return _from_aiohttp(request, error)
-    return _json(400, {"error": "The body of the request is not as its headers say; it was cut off or is damaged."})
+        return _shown(request, _from_aiohttp(request, error))
+    damaged = "The body of the request is not as its headers say; it was cut off or is damaged."
+    return _shown(request, Refused(400, damaged))
 
 
-def _from_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+def _from_aiohttp(request: web.Request, error: web.HTTPException) -> Refused:
     """What aiohttp itself refuses, with the headers that belong to it (Allow, for one)."""
     if error.status < 400:
         raise error
@@ -63,8 +63,8 @@ def _from_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamR
     elif isinstance(error, web.HTTPRequestEntityTooLarge):
         text = f"{text}; send less"
     own = (hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH)
-    return _json(
-        error.status, {"error": text}, {name: value for name, value in error.headers.items() if name not in own}
+    return Refused(
+        error.status, text, headers={name: value for name, value in error.headers.items() if name not in own}
     )
 
 
@@ -75,8 +75,12 @@ def _cut_short(request: web.Request) -> ConnectionError:
     return ConnectionResetError("the answer had begun when it failed")
 
 
-def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response(body, status=status, headers=headers)
+def _shown(request: web.Request, refused: Refused) -> web.Response:
+    """A refusal in the shape that clients of the place read."""
+    if is_v2(request.path):
+        refused = in_v2(refused)
+    body = {"error": str(refused)} if refused.body is None else dict(refused.body)
+    return web.json_response(body, status=refused.status, headers=refused.headers)
 
 
 async def add_cache_headers(request: web.Request, response: web.StreamResponse) -> None:

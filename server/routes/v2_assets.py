@@ -14,14 +14,13 @@ from server.requests.body import read_object
 from server.routes.v2_jobs import address, output_of
 from server.routes.view import as_it_is
 from server.v2.assets import Asset, hash_of, is_hash
-from server.v2.errors import fault, spoken_in_v2
+from server.v2.errors import fault
 from server.v2.job_json import LINK, content_url, iso
 from server.v2.outputs import Made
 
 PART = "file"
 
 
-@spoken_in_v2
 async def upload(request: web.Request) -> web.Response:
     """Keeps a file for workflows to use; the same content is kept once."""
     folders, assets = request.app[keys.FOLDERS], request.app[keys.ASSETS]
@@ -40,7 +39,6 @@ async def upload(request: web.Request) -> web.Response:
     return web.json_response({**_told(request, asset), "created_new": is_new}, status=201 if is_new else 200)
 
 
-@spoken_in_v2
 async def from_hash(request: web.Request) -> web.Response:
     """The asset of a content that is here already."""
     hash = (await read_object(request)).get("hash")
@@ -52,7 +50,6 @@ async def from_hash(request: web.Request) -> web.Response:
     return web.json_response({**_told(request, asset), "created_new": False})
 
 
-@spoken_in_v2
 async def has_hash(request: web.Request) -> web.Response:
     """Whether a content is here: 200 or 404."""
     asset = await asyncio.to_thread(request.app[keys.ASSETS].by_hash, request.match_info["hash"])
@@ -61,7 +58,6 @@ async def has_hash(request: web.Request) -> web.Response:
     return web.Response()
 
 
-@spoken_in_v2
 async def show(request: web.Request) -> web.Response:
     """An asset, a sent one or a job's."""
     asset, output = await _found(request)
@@ -71,7 +67,6 @@ async def show(request: web.Request) -> web.Response:
     return web.json_response(_told(request, asset))
 
 
-@spoken_in_v2
 async def content(request: web.Request) -> web.StreamResponse:
     """The bytes of an asset; ranges are understood."""
     asset, output = await _found(request)
@@ -81,7 +76,6 @@ async def content(request: web.Request) -> web.StreamResponse:
     return await as_it_is(request, await asyncio.to_thread(request.app[keys.ASSETS].path, asset))
 
 
-@spoken_in_v2
 async def remove(request: web.Request) -> web.Response:
     """Removes an asset that was sent, and its file."""
     asset, output = await _found(request)

@@ -26,7 +26,7 @@ from server.requests import body, query, reply
 from server.requests.refusal import Refused
 from server.routes.events import stream
 from server.v2 import job_json, references
-from server.v2.errors import fault, spoken_in_v2
+from server.v2.errors import fault
 from server.v2.events import Dialect, sse
 from server.v2.job_json import LABELS, STATUSES, Surroundings
 from server.v2.outputs import Made, made, split_id
@@ -40,7 +40,6 @@ PAGE, LARGEST_PAGE = 50, 100
 SECRET = "api_key_comfy_org"
 
 
-@spoken_in_v2
 async def submit(request: web.Request) -> web.Response:
     """Queues a workflow in API format. The same Idempotency-Key with the same body is the same job."""
     key = _key(request)
@@ -95,7 +94,6 @@ def _as_posted(submission: Submission) -> dict[str, Any]:
     }
 
 
-@spoken_in_v2
 async def show(request: web.Request) -> web.Response:
     """Jobs, the newest first; ?status=, ?limit=, ?cursor=, ?metadata[name]=."""
     wanted = query.some_of(request, "status", (*STATUSES.values(), "canceling", "expired"))
@@ -116,20 +114,17 @@ async def show(request: web.Request) -> web.Response:
     return await reply.long(lambda: answer)
 
 
-@spoken_in_v2
 async def show_one(request: web.Request) -> web.Response:
     """A job."""
     return web.json_response(await _told(request, await _found(request)))
 
 
-@spoken_in_v2
 async def show_workflow(request: web.Request) -> web.Response:
     """The workflow behind a job."""
     job = await _found(request)
     return await reply.long(lambda: job_json.workflow(job))
 
 
-@spoken_in_v2
 async def cancel(request: web.Request) -> web.Response:
     """Cancels a job; one that has ended stays as it is."""
     job = await _found(request)
@@ -137,7 +132,6 @@ async def cancel(request: web.Request) -> web.Response:
     return web.json_response(await _told(request, await _found(request), is_canceling=True))
 
 
-@spoken_in_v2
 async def events(request: web.Request) -> web.StreamResponse:
     """What happens to a job, as server-sent events, until it has ended. Last-Event-ID (or ?since=) resumes."""
     job = await _found(request)
