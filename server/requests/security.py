@@ -26,10 +26,12 @@ HEADER = "X-Token"
 
 CORS_HEADERS = {
     "Access-Control-Allow-Methods": "POST, GET, DELETE, PUT, OPTIONS, PATCH",
-    "Access-Control-Allow-Headers": "Content-Type, Authorization",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization, X-Token, comfy-user, Idempotency-Key, Last-Event-ID, "
+    "If-Match, If-None-Match, Range",
+    "Access-Control-Expose-Headers": "ETag, Retry-After, Content-Range, Content-Disposition, Location",
     "Access-Control-Allow-Credentials": "true",
 }
-"""Source: protocol.md, section 1."""
+"""What a page that was let in may send and read. Source: protocol.md, section 1, and the headers of our routes."""
 
 _PAGE = "document"  # Sec-Fetch-Dest of a link that is followed; frames and embedded things have others
 _HARMLESS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})

@@ -200,8 +200,20 @@ def test_cors_answers_the_question_before_the_request(tmp_path):
     settings = {"enable_cors_header": "https://art.example", "token": "t"}
     status, headers, _ = ask(tmp_path, {"Origin": "https://art.example"}, method="OPTIONS", **settings)
     assert status == 200
-    assert "Content-Type" in headers["Access-Control-Allow-Headers"]
+    assert named(headers, "Allow") == {
+        *("content-type", "authorization", "x-token", "comfy-user", "idempotency-key", "last-event-id"),
+        *("if-match", "if-none-match", "range"),
+    }
     assert ask(tmp_path, {"Origin": "https://evil.example"}, method="OPTIONS", **settings)[0] == 403
+
+
+def named(headers, verb):
+    return {each.strip().lower() for each in headers[f"Access-Control-{verb}-Headers"].split(",")}
+
+
+def test_a_page_that_was_let_in_may_read_what_answers_say_of_themselves(tmp_path):
+    headers = ask(tmp_path, {"Origin": "https://any.example"}, enable_cors_header="*")[1]
+    assert named(headers, "Expose") == {"etag", "retry-after", "content-range", "content-disposition", "location"}
 
 
 def test_errors_and_streams_have_the_headers_too(tmp_path):
