@@ -62,7 +62,8 @@ def find(folders: Folders, filename: str, subfolder: str = "", type: str = "outp
 def without_paths(error: PathError, kind: str, *places: Path) -> str:
     """A refusal as clients may read it: they know a folder by its name, and need not know where the server keeps it."""
     text = str(error)
-    for path in (", ".join(map(str, places)), *map(str, places)):
+    together = [", ".join(map(str, places))] if places else []
+    for path in (*together, *map(str, places)):
         text = text.replace(path, f"the {kind} folder")
     return text
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.files.user_files import keep, readable_errors
+from engine.errors import PathError
+from server.files.user_files import keep, readable_errors, without_paths
 from server.requests.refusal import Refused
 
 
@@ -50,3 +51,11 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
     whole.write_bytes(b"1" * 1000)
     keep(whole, tmp_path, "a.png")
     assert (tmp_path / "a.png").stat().st_ino == whole.stat().st_ino
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_refusal_names_a_folder_and_not_where_it_is(tmp_path, count):
+    places = [tmp_path / str(n) for n in range(count)]
+    error = PathError(f"no file 'x' in {', '.join(map(str, places)) or 'any folder'}; put it there")
+    expected = "the loras folder" if places else "any folder"
+    assert without_paths(error, "loras", *places) == f"no file 'x' in {expected}; put it there"
