@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from server import keys
-from server.files.frontend import POLICY, Frontend, type_of
+from server.files.frontend import PAGE, POLICY, Frontend, type_of
 from server.requests.refusal import Refused
 from server.routes.view import PlainFile
 
@@ -43,5 +43,6 @@ def _frontend(request: web.Request) -> Frontend:
 def routes(frontend: Frontend) -> Iterator[web.RouteDef]:
     """The routes of a frontend: its page, and whatever begins as one of its files does."""
     yield web.get("/", page)
+    yield web.get(f"/{PAGE}", page)
     for beginning in frontend.entries:
         yield web.get(f"/{beginning}{{name:.+}}" if beginning.endswith("/") else f"/{beginning}", file)

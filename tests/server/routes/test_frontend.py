@@ -62,7 +62,7 @@ def test_its_page_and_files_are_served_with_their_types(serve: Serve, folder):
         "/assets/%2e%2e/%2e%2e/secret.js",
         "/assets/..%2f..%2fsecret.js",
         "/secret.js",
-        "/index.html",
+        "/assets/index.html",
         "/assets/",
         "/assets/none.js",
     ],
@@ -84,6 +84,13 @@ def test_each_page_has_its_own_policy(serve: Serve, folder):
         assert "unsafe" not in ours[1]["Content-Security-Policy"]
         assert '<meta name="latentwire-root" content="../">' in ours[2]
     assert "theirs" not in ours[2]
+
+
+def test_its_page_has_a_second_name(serve: Serve, folder):
+    page, again = ask(serve, "/", "/index.html?token=x", front_end_root=folder)
+    assert (again[0], again[2]) == (200, "<p>theirs</p>")
+    for header in ("Content-Type", "Content-Security-Policy", "Cache-Control"):
+        assert again[1][header] == page[1][header]
 
 
 def test_the_editor_is_at_both_places_without_another(serve: Serve):
@@ -113,6 +120,7 @@ def test_a_folder_without_a_page_is_refused_with_a_hint(tmp_path):
 def test_routes_are_its_beginnings_only(folder):
     assert [each.path for each in frontend.routes(frontends.read(folder))] == [
         "/",
+        "/index.html",
         "/assets/{name:.+}",
         "/build.json",
         "/extensions/core/{name:.+}",
