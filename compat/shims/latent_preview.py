@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from compat.host import host, is_installed
+from compat.machine.previews import of_a_step
 from compat.missing import missing
 from engine.sampling.preview import guessed_colours
 
@@ -139,6 +140,6 @@ def prepare_callback(
         if x0_output_dict is not None:
             x0_output_dict["x0"] = x0
         shown = None if previewer is None else previewer.decode_latent_to_preview_image(preview_format, x0)
-        bar.update_absolute(step + 1, total_steps, shown)
+        bar.update_absolute(step + 1, total_steps, of_a_step(shown))
 
     return callback

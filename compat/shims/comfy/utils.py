@@ -376,6 +376,7 @@ def report_progress(value: float, total: float, preview: Any, node_id: str | Non
     Raises: Cancelled, when the prompt was stopped; outside of a prompt nothing happens.
     """
     from comfy import model_management  # it stands on this module
+    from compat.machine.previews import Unasked  # so does this
 
     model_management.throw_exception_if_processing_interrupted()
     run = host().run if is_installed() else None
@@ -383,7 +384,7 @@ def report_progress(value: float, total: float, preview: Any, node_id: str | Non
         return
     run = run if node_id is None else replace(run, node_id=str(node_id))
     if preview is not None:
-        run.preview(*_encoded(*preview))
+        run.preview(*_encoded(*preview), is_asked=not isinstance(preview, Unasked))
     run.progress(value, total)
 
 

@@ -99,6 +99,26 @@ def test_a_replaced_previewer_is_looked_up_at_call_time(previews, parts, host: H
     assert told[0].data.startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("setting", "wish", "is_asked"),
+    [("auto", None, False), ("auto", "latent2rgb", True), ("none", "latent2rgb", True), ("none", None, True)],
+)
+def test_a_step_is_asked_for_by_the_prompt_or_a_plugin_but_not_by_the_setting(
+    previews, parts, host: Host, monkeypatch, setting, wish, is_asked
+):
+    from comfy.cli_args import args
+
+    args.preview_method = previews.LatentPreviewMethod(setting)
+    if (setting, wish) == ("none", None):  # only a plugin's previewer shows anything then
+        mine = previews.Latent2RGBPreviewer(FACTORS)
+        monkeypatch.setattr(previews, "get_previewer", lambda device, latent_format: mine)
+    told = []
+    x0 = torch.rand(1, 4, 8, 8)
+    with host.node(Run("5", told.append, preview_method=wish)):
+        previews.prepare_callback(parts[0], 3)(0, x0, x0, 3)
+    assert told[0].is_asked is is_asked
+
+
 def test_plain_drawing_follows_the_options_too(previews, host: Host):
     from comfy.cli_args import args
 

@@ -315,6 +315,7 @@ def test_a_bar_tells_the_running_node_and_shows_its_preview(utils, host: Host):
     ]
     (preview,) = [each for each in told if isinstance(each, Preview)]
     assert preview.data.startswith(b"\xff\xd8")
+    assert preview.is_asked  # the author passed it
     assert (bar.current, bar.total) == (3, 5)
 
 
