@@ -69,7 +69,8 @@ def function(cls: type, name: str, manner: Manner) -> Callable[..., Any]:
             run = inputs.pop(RUN)
             with host().node(run):
                 _begin(run, manner, inputs)
-                return result_of(await _async(getattr(instance, name)(**inputs)), manner.node_id, manner.outputs)
+                method = _method(instance, name, manner)
+                return result_of(await _async(method(**inputs)), manner.node_id, manner.outputs)
 
         return call_async
 
@@ -77,12 +78,13 @@ def function(cls: type, name: str, manner: Manner) -> Callable[..., Any]:
         run = inputs.pop(RUN)
         with host().node(run):
             _begin(run, manner, inputs)
+            method = _method(instance, name, manner)
             try:
-                returned = getattr(instance, name)(**inputs)
+                returned = method(**inputs)
             except LET_THROUGH:
                 raise
-            except BaseException as error:
-                raise tamed(error) from error
+            except BaseException as error:  # noqa: BLE001 -- an author's code, SystemExit too
+                raise tamed(error) from None
             if type(returned) is not tuple:
                 if inspect.isgenerator(returned):
                     returned = _last(returned, run)
@@ -94,10 +96,28 @@ def function(cls: type, name: str, manner: Manner) -> Callable[..., Any]:
 
 
 def tamed(error: BaseException) -> RuntimeError:
-    """An error that takes nobody along but the node, for one that would take the whole program."""
+    """An error that takes nobody along but the node, for one that would take the whole program.
+
+    It comes from the same place; to be raised `from None`, so that a traceback shows the author's code and no more.
+    """
     if isinstance(error, SystemExit):
-        return RuntimeError("the node's code tried to end the program")
-    return RuntimeError(f"the node raised {type(error).__name__}, which is no Exception: {error}")
+        made = RuntimeError("the node's code tried to end the program")
+    else:
+        made = RuntimeError(f"the node raised {type(error).__name__}, which is no Exception: {error}")
+    return made.with_traceback(error.__traceback__)
+
+
+def _method(instance: Any, name: str, manner: Manner) -> Any:
+    """The function that FUNCTION names. Raises: NodeTypeError, where there is none."""
+    try:
+        return getattr(instance, name)
+    except AttributeError as error:
+        if hasattr(type(instance), name):
+            raise  # a property of the author's that fails
+        raise NodeTypeError(
+            f"{manner.node_id}: FUNCTION is {name!r}, but class {type(instance).__name__} has no such function; "
+            "its author must name one of its own"
+        ) from error
 
 
 def _begin(run: Run, manner: Manner, inputs: dict[str, Any]) -> None:
@@ -122,8 +142,8 @@ async def _async(returned: Any) -> Any:
         return last
     except LET_THROUGH:
         raise
-    except BaseException as error:
-        raise tamed(error) from error
+    except BaseException as error:  # noqa: BLE001 -- an author's code, SystemExit too
+        raise tamed(error) from None
 
 
 def _last(steps: Any, run: Run) -> Any:
@@ -136,8 +156,8 @@ def _last(steps: Any, run: Run) -> Any:
             return last if end.value is None else end.value
         except LET_THROUGH:
             raise
-        except BaseException as error:
-            raise tamed(error) from error
+        except BaseException as error:  # noqa: BLE001 -- an author's code, SystemExit too
+            raise tamed(error) from None
         run.stop_if_cancelled()
 
 

@@ -42,8 +42,8 @@ def check(cls: Any, manner: Manner) -> Check:
             return cls.VALIDATE_INPUTS(**{**absent, **inputs})
         except LET_THROUGH:
             raise
-        except BaseException as error:
-            raise tamed(error) from error
+        except BaseException as error:  # noqa: BLE001 -- an author's code, SystemExit too
+            raise tamed(error) from None
 
     names = None if takes_all else tuple(name for name in named if name != "input_types")
     return Check(validate, names, "input_types" in named)
@@ -63,8 +63,8 @@ def fingerprint(cls: Any, manner: Manner) -> Hook | None:
                 value = cls.IS_CHANGED(**inputs)
             except LET_THROUGH:
                 raise
-            except BaseException as error:
-                raise tamed(error) from error
+            except BaseException as error:  # noqa: BLE001 -- an author's code, SystemExit too
+                raise tamed(error) from None
         return _scalar_later(value) if inspect.isawaitable(value) else _scalar(value)
 
     return is_changed
@@ -85,8 +85,8 @@ def check_lazy(cls: Any, manner: Manner) -> Callable[..., Sequence[str]] | None:
                 names = instance.check_lazy_status(**inputs)
             except LET_THROUGH:
                 raise
-            except BaseException as error:
-                raise tamed(error) from error
+            except BaseException as error:  # noqa: BLE001 -- an author's code, SystemExit too
+                raise tamed(error) from None
         return _names_later(names, run) if inspect.isawaitable(names) else _names(names)
 
     return needs

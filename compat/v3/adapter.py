@@ -1,8 +1,7 @@
 """V3 classes as node types: what an `io.ComfyNode` says of itself, and how its hooks are called."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from comfy_api.latest import io
@@ -164,7 +163,7 @@ class _Caller:
 
     def _execute(self, **given: Any) -> Any:
         run, locked, inputs = self._prepared(given)
-        with host().node(run), _only_the_node():
+        with host().node(run), _OnlyTheNode():
             returned = locked.execute(**inputs)
         if inspect.isawaitable(returned):
             return self._awaited(run, returned)
@@ -172,12 +171,12 @@ class _Caller:
 
     async def _execute_later(self, **given: Any) -> Result | Blocked:
         run, locked, inputs = self._prepared(given)
-        with host().node(run), _only_the_node():
+        with host().node(run), _OnlyTheNode():
             returned = await locked.execute(**inputs)
         return self._result(returned)
 
     async def _awaited(self, run: Run | None, answer: Any) -> Result | Blocked:
-        with host().node(run), _only_the_node():
+        with host().node(run), _OnlyTheNode():
             returned = await answer
         return self._result(returned)
 
@@ -215,21 +214,21 @@ class _Caller:
             values = {each: mapped(enter, v, self._is_list) for each, v in given.items() if not _in_brackets(each)}
             inputs = self.nesting.nest(values)
             asked = inputs if wanted is None else {each: value for each, value in inputs.items() if each in wanted}
-            with host().node(run), _only_the_node():
+            with host().node(run), _OnlyTheNode():
                 return getattr(locked, name)(**asked)
 
         return call
 
 
-@contextmanager
-def _only_the_node() -> Iterator[None]:
+class _OnlyTheNode:
     """What an author's code raises past everyone ends the node and not the program."""
-    try:
-        yield
-    except LET_THROUGH:
-        raise
-    except BaseException as error:
-        raise tamed(error) from error
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is not None and not isinstance(error, LET_THROUGH):
+            raise tamed(error) from None
 
 
 def _in_brackets(name: str) -> bool:

@@ -109,6 +109,8 @@ def _trace(error: BaseException) -> tuple[str, ...]:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None and _is_ours(trace):
         trace = trace.tb_next
+    if trace is not None and "__tracebackhide__" in trace.tb_frame.f_globals:
+        trace = None  # it was raised by the call itself: the arguments were none that the function takes
     lines = traceback.format_exception(type(error), error, trace, limit=-50, chain=True)
     return tuple(line for chunk in lines for line in _cut(chunk).splitlines(keepends=True))
 

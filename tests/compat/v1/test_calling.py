@@ -1,6 +1,7 @@
 """Calling authors' functions: every kind of function, every way to answer, and values crossing the border."""
 
 import gc
+import sys
 import time
 from typing import Any
 
@@ -175,6 +176,76 @@ def test_an_exception_shows_the_authors_file_and_line_first(bench: Bench) -> Non
     line = next(i for i, text in enumerate(lines, 1) if '"bare": 7' in text)
     assert frames == [f'  File "{PACK / "callings.py"}", line {line}, in run\n']
     assert failure.inputs == {"how": ["unknown"]}
+
+
+class Leaves:
+    """Goes wrong in ways that must not take anybody along."""
+
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "run"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Any:
+        return {"required": {}}
+
+    def run(self) -> Any:
+        sys.exit(3)
+
+
+class LeavesLater(Leaves):
+    async def run(self) -> Any:
+        raise GeneratorExit("oddly")
+
+
+class LeavesBetween(Leaves):
+    def run(self) -> Any:
+        yield (1,)
+        sys.exit(3)
+
+
+@pytest.mark.parametrize("cls", [Leaves, LeavesLater, LeavesBetween])
+def test_the_end_of_the_program_is_told_by_the_authors_lines_alone(bench: Bench, cls: type) -> None:
+    bench.add(cls)
+    failure = bench.run({"1": node(cls.__name__)}, targets=["1"]).failure
+    assert failure is not None
+    frames = [line for line in failure.traceback if line.lstrip().startswith("File")]
+    assert len(frames) == 1
+    assert frames[0].startswith(f'  File "{__file__}"')
+    assert frames[0].endswith(", in run\n")
+    assert not any("SystemExit" in line for line in failure.traceback)
+
+
+class Misnamed(Leaves):
+    FUNCTION = "walk"
+
+
+class Fewer(Leaves):
+    def run(self, needed: int) -> Any:
+        return (needed,)
+
+
+class Broken(Leaves):
+    @property
+    def run(self) -> Any:
+        return self.absent
+
+
+def test_a_function_that_is_not_there_or_takes_other_inputs_is_told_without_our_lines(bench: Bench) -> None:
+    for cls in (Misnamed, Fewer, Broken):
+        bench.add(cls)
+    told = {}
+    for cls in (Misnamed, Fewer, Broken):
+        told[cls] = bench.run({"1": node(cls.__name__)}, targets=["1"]).failure
+    misnamed, fewer, broken = told.values()
+    assert misnamed is not None
+    assert fewer is not None
+    assert broken is not None
+    assert "FUNCTION is 'walk', but class Misnamed has no such function" in misnamed.message
+    assert not misnamed.traceback
+    assert "Fewer.run() missing 1 required positional argument: 'needed'" in fewer.message
+    assert not any("File" in line for line in fewer.traceback)
+    assert "'Broken' object has no attribute 'absent'" in broken.message
+    assert sum(line.lstrip().startswith("File") for line in broken.traceback) == 1
 
 
 def test_an_input_changed_in_place_and_a_mutable_default_are_the_authors_business(bench: Bench) -> None:

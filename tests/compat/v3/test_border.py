@@ -1,5 +1,6 @@
 """What happens at the border between V3 nodes and ours: values, errors, and graphs of both with real models."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -226,3 +227,26 @@ def test_v1_and_v3_nodes_share_a_graph_and_its_cache(host: Host, pack: Any, add:
     outcome = run(graph).check()
     assert outcome.ui["e"]["text"] == ["10.25"]
     assert not run(graph).check().executed
+
+
+def test_a_node_that_would_end_the_program_is_told_by_its_own_line(
+    host: Host, add: Callable[..., None], run: Run
+) -> None:
+    from comfy_api.latest import io
+
+    class Leaves(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> Any:
+            return io.Schema("Leaves", inputs=[], outputs=[io.Float.Output()], is_output_node=True)
+
+        @classmethod
+        def execute(cls) -> Any:
+            sys.exit(3)
+
+    add(Leaves)
+    failure = run({"1": ("Leaves", {})}, ["1"]).failure
+    assert "the node's code tried to end the program" in failure.message
+    frames = [line for line in failure.traceback if line.lstrip().startswith("File")]
+    assert len(frames) == 1
+    assert __file__ in frames[0]
+    assert not any("SystemExit" in line for line in failure.traceback)
