@@ -31,11 +31,6 @@ class AuthorsControl:
         )
 
 
-def is_guest(hint: ControlHint) -> bool:
-    """Whether only ComfyUI's way of drawing can use a hint."""
-    return not isinstance(hint.net, values.ControlNet)
-
-
 def is_control(value: object) -> bool:
     """Whether it can do what a control object is asked for."""
     return isinstance(value, ControlBase) or (

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import comfy.float
 import comfy.lora
@@ -67,7 +68,8 @@ class WeightsSide:
     patches_uuid: uuid.UUID
     weight_inplace_update: bool
     offload_device: Any
-    deltas: dict[int, tuple[Entry, Patch]]
+    deltas: WeakValueDictionary[int, Patch]
+    """Patches that somebody holds, by the entry that they were made of, which they hold in turn."""
 
     @property
     def residence(self) -> Residence | None:
@@ -154,16 +156,14 @@ class WeightsSide:
 
     def _delta(self, key: str, entry: Entry) -> Patch:
         """The same patch for the same entry, so that weights that have it already are not made again."""
+        strength, patch, strength_model, offset, function = entry
+        is_plain = isinstance(patch, EngineAdapter) and _is_calculated_by_us(self)
+        if is_plain and strength_model == 1.0 and offset is None and function is None:
+            return patch.as_patch(strength)
         known = self.deltas.get(id(entry))
-        if known is None or known[0] is not entry:
-            strength, patch, strength_model, offset, function = entry
-            is_plain = isinstance(patch, EngineAdapter) and _is_calculated_by_us(self)
-            if is_plain and strength_model == 1.0 and offset is None and function is None:
-                made = patch.as_patch(strength)
-            else:
-                made = Patch(AuthorsDelta(entry, key, self))
-            known = self.deltas[id(entry)] = (entry, made)
-        return known[1]
+        if known is None:
+            known = self.deltas[id(entry)] = Patch(AuthorsDelta(entry, key, self))
+        return known
 
     def _put_on(self, device_to: Any) -> None:
         """Brings the weights to the device and puts the patches on."""

@@ -6,6 +6,7 @@ The same class is around text encoders, autoencoders, control networks and plugi
 import logging
 import uuid
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -71,7 +72,7 @@ class ModelPatcher(OptionsSide, ExtensionsSide, HooksSide, ObjectsSide, WeightsS
         self.parent: ModelPatcher | None = None
         self.force_cast_weights = False
         self.is_clip = False
-        self.deltas = {}
+        self.deltas = WeakValueDictionary()
         self.attachments = {}
         self.additional_models = {}
         self.callbacks = CallbacksMP.init_callbacks()

@@ -1,5 +1,7 @@
 """ModelPatcher's members that plugins use, on our model and on a plugin's own module."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -113,6 +115,20 @@ def test_a_replaced_calculate_weight_is_asked_for_every_weight(
     mine.add_patches({KEY: ("mine", (3.0,))}, 0.5)
     weight = model.part.weights[KEY.removeprefix("diffusion_model.")].float()
     assert torch.allclose(loaded(mine), weight * 1.5, atol=2e-3)
+
+
+def test_patches_of_clones_that_are_gone_are_forgotten(patcher: Any, model: Any) -> None:
+    change = torch.zeros_like(model.part.weights[KEY.removeprefix("diffusion_model.")].float())
+    known = weakref.ref(change)
+    mine = patcher.clone()
+    mine.add_patches({KEY: (change,)})
+    held = mine.engine_patches()
+    assert mine.clone().engine_patches() == held  # the very same, so that weights which have them are left alone
+    loaded(mine)
+    del mine, held, change
+    gc.collect()
+    assert known() is None
+    assert not patcher.deltas
 
 
 def test_merging_is_feeding_one_models_weights_to_another(patcher: Any, model: Any) -> None:

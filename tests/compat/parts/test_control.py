@@ -7,7 +7,7 @@ import torch
 from comfy.controlnet import ControlBase, ControlNet, StrengthType, T2IAdapter, broadcast_image_to
 
 from compat.crossing import enter, leave
-from compat.crossings.control import AuthorsControl, is_guest
+from compat.crossings.control import AuthorsControl
 from engine.conditioning import ControlHint
 from nodes.convert import conditions, with_control
 
@@ -174,7 +174,7 @@ def test_what_a_plugin_changed_of_a_hint_goes_on_in_it(net, condition):
     (made,) = leave([[entered[0][0], {"control": control}]])[0][1]["control"]
     assert made.net is net
     assert (made.strength, made.start, made.end) == (0.25, 0.0, 0.5)
-    assert not is_guest(made)
+    assert not isinstance(made.net, AuthorsControl)
 
 
 class Own(ControlBase):
@@ -194,7 +194,7 @@ def test_a_plugins_own_control_is_applied_by_our_nodes(net, condition):
     picture = torch.ones(1, 3, 8, 8)
     side = with_control(condition(), ControlHint(net, picture, 0.5), on_negative=False)
     hint = ControlHint(wired, picture, 0.4, 0.2, 0.7)
-    assert is_guest(hint)
+    assert isinstance(hint.net, AuthorsControl)
     side = with_control(side, hint, on_negative=False)
     (made,) = conditions(side, "positive")
     assert made.control[1] is hint
@@ -204,7 +204,7 @@ def test_a_plugins_own_control_is_applied_by_our_nodes(net, condition):
     assert (last.strength, last.timestep_percent_range) == (0.4, (0.2, 0.7))
     assert isinstance(last.previous_controlnet, ControlNet)
     left = leave([[None, {"control": last}]])[0][1]["control"]
-    assert [is_guest(each) for each in left] == [False, True]
+    assert [isinstance(each.net, AuthorsControl) for each in left] == [False, True]
     again = enter(with_control([[None, {"control": left}]], ControlHint(net, picture), on_negative=False))
     assert again[0][1]["control"].previous_controlnet is last
 
@@ -214,7 +214,7 @@ def test_a_net_with_more_to_it_than_its_hint_stays_the_plugins(net):
         control = enter(net).copy().set_cond_hint(torch.zeros(1, 3, 8, 8))
         vars(control).update(change)
         (hint,) = leave([[None, {"control": control}]])[0][1]["control"]
-        assert is_guest(hint)
+        assert isinstance(hint.net, AuthorsControl)
         assert enter([[None, {"control": (hint,)}]])[0][1]["control"] is control
 
 
