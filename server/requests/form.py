@@ -51,11 +51,17 @@ _NO_FORM = (
 
 @dataclass(slots=True)
 class Form:
-    """What was sent. file: all of the uploaded bytes, on the disk only as long as the form is open."""
+    """What was sent. file: all of the uploaded bytes, on the disk only as long as the form is open. parts: in words."""
 
     file: Path
     filename: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    parts: list[str] = field(default_factory=list)
+
+    def without(self, name: str) -> str:
+        """What to say to a client that sent no file in the part of that name."""
+        came = ", ".join(self.parts) or "none"
+        return f"expected the file in a part of the form named {name!r}, with a file name; the parts that came: {came}"
 
 
 @asynccontextmanager
@@ -134,14 +140,26 @@ async def _read(reader: MultipartReader, name: str, form: Form, limit: int) -> N
         if not isinstance(part, BodyPartReader) or part.name is None:
             raise Refused(400, "expected a form with named parts, got a part that has no name or parts of its own")
         _refuse_encoded(part)
+        form.parts.append(f"{part.name!r:.60}" if part.filename is None else f"{part.name!r:.60} with a file")
         if part.name == name and part.filename is not None:
             if form.filename is not None:
                 raise Refused(400, f"expected one file {name!r}, got several; upload one at a time")
             room -= await _to_disk(part, form.file, room, limit)
             form.filename = part.filename
         else:
-            form.fields[part.name] = await _text(part)
+            form.fields[part.name] = await _field(part, name, form)
     raise Refused(400, f"expected at most {MAX_PARTS} parts in the form, got more")
+
+
+async def _field(part: BodyPartReader, name: str, form: Form) -> str:
+    """A short text, also one that was sent as a file is; a file under another name than it should have is no such."""
+    try:
+        return await _text(part)
+    except Refused as error:
+        is_file = part.filename is not None or part.name == name
+        if is_file and form.filename is None:
+            raise Refused(400, form.without(name)) from error
+        raise
 
 
 def _refuse_encoded(part: BodyPartReader) -> None:

@@ -53,7 +53,7 @@ class Place:
 
 def _name(sent: form.Form) -> str:
     if sent.filename is None:
-        raise Refused(400, f"expected a file in the part {PART!r} of the form, with a file name; got none")
+        raise Refused(400, sent.without(PART))
     return clean_name(sent.filename)
 
 

@@ -27,7 +27,7 @@ async def upload(request: web.Request) -> web.Response:
     async with form.receive(request, PART, folders.input, request.app[keys.SETTINGS].max_upload_size) as sent:
         name = sent.fields.get("file_path") or sent.filename
         if sent.filename is None or not name:
-            raise fault(422, "invalid_request", f"expected a file in the part {PART!r} of the form, with a name")
+            raise fault(422, "invalid_request", sent.without(PART))
         if name.replace("\\", "/").lstrip("/").lower().startswith("models/"):
             message = f"file_path {name!r:.100}: models are not taken over the network; put the file into its folder"
             raise fault(422, "invalid_request", message)

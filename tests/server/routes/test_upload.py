@@ -133,10 +133,14 @@ def test_files_of_one_name_at_the_same_time_do_not_overwrite_each_other(tmp_path
 @pytest.mark.parametrize(
     ("parts", "word"),
     [
-        ([], "got none"),
-        ([part("type", b"input")], "got none"),
-        ([part("image", b"x")], "got none"),
-        ([part("picture", b"x", "a.png")], "got none"),
+        ([], "a part of the form named 'image', with a file name; the parts that came: none"),
+        ([part("type", b"input")], "named 'image', with a file name; the parts that came: 'type'"),
+        ([part("image", b"x")], "with a file name; the parts that came: 'image'"),
+        ([part("image", b"\xff\xd8")], "with a file name; the parts that came: 'image'"),
+        ([part("type", b"temp"), part("file", b"x", "a.png")], "the parts that came: 'type', 'file' with a file"),
+        ([part("file", b"\x89PNG\xff", "a.png")], "'image', with a file name; the parts that came: 'file' with a file"),
+        ([part("file", b"x" * 70_000, "a.png")], "'image', with a file name; the parts that came: 'file' with a file"),
+        ([part("image", b"x", "a"), part("file", b"\xff", "b")], "'file': expected text in UTF-8"),
         ([part("image", b"x", "")], "name"),
         ([part("image", b"x", "...")], "name"),
         ([part("image", b"x", "a"), part("image", b"x", "b")], "one at a time"),
@@ -246,6 +250,11 @@ def test_an_upload_beyond_the_limit_is_refused_with_the_limit(tmp_path, is_annou
 def test_an_upload_of_just_the_limit_is_accepted(tmp_path):
     assert send(tmp_path, part("image", b"x" * 100_000, "a.png"), max_upload_size=100_000)[0] == 200
     assert send(tmp_path, part("image", b"y" * 100_001, "a.png"), max_upload_size=100_000)[0] == 413
+
+
+def test_a_field_may_be_sent_as_a_file_is(tmp_path):
+    """Browsers do so where a page makes a Blob of a text."""
+    assert send(tmp_path, part("type", b"temp", "blob"), part("image", b"x", "a.png"))[1]["type"] == "temp"
 
 
 def test_a_field_is_no_place_for_a_file(tmp_path):

@@ -90,3 +90,16 @@ async def test_a_name_cannot_lead_out_of_the_input_folder(serve: Serve, tmp_path
         found = [path for path in tmp_path.rglob("*evil*") if path.is_file()]
         assert len(found) == 4
         assert all(path.is_relative_to(tmp_path / "input" / "assets") for path in found)
+
+
+@runs
+async def test_a_file_under_another_name_is_told_which_names_came(serve: Serve) -> None:
+    async with serve(wait=False) as client:
+        for data in (b"text", b"\xff\xd8\xff"):
+            form = FormData()
+            form.add_field("image", io.BytesIO(data), filename="a.png")
+            async with client.post("/api/v2/assets", data=form) as answer:
+                error = (await answer.json())["error"]
+                assert (answer.status // 100, error["code"]) == (4, "invalid_request")
+                assert "named 'file'" in error["message"]
+                assert "'image' with a file" in error["message"]
