@@ -176,8 +176,8 @@ class Orthogonal:
         """What the blocks change about the identity, by Cayley's map, which makes any matrix orthogonal."""
         blocks = _like(self.blocks, weight)
         q = blocks - blocks.mT
-        if self.alpha is not None and self.alpha > 0 and q.norm() > self.alpha:
-            q = q * (self.alpha / q.norm())
+        if self.alpha is not None and self.alpha > 0:
+            q = q * (self.alpha / q.norm()).clamp(max=1.0)
         identity = torch.eye(q.shape[-1], device=q.device)
         return (identity + q) @ torch.linalg.inv(identity - q) - identity
 

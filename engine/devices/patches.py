@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.devices.deltas import Delta
 from engine.devices.memory import is_out_of_memory
+from engine.devices.rounding import rounded
 
 log = logging.getLogger(__name__)
 
@@ -53,4 +54,4 @@ def patched(name: str, weight: Tensor, patches: tuple[Patch, ...], device: torch
             if is_out_of_memory(error):
                 raise
             log.warning("a patch does not fit %s %s and is left out: %s", name, tuple(weight.shape), error)
-    return result.to(weight.dtype)
+    return rounded(result, weight.dtype, name)
