@@ -2,9 +2,10 @@
 
 import ast
 import itertools
+import os
 import tomllib
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ def web_folders(title: str, path: Path, module: types.ModuleType) -> dict[str, s
     if isinstance(given, str) and given and (path / given).is_dir():
         found[title] = str((path / given).resolve())
     return found
+
+
+def written_folders(before: Mapping[str, str], now: Mapping[Any, Any]) -> tuple[dict[str, str], list[str]]:
+    """What a plugin wrote into nodes.EXTENSION_WEB_DIRS. Returns: folders by name; a line for each that is none."""
+    folders, problems = {}, []
+    for name, given in now.items():
+        if given is before.get(name) and name in before:
+            continue
+        if isinstance(given, str | os.PathLike) and str(given) and Path(given).is_dir():
+            folders[str(name)] = str(Path(given).resolve())
+        else:
+            problems.append(f"EXTENSION_WEB_DIRS[{name!r}]: expected a folder, got {given!r:.200}")
+    return folders, problems
 
 
 def version(path: Path, module: types.ModuleType) -> str:

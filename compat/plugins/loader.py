@@ -8,19 +8,20 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
 from compat import install
 from compat.host import Host
-from compat.plugins import about, modules, nodes
+from compat.plugins import about, modules, nodes, patience
 from compat.plugins.nodes import Offer
 from compat.plugins.records import Plugin, Record, one_line
+from compat.plugins.snapshot import Snapshot
+from compat.plugins.standing import Standing
 from compat.prompt_server import PromptServer
-from engine.graph.registry import Registry
 from engine.plugin_files import Found, find, stamp
 from engine.workers.diary import Crash, Diary
 
@@ -29,42 +30,28 @@ PRESTARTUP = "prestartup_script.py"
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Before:
-    """What a plugin had brought along, kept while it is imported again."""
-
-    plugin: Plugin
-    modules: dict[str, Any]
-    types: dict[str, Any]
-    names: dict[str, str]
-    routes: list[Any]
-    resources: list[Any]
-    handlers: list[Any]
-
-
 class Loader:
     """The plugins of this process. Its coroutines run inside the plugins' loop, on the main thread."""
 
     def __init__(
         self, host: Host, server: PromptServer, diary: Diary, importing: Callable[[str], None] = lambda name: None
     ) -> None:
-        """importing: told the name of each plugin before it is imported."""
+        """importing: told the name of each plugin before it is imported, and "" after the last."""
         self._host, self._server, self._diary, self._importing = host, server, diary, importing
-        self._builtins = {each.id: each for each in host.registry}
-        self._own: dict[str, Any] | None = None
-        self._plugins: dict[str, Plugin] = {}
-        self._handlers: dict[str, list[Any]] = {}
-        self.records: dict[str, Record] = {}
+        self._is_furnished = False
+        self._records: dict[str, Record] = {}
+        self.standing = Standing(host.registry)
 
     @property
-    def registry(self) -> Registry:
-        """Every node type."""
-        return self._host.registry
+    def records(self) -> list[Record]:
+        """What became of each plugin, in the order in which they are imported."""
+        return sorted(self._records.values(), key=lambda each: self.standing.place(each.path))
 
     async def load(self) -> None:
         """Imports every plugin there is."""
         self._diary.conclude()
         found, crashes = find(self._host.folders, self._host.settings), self._diary.crashes()
+        self.standing.line_up(str(each.path) for each in found)
         wanted = [each for each in found if self._is_wanted(each, crashes)]
         if wanted:
             self._furnish()
@@ -72,6 +59,7 @@ class Loader:
             self._prepare(each)
         for each in wanted:
             await self._take_in(each, stamp(each.path))
+        self._importing("")
 
     async def reload(self, name: str | None) -> list[str]:
         """Imports plugins again: the one of that name, or those whose files have changed. Returns: their names.
@@ -79,9 +67,10 @@ class Loader:
         Those that failed or crashed are tried again as well, and those that are gone go.
         """
         found = find(self._host.folders, self._host.settings)
-        names, renewed = {str(each.path) for each in found}, []
-        for path in [each for each in self.records if each not in names]:
-            renewed.append(self.records.pop(path).name)
+        names, renewed = [str(each.path) for each in found], []
+        self.standing.line_up(names)
+        for path in [each for each in self._records if each not in names]:
+            renewed.append(self._records.pop(path).name)
             self._remove(path)
         for each in found:
             if not self._is_due(each, name):
@@ -93,13 +82,15 @@ class Loader:
                 await self._renew(each)
             else:
                 self._remove(str(each.path))
+        self._importing("")
         return renewed
 
     def _furnish(self) -> None:
         """ComfyUI's names come into place with the first plugin that is imported."""
-        if self._own is None:
+        if not self._is_furnished:
             install.furnish(self._host)
-            self._own = dict(nodes.table())
+            self.standing.settle()
+            self._is_furnished = True
 
     # --- which ---
 
@@ -116,20 +107,20 @@ class Loader:
         else:
             return True
         record.named = about.named_nodes(found.path)
-        self.records[str(found.path)] = record
+        self._records[str(found.path)] = record
         level = logging.WARNING if record.state == "crashed" else logging.INFO
         log.log(level, "%s", record.line)
         return False
 
     def _is_due(self, found: Found, name: str | None) -> bool:
-        record = self.records.get(str(found.path))
+        record = self._records.get(str(found.path))
         if name is not None:
             return name in (found.title, found.name, record.name if record else "")
         if record is None:
             return True
         if found.reason:
             return record.state == "loaded" or record.error != found.reason
-        plugin = self._plugins.get(str(found.path))
+        plugin = self.standing.get(str(found.path))
         return plugin is None or record.state != "loaded" or plugin.stamp.partition(".")[0] != stamp(found.path)
 
     # --- one ---
@@ -140,7 +131,8 @@ class Loader:
             return
         self._begin(found, stamp(found.path))
         try:
-            modules.run_script(script)
+            with patience.waiting(found):
+                modules.run_script(script)
         except BaseException as error:
             log.error("plugin %s: its %s failed: %s", found.title, PRESTARTUP, one_line(error), exc_info=True)
         finally:
@@ -152,118 +144,113 @@ class Loader:
             log.warning("what plugin is imported cannot be written down; one that crashes will do so again")
 
     async def _take_in(self, found: Found, salt: str) -> Plugin | None:
-        """Imports a plugin and takes in what it brings. Returns: it; None, when it failed, and its record says why."""
-        record = self.records[str(found.path)] = Record(found.title, str(found.path))
-        table, handlers = dict(nodes.table()), [*self._server.on_prompt_handlers]
-        began = time.monotonic()
+        """Imports a plugin and takes in what it brings.
+
+        Returns: it; None, when it failed: then its record says why, and nothing of it stays behind.
+        """
+        record = self._records[str(found.path)] = Record(found.title, str(found.path))
+        before, began = Snapshot(self._server), time.monotonic()
+        table, web = dict(nodes.table()), dict(nodes.web_dirs())
+        handlers = {id(each) for each in self._server.on_prompt_handlers}
         self._begin(found, salt.partition(".")[0])
         self._server.routes.owner = str(found.path)
         kept = _protected()
         try:
-            module = modules.execute(found)
-            offered = await nodes.offers(module)
-            record.web, record.version = (
-                about.web_folders(found.title, found.path, module),
-                about.version(found.path, module),
-            )
+            nodes.module_dirs()[found.title] = str(found.path if found.path.is_dir() else found.path.parent)
+            with patience.waiting(found):
+                module = modules.execute(found)
+                offered = await nodes.offers(module)
+            record.web = about.web_folders(found.title, found.path, module)
+            record.version = about.version(found.path, module)
         except BaseException as error:  # noqa: BLE001 -- a plugin's code; SystemExit and KeyboardInterrupt too
-            record.state, record.error = "failed", one_line(error)
-            record.traceback = "".join(traceback.format_exception(error))
-            record.named = about.named_nodes(found.path)
-            log.error("%s", record.line)
-            log.info("plugin %s: %s", record.name, record.traceback)
+            self._fail(found, record, error)
+            modules.take_out(found.path)
+            before.restore()
             return None
         finally:
             self._diary.end()
             self._server.routes.owner = ""
             self._server.route_server.claim(str(found.path))
-            self._handlers[str(found.path)] = [each for each in self._server.on_prompt_handlers if each not in handlers]
             _restore(kept)
             record.seconds = time.monotonic() - began
-        return self._settle(found, salt, record, offered, table)
+        written, problems = about.written_folders(web, nodes.web_dirs())
+        record.web, record.problems = {**record.web, **written}, problems
+        own = [each for each in self._server.on_prompt_handlers if id(each) not in handlers]
+        return self._settle(
+            found, salt, Plugin(found.path, salt, record, handlers=own), offered, [*nodes.written(table)]
+        )
+
+    def _fail(self, found: Found, record: Record, error: BaseException) -> None:
+        record.state, record.error = "failed", one_line(error)
+        record.traceback = "".join(traceback.format_exception(error))
+        record.named = about.named_nodes(found.path)
+        log.error("%s", record.line)
+        log.info("plugin %s: %s", record.name, record.traceback)
 
     def _settle(
-        self, found: Found, salt: str, record: Record, offered: Sequence[Offer], table: dict[str, Any]
+        self, found: Found, salt: str, plugin: Plugin, offered: Sequence[Offer], direct: Sequence[Offer]
     ) -> Plugin:
+        record, place = plugin.record, f"custom_nodes.{found.title}"
         record.state = "loaded"
-        place = f"custom_nodes.{found.title}"
-        direct = [*nodes.written(table)]
-        classes = nodes.adopt(offered, record, self.registry, self._builtins, place, salt)
+        given = nodes.adopt(offered, record, self.standing.builtins, place, salt)
         # What a plugin wrote into the table itself may even take the place of a built-in node.
-        own = [each for each in direct if each.id not in classes]
-        classes.update(nodes.adopt(own, record, self.registry, (), place, salt))
-        plugin = Plugin(found.path, modules.module_name(found.path), salt, record, classes)
-        self._plugins[str(found.path)] = plugin
-        for other in self._plugins.values():  # between plugins the last one wins
-            if other is not plugin:
-                other.classes = {id: cls for id, cls in other.classes.items() if id not in classes}
-                other.record.nodes = sorted(other.classes)
+        given |= nodes.adopt([each for each in direct if each.id not in given], record, (), place, salt)
+        plugin.given = given
+        self.standing.put(plugin)
+        self._show_folders(record)
         log.info("%s", record.line)
+        for other in self.standing.plugins:
+            mine = sorted(id for id, winner in other.record.shadowed.items() if winner == record.name)
+            if mine and other is not plugin:
+                log.warning("plugin %s: its nodes count, not those of %s: %s", record.name, other.record.name, mine)
         return plugin
+
+    def _show_folders(self, record: Record) -> None:
+        """nodes.EXTENSION_WEB_DIRS has what counts under the names of one plugin's folders."""
+        dirs = nodes.web_dirs()
+        for name in record.web:
+            dirs.pop(name, None)
+            for each in self.standing.plugins:
+                dirs.update({name: each.record.web[name]} if name in each.record.web else {})
 
     # --- again ---
 
     async def _renew(self, found: Found) -> None:
         path = str(found.path)
-        before = self._take_out(path)
+        before = Snapshot(self._server)
+        plugin, taken = self._take_out(path)
         modules.forget_bytecode(found.path)
         salt = f"{stamp(found.path)}.{uuid4().hex[:8]}"  # results of the old code are not results of the new
-        if await self._take_in(found, salt) is None and before is not None:
-            self._put_back(before)
-            record = self.records[path]
-            record.nodes, record.web = before.plugin.record.nodes, before.plugin.record.web
-            record.error = f"{record.error}; what was loaded before stays"
-        elif before is not None:
-            self._host.engine.executor.renew([*before.plugin.classes])
+        if await self._take_in(found, salt) is None and plugin is not None:
+            before.restore()
+            modules.put_back(taken)
+            self.standing.put(plugin)
+            record = self._records[path]
+            record.web, record.error = plugin.record.web, f"{record.error}; what was loaded before stays"
+            record.shadowed, record.version = plugin.record.shadowed, plugin.record.version
+            plugin.record = record
+            self.standing.arrange(plugin.given)
+        elif plugin is not None:
+            self._host.engine.executor.renew([*plugin.given])
 
     def _remove(self, path: str) -> None:
-        before = self._take_out(path)
-        if before is not None:
-            self._host.engine.executor.renew([*before.plugin.classes])
+        plugin, _ = self._take_out(path)
+        if plugin is not None:
+            self._host.engine.executor.renew([*plugin.given])
 
-    def _take_out(self, path: str) -> _Before | None:
-        """Takes everything a plugin brought along out of the process. Returns: it; None, when it was not loaded."""
-        routes, handlers = self._server.routes.owned(path), self._handlers.pop(path, [])
+    def _take_out(self, path: str) -> tuple[Plugin | None, dict[str, ModuleType]]:
+        """Takes everything a plugin brought along out of the process. Returns: it, where it was loaded; its modules."""
         self._server.routes.drop(path)
-        resources = self._server.route_server.renew(without=path)
-        self._server.on_prompt_handlers[:] = [each for each in self._server.on_prompt_handlers if each not in handlers]
-        taken = modules.take_out(Path(path))
-        plugin = self._plugins.pop(path, None)
-        if plugin is None:
-            return None
-        types, names = {}, {}
-        for id in plugin.classes:
-            types[id] = self.registry.get(id)
-            self.registry.remove(id)
-            nodes.table().pop(id, None)
-            names[id] = nodes.display_names().pop(id, "")
-            if id in self._builtins:  # the plugin had put its own in the place of ours
-                self.registry.put(self._builtins[id])
-                nodes.table().update({id: self._own[id]} if self._own and id in self._own else {})
-        return _Before(plugin, taken, types, names, routes, resources, handlers)
-
-    def _put_back(self, before: _Before) -> None:
-        path = str(before.plugin.path)
-        modules.put_back(before.modules)
-        for node_type in before.types.values():
-            if node_type is not None:
-                self.registry.put(node_type)
-        nodes.table().update(before.plugin.classes)
-        nodes.display_names().update(before.names)
-        self._server.routes.drop(path)
-        self._server.routes.restore(before.routes)
         self._server.route_server.renew(without=path)
-        self._server.route_server.restore(path, before.resources)
-        self._server.on_prompt_handlers += before.handlers
-        self._handlers[path] = before.handlers
-        self._plugins[path] = before.plugin
-
-    # --- what there is ---
-
-    @property
-    def plugins(self) -> Iterable[Plugin]:
-        """Those that are loaded."""
-        return self._plugins.values()
+        taken = modules.take_out(Path(path))
+        plugin = self.standing.take(path)
+        if plugin is not None:
+            own = {id(each) for each in plugin.handlers}
+            handlers = self._server.on_prompt_handlers
+            handlers[:] = [each for each in handlers if id(each) not in own]
+            self._show_folders(plugin.record)
+            nodes.module_dirs().pop(plugin.record.name, None)
+        return plugin, taken
 
 
 def _protected() -> dict[str, Any]:

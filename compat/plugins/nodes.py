@@ -6,15 +6,15 @@ node has that id; what a plugin writes there with its own hands counts as it is.
 
 import inspect
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import nodes
 from compat.plugins import typed
-from compat.plugins.records import Record, one_line
+from compat.plugins.records import Given, Record, one_line
+from engine.errors import NodeTypeError
 from engine.graph.nodetype import NodeType
-from engine.graph.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,16 @@ def table() -> dict[str, Any]:
 def display_names() -> dict[str, str]:
     """nodes.NODE_DISPLAY_NAME_MAPPINGS."""
     return _of_nodes("NODE_DISPLAY_NAME_MAPPINGS")
+
+
+def web_dirs() -> dict[str, str]:
+    """nodes.EXTENSION_WEB_DIRS: the folders behind names below /extensions."""
+    return _of_nodes("EXTENSION_WEB_DIRS")
+
+
+def module_dirs() -> dict[str, str]:
+    """nodes.LOADED_MODULE_DIRS: where each plugin lies."""
+    return _of_nodes("LOADED_MODULE_DIRS")
 
 
 async def offers(module: types.ModuleType) -> list[Offer]:
@@ -67,10 +77,10 @@ async def _extension(entrypoint: Any) -> list[Offer]:
 
 
 def adopt(
-    offered: Collection[Offer], record: Record, registry: Registry, builtins: Collection[str], module: str, salt: str
-) -> dict[str, Any]:
-    """Makes classes node types. Those that cannot be are named in the record. Returns: the others, by id."""
-    taken: dict[str, Any] = {}
+    offered: Iterable[Offer], record: Record, builtins: Collection[str], module: str, salt: str
+) -> dict[str, Given]:
+    """Classes as node types, by id. Those that cannot be are named in the record."""
+    taken: dict[str, Given] = {}
     for each in offered:
         if each.id in builtins:
             record.problems.append(f"node {each.id}: a built-in node has that id; it stays")
@@ -79,13 +89,12 @@ def adopt(
             cls: Any = typed.class_of(each.cls) if typed.is_marked(each.cls) else each.cls
             cls.RELATIVE_PYTHON_MODULE = module
             node_type = made(cls, each.id, each.display_name, module, salt)
-            registry.put(node_type)
+            if not node_type.id:
+                raise NodeTypeError("it has no id; give it a name")
         except Exception as error:  # noqa: BLE001 -- an author's class
             record.problems.append(f"node {each.id}: {one_line(error)}")
             continue
-        taken[each.id] = table()[each.id] = cls
-        display_names()[each.id] = each.display_name or node_type.display_name or each.id
-    record.nodes = sorted({*record.nodes, *taken})
+        taken[each.id] = Given(cls, each.display_name or node_type.display_name or each.id, node_type)
     return taken
 
 

@@ -68,17 +68,14 @@ class Plugins:
     def describe(self) -> dict[str, Any]:
         """The snapshots of plugins' node types, with what their authors compute now."""
         told: dict[str, Any] = {}
-        for plugin in [*self._loader.plugins]:
-            for id, cls in plugin.classes.items():
-                before = self._loader.registry.get(id)
-                if before is None:
-                    continue
-                try:
-                    now = nodes.made(cls, id, before.display_name, before.python_module, before.salt)
-                    told[id] = describe.snapshot(now)
-                    self._loader.registry.put(now)
-                except Exception:  # an author's INPUT_TYPES; what it said last stays
-                    log.warning("node %s cannot be described anew", id, exc_info=True)
+        for id, given in [*self._loader.standing.counting()]:
+            before = given.node_type
+            try:
+                now = nodes.made(given.cls, id, before.display_name, before.python_module, before.salt)
+                told[id] = describe.snapshot(now)
+                self._host.registry.put(now)
+            except Exception:  # an author's INPUT_TYPES; what it said last stays
+                log.warning("node %s cannot be described anew", id, exc_info=True)
         return told
 
     @contextmanager
@@ -110,7 +107,7 @@ class Plugins:
     @property
     def records(self) -> list[dict[str, Any]]:
         """What is known about each plugin, as data."""
-        return [each.shown() for each in self._loader.records.values()]
+        return [each.shown() for each in self._loader.records]
 
     async def _load(self) -> None:
         await self._loader.load()

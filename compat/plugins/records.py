@@ -1,9 +1,11 @@
 """What is known about one plugin: how its import went, and what it brought along."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from engine.graph.nodetype import NodeType
 
 STATES = ("loaded", "failed", "skipped", "disabled", "crashed")
 
@@ -12,9 +14,9 @@ STATES = ("loaded", "failed", "skipped", "disabled", "crashed")
 class Record:
     """A plugin as people are shown it.
 
-    state: one of STATES. error: one line; problems: lines about single nodes, which do without. nodes: the ids that it
-    gave. named: the ids that its files name, where it could not be imported. web: names below /extensions, and the
-    folders behind them.
+    state: one of STATES. error: one line; problems: lines about single nodes, which do without. nodes: the ids of those
+    that count. shadowed: whose node counts, by the ids of those that another plugin also has. named: the ids that its
+    files name, where it could not be imported. web: names below /extensions, and the folders behind them.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Record:
     seconds: float = 0.0
     nodes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    shadowed: dict[str, str] = field(default_factory=dict)
     named: list[str] = field(default_factory=list)
     web: dict[str, str] = field(default_factory=dict)
     version: str = ""
@@ -39,7 +42,7 @@ class Record:
             "traceback": self.traceback,
             "seconds": round(self.seconds, 3),
             "nodes": list(self.nodes),
-            "problems": list(self.problems),
+            "problems": self._all_problems(),
             "named": list(self.named),
             "web": dict(self.web),
             "version": self.version,
@@ -52,21 +55,35 @@ class Record:
         if self.state == "loaded":
             web = ", scripts for browsers" if self.web else ""
             head = f"{head} in {self.seconds:.2f} s, {len(self.nodes)} nodes{web}"
-        return "; ".join([head, *([self.error] if self.error else []), *self.problems])
+        return "; ".join([head, *([self.error] if self.error else []), *self._all_problems()])
+
+    def _all_problems(self) -> list[str]:
+        line = "node {}: plugin {}, which is imported later, has one of that name, which counts"
+        return [*self.problems, *(line.format(id, winner) for id, winner in sorted(self.shadowed.items()))]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A node that a plugin has: its class as it stands in NODE_CLASS_MAPPINGS, its display name, our node type."""
+
+    cls: Any
+    name: str
+    node_type: NodeType
 
 
 @dataclass(slots=True)
 class Plugin:
     """A plugin that was imported: its record, and all that must go when it is imported again.
 
-    classes: what it put into NODE_CLASS_MAPPINGS, by id.
+    given: its nodes by id, also those of which another plugin's counts. handlers: those
+    that see prompts.
     """
 
     path: Path
-    module: str
     stamp: str
     record: Record
-    classes: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Given] = field(default_factory=dict)
+    handlers: Sequence[Any] = ()
 
 
 def one_line(error: BaseException) -> str:

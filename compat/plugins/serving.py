@@ -12,15 +12,15 @@ import shutil
 import socket
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, overload
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from aiohttp.web_urldispatcher import AbstractResource
 
 from compat.plugins.records import one_line
 
@@ -39,49 +39,51 @@ class Routes(web.RouteTableDef):
     def __init__(self) -> None:
         super().__init__()
         self.owner = ""
-        self._owned: list[tuple[str, web.AbstractRouteDef]] = []
+        self.entries: list[tuple[str, web.AbstractRouteDef]] = []
 
     def route(self, method: str, path: str, **kwargs: Any) -> Callable[[Handler], Handler]:
         """A decorator for a handler."""
 
         def inner(handler: Handler) -> Handler:
-            self._owned.append((self.owner, web.RouteDef(method, path, handler, kwargs)))
+            self.entries.append((self.owner, web.RouteDef(method, path, handler, kwargs)))
             return handler
 
         return inner
 
     def static(self, prefix: str, path: str | os.PathLike[str], **kwargs: Any) -> None:
         """A folder of files."""
-        self._owned.append((self.owner, web.StaticDef(prefix, path, kwargs)))
-
-    def owned(self, owner: str) -> list[tuple[str, web.AbstractRouteDef]]:
-        """The entries of one plugin."""
-        return [each for each in self._owned if each[0] == owner]
+        self.entries.append((self.owner, web.StaticDef(prefix, path, kwargs)))
 
     def drop(self, owner: str) -> None:
         """The entries of one plugin go."""
-        self._owned[:] = [each for each in self._owned if each[0] != owner]
-
-    def restore(self, owned: Iterable[tuple[str, web.AbstractRouteDef]]) -> None:
-        """Entries that were dropped come back."""
-        self._owned += owned
+        self.entries[:] = [each for each in self.entries if each[0] != owner]
 
     @overload
     def __getitem__(self, index: int) -> web.AbstractRouteDef: ...
     @overload
     def __getitem__(self, index: slice) -> list[web.AbstractRouteDef]: ...
     def __getitem__(self, index: int | slice) -> web.AbstractRouteDef | list[web.AbstractRouteDef]:
-        entries = [each for _, each in self._owned]
+        entries = [each for _, each in self.entries]
         return entries[index]
 
     def __iter__(self) -> Iterator[web.AbstractRouteDef]:
-        return iter([each for _, each in self._owned])
+        return iter([each for _, each in self.entries])
 
     def __len__(self) -> int:
-        return len(self._owned)
+        return len(self.entries)
 
     def __contains__(self, item: object) -> bool:
-        return any(each is item for _, each in self._owned)
+        return any(each is item for _, each in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a RouteServer had been given at one moment."""
+
+    owned: Sequence[tuple[str, web.AbstractRouteDef]]
+    given: Sequence[tuple[str, str, Any]]
+    app: web.Application
+    values: Mapping[Any, Any]
 
 
 class RouteServer:
@@ -90,40 +92,51 @@ class RouteServer:
     def __init__(self, routes: Routes) -> None:
         self.routes = routes
         self._secret = token_hex(16)
+        self._guard = self._new_guard()
         self.app = self._new_app()
-        self._direct: list[tuple[str, AbstractResource]] = []
+        self._given: list[tuple[str, str, Any]] = []
         self._folder: Path | None = None
         self._site: web.BaseSite | None = None
         self._generation = 0
 
     def claim(self, owner: str) -> None:
         """What has been added to the application itself since the last time was added by this plugin."""
-        known = {id(each) for _, each in self._direct}
-        self._direct += [(owner, each) for each in self.app.router.resources() if id(each) not in known]
+        known = {id(thing) for _, _, thing in self._given}
+        self._given += [(owner, place, thing) for place, thing in self._added() if id(thing) not in known]
 
-    def renew(self, *, without: str) -> list[AbstractResource]:
-        """An application that may be added to, with what the old one was given by all but this plugin.
+    def renew(self, *, without: str) -> None:
+        """An application that may be added to, with what the old one was given by all but this plugin."""
+        self._begin_anew([each for each in self._given if each[0] != without], _values(self.app))
 
-        Returns: what this plugin had given.
-        """
-        old, self.app = self.app, self._new_app()
-        dropped = [resource for owner, resource in self._direct if owner == without]
-        self._direct = [each for each in self._direct if each[0] != without]
-        for _, resource in self._direct:
-            self.app.router.register_resource(resource)
-        self.app.middlewares.extend([*old.middlewares][1:])
-        self.app.on_response_prepare.extend(old.on_response_prepare)
+    def mark(self) -> Mark:
+        """What there is now; for go_back."""
+        return Mark([*self.routes.entries], [*self._given], self.app, _values(self.app))
+
+    def go_back(self, mark: Mark) -> None:
+        """What there was is there again, and no more."""
+        self.routes.entries[:] = mark.owned
+        now = [*(thing for _, thing in self._added()), *_values(self.app).values()]
+        then = [*(thing for _, _, thing in mark.given), *mark.values.values()]
+        if self.app is not mark.app or [id(each) for each in now] != [id(each) for each in then]:
+            self._begin_anew(mark.given, mark.values)
+
+    def _added(self) -> Iterator[tuple[str, Any]]:
+        yield from (("resource", each) for each in self.app.router.resources())
+        yield from (("middlewares", each) for each in self.app.middlewares if each is not self._guard)
+        yield from (("on_response_prepare", each) for each in self.app.on_response_prepare)
+
+    def _begin_anew(self, given: Iterable[tuple[str, str, Any]], values: Mapping[Any, Any]) -> None:
+        """An application that may be added to; the one that was served may not."""
+        self.app, self._given = self._new_app(), [*given]
+        for _, place, thing in self._given:
+            if place == "resource":
+                self.app.router.register_resource(thing)
+            else:
+                getattr(self.app, place).append(thing)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # aiohttp would like keys of a class of its own
-            for key in old:
-                self.app[key] = old[key]
-        return dropped
-
-    def restore(self, owner: str, resources: Iterable[AbstractResource]) -> None:
-        """What a plugin had given is there again."""
-        for each in resources:
-            self.app.router.register_resource(each)
-            self._direct.append((owner, each))
+            for key, value in values.items():
+                self.app[key] = value
 
     async def open(self) -> dict[str, Any]:
         """Serves what there is. Returns: where, the secret, and which requests are answered; empty when none are."""
@@ -176,8 +189,7 @@ class RouteServer:
     def _new_app(self) -> web.Application:
         return web.Application(middlewares=[self._guard], client_max_size=LARGEST)
 
-    @property
-    def _guard(self) -> Any:
+    def _new_guard(self) -> Any:
         secret = self._secret
 
         @web.middleware
@@ -193,6 +205,10 @@ class RouteServer:
                 return web.json_response({"error": f"A plugin failed over this request: {one_line(error)}"}, status=500)
 
         return guard
+
+
+def _values(app: web.Application) -> dict[Any, Any]:
+    return {key: app[key] for key in app}
 
 
 def _patterns(app: web.Application) -> Iterator[dict[str, Any]]:

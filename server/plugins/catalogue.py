@@ -192,7 +192,8 @@ class Catalogue:
         return {str(each.get("name")): Path(str(each.get("path"))) for each in self._loaded()}
 
     def _loaded(self) -> Iterable[Mapping[str, Any]]:
-        return [each for each in self.plugins if each.get("state") == "loaded" or each.get("nodes")]
+        # A plugin that failed when it was imported again has what was loaded before.
+        return [each for each in self.plugins if each.get("state") == "loaded" or each.get("nodes") or each.get("web")]
 
 
 def _is_known(serving: Serving, path: str) -> bool:

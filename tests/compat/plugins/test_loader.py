@@ -6,12 +6,14 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from aiohttp import web
 
 import nodes
 from compat.host import Host
 from compat.plugins import declared
 from compat.plugins.modules import module_name
 from compat.plugins.plugins import Plugins
+from compat.plugins.snapshot import Snapshot
 from compat.prompt_server import PromptServer
 from tests.compat.plugins.conftest import node
 
@@ -85,6 +87,9 @@ def test_the_last_plugin_wins_and_built_in_nodes_stay_unless_written_by_hand(hou
     records = house.load()
     registry = house.host.registry
     assert records["a"]["nodes"] == []
+    assert records["a"]["problems"] == [
+        "node Twice: plugin b, which is imported later, has one of that name, which counts"
+    ]
     assert records["b"]["nodes"] == ["Twice"]
     twice = registry["Twice"]
     assert twice.function is not None
@@ -171,6 +176,161 @@ def test_handlers_of_a_plugin_that_is_imported_again_do_not_run_twice(house: Hou
     assert house.plugins.ask("on_prompt", {}) == {"n": 1}
     house.plugins.reload("counts")
     assert house.plugins.ask("on_prompt", {}) == {"n": 1}
+
+
+def test_the_order_of_a_start_says_whose_node_counts_and_the_other_comes_back(house: House) -> None:
+    for name in "abc":
+        house.write(f"{name}.py", node("Twice", f"'{name}'"))
+    house.load()
+    registry = house.host.registry
+
+    def counts() -> str:
+        home = registry["Twice"].python_module
+        assert home == nodes.NODE_CLASS_MAPPINGS["Twice"].RELATIVE_PYTHON_MODULE
+        having = [each["name"] for each in house.plugins.records if each["nodes"] == ["Twice"]]
+        assert having == [home.removeprefix("custom_nodes.")]
+        return home
+
+    assert counts() == "custom_nodes.c"
+    house.plugins.reload("a")
+    assert counts() == "custom_nodes.c", "as after a restart"
+    house.write("c.py", "raise ValueError('half written')")
+    house.plugins.reload("c")
+    assert counts() == "custom_nodes.c", "what was loaded before stays"
+    (house.host.folders.base / "custom_nodes" / "c.py").unlink()
+    house.plugins.reload(None)
+    assert counts() == "custom_nodes.b"
+    house.write("b.py", node("Other"))
+    house.plugins.reload("b")
+    assert registry["Twice"].python_module == "custom_nodes.a"
+    house.write("b.py", node("Twice", "'b'"))
+    house.write("aa.py", node("Twice", "'aa'"))
+    house.plugins.reload(None)
+    assert counts() == "custom_nodes.b", "a new plugin takes its place in the order"
+    problems = {each["name"]: each["problems"] for each in house.plugins.records}
+    assert list(problems) == ["a", "aa", "b"]
+    assert [("plugin b" in str(each)) for each in problems.values()] == [True, True, False]
+    assert list(house.plugins.describe()) == ["Twice"]
+
+
+WRITES = """
+import os, sys, warnings
+import folder_paths, nodes, server
+import comfy.samplers
+from aiohttp import web
+from compat.plugins import declared
+from server import PromptServer
+
+given = PromptServer.instance
+VERSION = "{0}"
+given.add_on_prompt_handler(lambda body: {{**body, "seen": [*body.get("seen", []), VERSION]}})
+
+@given.routes.get("/writes/{0}")
+async def handler(request): pass
+
+@web.middleware
+async def middleware(request, handler): return await handler(request)
+
+given.app.middlewares.append(middleware)
+given.app.router.add_route("GET", "/direct/{0}", handler)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    given.app["{0}"] = 1
+given.send_sync = lambda *all: VERSION
+folder_paths.add_model_folder_path("checkpoints", "/{0}")
+folder_paths.folder_names_and_paths["kind_{0}"] = (["/x"], set())
+comfy.samplers.KSampler.SAMPLERS.append("sampler_{0}")
+comfy.samplers.calculate_sigmas = lambda *all: VERSION
+comfy.samplers.KSampler.sample = lambda *all: VERSION
+comfy.samplers.added_{0} = 1
+nodes.NODE_CLASS_MAPPINGS["Direct_{0}"] = type("Direct", (), {{}})
+nodes.NODE_DISPLAY_NAME_MAPPINGS["Direct_{0}"] = "x"
+nodes.EXTENSION_WEB_DIRS["web_{0}"] = os.path.dirname(__file__)
+declared.replace_node("Old_{0}", {{"new_node_id": "New"}})
+sys.path.insert(0, "/path_{0}")
+"""
+
+
+def _state(host: Host) -> dict[str, object]:
+    """What plugins have written to."""
+    import comfy.samplers
+    import folder_paths
+
+    server = PromptServer.instance
+    return {
+        "seen": server.trigger_on_prompt({}).get("seen"),
+        "routes": [each.path for each in server.routes if isinstance(each, web.RouteDef)],
+        "direct": [each.canonical for each in server.app.router.resources()],
+        "middlewares": len(server.app.middlewares),
+        "values": [key for key in server.app if isinstance(key, str)],
+        "send": server.send_sync,
+        "checkpoints": folder_paths.get_folder_paths("checkpoints"),
+        "kinds": [*folder_paths.folder_names_and_paths],
+        "samplers": [*comfy.samplers.KSampler.SAMPLERS],
+        "function": comfy.samplers.calculate_sigmas,
+        "method": comfy.samplers.KSampler.sample,
+        "names": sorted(vars(comfy.samplers)),
+        "table": dict(nodes.NODE_CLASS_MAPPINGS),
+        "titles": dict(nodes.NODE_DISPLAY_NAME_MAPPINGS),
+        "web": dict(nodes.EXTENSION_WEB_DIRS),  # type: ignore[attr-defined]
+        "places": dict(nodes.LOADED_MODULE_DIRS),  # type: ignore[attr-defined]
+        "declared": dict(declared.replacements()),
+        "path": [*sys.path],
+        "types": {each.id: each.python_module for each in host.registry},
+        "modules": {name: each for name, each in sys.modules.items() if str(host.folders.base) in name},
+    }
+
+
+def test_an_import_that_fails_leaves_nothing_behind(house: House) -> None:
+    house.write("good.py", node("Good"))
+    house.load()
+    clean = Snapshot(PromptServer.instance)  # so that what is written in earnest does not reach other tests
+    try:
+        at_first = _state(house.host)
+        house.write("writes.py", WRITES.format("broken") + "raise ValueError('no')")
+        house.plugins.reload(None)
+        assert _state(house.host) == at_first, "a plugin that never worked"
+        house.write("writes.py", WRITES.format("old") + node("Writes"))
+        house.plugins.reload(None)
+        before = _state(house.host)
+        assert before["seen"] == ["old"]
+        assert before["send"]() == "old"  # type: ignore[operator]
+        for ending in ("raise ValueError('no')", "NODE_CLASS_MAPPINGS = None\ndef comfy_entrypoint(): return None"):
+            house.write("writes.py", WRITES.format("broken") + ending)
+            house.plugins.reload("writes")
+            assert _state(house.host) == before
+            record = {each["name"]: each for each in house.plugins.records}["writes"]
+            assert (record["state"], record["nodes"]) == ("failed", ["Writes"])
+            assert [*record["web"]] == ["web_old"]
+            assert "stays" in record["error"]
+    finally:
+        clean.restore()
+
+
+def test_folders_written_into_the_table_are_served_and_modules_are_found(house: House) -> None:
+    js = house.write("pack/js/main.js", "").parent
+    house.write("pack/other/more.js", "")
+    path = house.write(
+        "pack/__init__.py",
+        """
+        import os, nodes
+        here = nodes.LOADED_MODULE_DIRS["pack"]
+        WEB_DIRECTORY = "./js"
+        nodes.EXTENSION_WEB_DIRS["extra"] = os.path.join(here, "other")
+        nodes.EXTENSION_WEB_DIRS["nowhere"] = os.path.join(here, "missing")
+        """,
+    )
+    house.write("zz.py", "import nodes\nSEEN = dict(nodes.EXTENSION_WEB_DIRS), dict(nodes.LOADED_MODULE_DIRS)")
+    records = house.load()
+    other = js.with_name("other").resolve()
+    assert records["pack"]["web"] == {"pack": str(js.resolve()), "extra": str(other)}
+    assert "nowhere" in records["pack"]["problems"][0]  # type: ignore[index]
+    dirs, places = sys.modules[module_name(house.host.folders.base / "custom_nodes" / "zz.py")].SEEN
+    assert dirs["pack"] == str(js.resolve())
+    assert places == {"pack": str(path.parent), "zz": str(path.parents[1])}
+    house.write("pack/__init__.py", "x = 1")
+    house.plugins.reload("pack")
+    assert nodes.EXTENSION_WEB_DIRS.keys() & {"pack", "extra"} == set()  # type: ignore[attr-defined]
 
 
 def test_replacements_are_declared_once(house: House) -> None:
