@@ -49,18 +49,22 @@ class Embeddings:
     def find(self, name: str, encoder: str, width: int) -> Tensor | None:
         """The learned vectors of a name, or None, with a warning, when there is no such file or it is unusable.
 
-        Returns: float32 [n, D]; D is not checked, the encoder says so when it does not fit.
+        Returns: float32 [n, D]. Vectors of another width come with a warning; the encoder puts padding in their place.
         """
         path = self._path(name)
         if path is None:
             return None
         try:
-            return vectors(self._read(path), encoder, width)
+            found = vectors(self._read(path), encoder, width)
         except LatentwireError as error:
-            salvaged = raw_vectors(path, width)
-            state = "is left out" if salvaged is None else "is read without what describes it"
+            found = raw_vectors(path, width)
+            state = "is left out" if found is None else "is read without what describes it"
             log.warning("the embedding %r %s: %s", name, state, error)
-            return salvaged
+            return found
+        problem = _problem(found, encoder, width)
+        if problem is not None:
+            log.warning("the embedding %r (%s) is left out: %s", name, path.name, problem)
+        return found if found is not None and bool(torch.isfinite(found).all()) else None
 
     def _path(self, name: str) -> Path | None:
         for folder in self.folders:
@@ -78,9 +82,20 @@ def vectors(content: Any, encoder: str, width: int) -> Tensor | None:
 
     Returns: float32 [n, D].
     """
-    found = list(_tensors(content, encoder, width))
-    rows = [tensor.detach().float().reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim > 0]
+    found = [tensor for tensor in _tensors(content, encoder, width) if isinstance(tensor, Tensor) and tensor.ndim > 0]
+    rows = [tensor.detach().float().reshape(-1, tensor.shape[-1]) for tensor in found if tensor.numel() > 0]
+    if len({row.shape[1] for row in rows}) > 1:  # words for several encoders in one file
+        rows = [row for row in rows if row.shape[1] == width]
     return torch.cat(rows) if rows else None
+
+
+def _problem(found: Tensor | None, encoder: str, width: int) -> str | None:
+    """Why the vectors of a file cannot be used, or None when they can."""
+    if found is None:
+        return f"no vectors for {encoder} in it"
+    if found.shape[1] != width:
+        return f"its vectors are {found.shape[1]} wide, {encoder} reads {width}; it was made for another model family"
+    return None if bool(torch.isfinite(found).all()) else "it holds values that are no numbers (NaN or infinite)"
 
 
 def raw_vectors(path: Path, width: int) -> Tensor | None:
@@ -101,7 +116,7 @@ def raw_vectors(path: Path, width: int) -> Tensor | None:
     return torch.frombuffer(bytearray(rows[0]), dtype=torch.float32).reshape(-1, width) if rows else None
 
 
-def _tensors(content: Any, encoder: str, width: int) -> Iterator[Tensor]:
+def _tensors(content: Any, encoder: str, width: int) -> Iterator[Any]:
     """What to join, by the first rule that fits the file."""
     if isinstance(content, Tensor):
         yield content

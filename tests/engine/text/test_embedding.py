@@ -21,6 +21,10 @@ B = torch.arange(4.0)
         ({"<cat>": B}, B[None]),
         ({"name": "no tensor"}, None),
         (A.half(), A),
+        ({"clip_l": "no tensor"}, None),
+        ({"bundle_emb.x.clip_l": A, "bundle_emb.x.clip_g": torch.ones(2, 9)}, A),
+        ({"bundle_emb.x.string_to_param.*": A, "bundle_emb.y.string_to_param.*": torch.ones(2, 9)}, A),
+        ({"*": torch.empty(0, 4)}, None),
     ],
 )
 def test_every_shape_of_embedding_file_gives_its_vectors(content, expected):
@@ -73,3 +77,23 @@ def test_every_file_that_is_no_zip_of_numbers_is_left_out(tmp_path):
     for content in (b"", b"PK\x03\x04 cut off", bytes(768 * 4)):
         (tmp_path / "embeddings" / "style.pt").write_bytes(content)
         assert found.find("style", "clip_l", 768) is None
+
+
+@pytest.mark.parametrize(("encoder", "width"), [("clip_l", 768), ("clip_h", 1024), ("clip_g", 1280)])
+def test_each_encoder_takes_its_own_vectors_from_a_file_for_several(tmp_path, encoder, width):
+    words = {"clip_l": torch.randn(2, 768), "clip_h": torch.randn(3, 1024), "clip_g": torch.randn(4, 1280)}
+    found = folders(tmp_path, lambda path: words).find("style", encoder, width)
+    assert torch.equal(found, words[encoder])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"emb_params": torch.ones(2, 1024)}, "style.pt) is left out: its vectors are 1024 wide, clip_l reads 768"),
+        ({"emb_params": torch.full((2, 768), torch.nan)}, "no numbers"),
+        ({"name": "x"}, "no vectors for clip_l in it"),
+    ],
+)
+def test_an_embedding_that_cannot_be_used_is_named_with_the_reason(tmp_path, caplog, content, said):
+    folders(tmp_path, lambda path: content).find("style", "clip_l", 768)
+    assert said in caplog.text
