@@ -73,6 +73,10 @@ class Model:
         """The same model, its answers understood in another way."""
         return replace(self, prediction=prediction)
 
+    def with_hooks(self, hooks: Hooks) -> "Model":
+        """The same model with more hooks, after those it has."""
+        return replace(self, hooks=self.hooks.joined(hooks))
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:

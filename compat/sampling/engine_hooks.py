@@ -3,13 +3,14 @@
 So that a model keeps them when a plugin's sampler draws with it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import comfy
 from torch import Tensor
 
-from engine.sampling.guidance import Answers, Hooks
+from compat.sampling.again import Again
+from engine.sampling.hooks import Answers, Hooks
 
 Args = Mapping[str, Any]
 
@@ -34,29 +35,38 @@ def wear(patcher: Any, hooks: Hooks) -> None:
         options["disable_cfg1_optimization"] = True
 
 
-def _answers(args: Args, wanted: Tensor, unwanted: Tensor) -> Answers:
-    return Answers(args["input"], args["sigma"][0], wanted, unwanted, args["cond_scale"])
+def _answers(args: Args, told: Sequence[Tensor], conds: Sequence[Any]) -> Answers:
+    """What a function of ComfyUI's is told, as our hooks know it. `told` and `conds` are of all sides, in order."""
+    wanted, unwanted, *others = told
+    again = Again(args["model"], conds, args["model_options"])
+    return Answers(args["input"], args["sigma"][0], wanted, unwanted, args["cond_scale"], tuple(others), again)
 
 
 def _combined(combine: Callable[[Answers], Tensor]) -> Callable[[Args], Tensor]:
     def function(args: Args) -> Tensor:
-        found: Tensor = args["input"] - combine(_answers(args, args["cond_denoised"], args["uncond_denoised"]))
+        answers = _answers(args, _pair(args), (args["input_cond"], args["input_uncond"]))
+        found: Tensor = args["input"] - combine(answers)
         return found
 
     return function
 
 
 def _before(before: Callable[[Answers], Answers]) -> Callable[[Args], list[Tensor]]:
-    def function(args: Args) -> list[Tensor]:
-        wanted, unwanted, *others = args["conds_out"]
-        changed = before(_answers(args, wanted, unwanted))
-        return [changed.positive, changed.negative, *others]
+    return lambda args: [*before(_answers(args, args["conds_out"], args["conds"])).sides]
+
+
+def _after(after: Callable[[Answers, Tensor], Tensor]) -> Callable[[Args], Tensor]:
+    def function(args: Args) -> Tensor:
+        told, conds = _pair(args), [args["cond"], args["uncond"]]
+        if "empty_cond_denoised" in args:
+            told, conds = [*told, args["empty_cond_denoised"]], [*conds, args["empty_cond"]]
+        return after(_answers(args, told, conds), args["denoised"])
 
     return function
 
 
-def _after(after: Callable[[Answers, Tensor], Tensor]) -> Callable[[Args], Tensor]:
-    return lambda args: after(_answers(args, args["cond_denoised"], args["uncond_denoised"]), args["denoised"])
+def _pair(args: Args) -> list[Tensor]:
+    return [args["cond_denoised"], args["uncond_denoised"]]
 
 
 def _mask(redraw_mask: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:

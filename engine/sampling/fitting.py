@@ -97,14 +97,25 @@ def fit(
     Units: size is height and width in latent cells.
     Raises: SamplingError, for an area outside the picture.
     """
-    sides = (
-        [_fitted(condition, size, table) for condition in positive],
-        [_fitted(condition, size, table) for condition in negative],
-    )
-    wanted, unwanted = sides
-    mirrored = [*unwanted, *_mirrored(wanted, unwanted)]
-    wanted = [*wanted, *_mirrored(mirrored, wanted)]
-    return wanted, _lent_hints(wanted, mirrored)
+    wanted, unwanted = fit_sides((positive, negative), size, table)
+    return wanted, unwanted
+
+
+def fit_sides(
+    sides: Sequence[Sequence[Condition]], size: tuple[int, int], table: SigmaTable
+) -> tuple[list[Fitted], ...]:
+    """All sides' conditions, fitted to a latent of a size and to each other; the first side lends its hints.
+
+    Units: size is height and width in latent cells.
+    Raises: SamplingError, for an area outside the picture.
+    """
+    fitted = [[_fitted(condition, size, table) for condition in side] for side in sides]
+    for side in fitted:
+        known = list(side)
+        for other in fitted:
+            if other is not side:
+                other.extend(_mirrored(known, other))
+    return tuple(_lent_hints(fitted[0], side) if place else side for place, side in enumerate(fitted))
 
 
 def _fitted(condition: Condition, size: tuple[int, int], table: SigmaTable) -> Fitted:

@@ -3,56 +3,32 @@
 All conditions of both signs are asked about together where their shapes allow (Ho and Salimans 2022, arXiv 2207.12598).
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from engine.conditioning import Condition
 from engine.models.control import ControlResiduals
 from engine.sampling.batches import Chunks, can_repeat, stacked_tokens
-from engine.sampling.fitting import Fitted, fitted_picture, repeated_to_batch
+from engine.sampling.fitting import Fitted, fit, fitted_picture, repeated_to_batch
+from engine.sampling.hooks import (
+    NEGATIVE,
+    POSITIVE,
+    Answers,
+    Hooks,
+    Network,
+    Patches,
+    Rule,
+    Side,
+    is_one,
+    joined_patches,
+)
 from engine.sampling.prediction import Prediction
 
-POSITIVE, NEGATIVE = 0, 1
-
-Network = Callable[..., Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What the model sees at one moment, for those who want to combine it their own way.
-
-    Shapes: x, positive and negative [B, C, h, w], the last two clean latents; negative is zeros where nobody asked.
-    """
-
-    x: Tensor
-    sigma: Tensor
-    positive: Tensor
-    negative: Tensor
-    cfg: float
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Where others may step into guidance. The defaults change nothing.
-
-    `combine` replaces the guidance formula; `before` may change the answers and `after` the guided latent. `around`
-    gets the function that asks the network, its arguments, and for each row the sign it is of (0 positive).
-    `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is; `check` is called during
-    long work and raises to stop.
-    """
-
-    combine: Callable[[Answers], Tensor] | None = None
-    before: Sequence[Callable[[Answers], Answers]] = ()
-    after: Sequence[Callable[[Answers, Tensor], Tensor]] = ()
-    around: Callable[[Network, Mapping[str, Any], Sequence[int]], Tensor] | None = None
-    redraw_mask: Callable[[Tensor, Tensor], Tensor] | None = None
-    patches: Mapping[str, Any] = field(default_factory=dict)
-    check: Callable[[], None] | None = None
-    always_both: bool = False
+__all__ = ["NEGATIVE", "POSITIVE", "Answers", "Guide", "Hooks", "Network", "Rule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,68 +60,96 @@ class Question:
 class Guide:
     """A network under guidance: from a noisy latent to the clean one the conditions ask for.
 
-    `sides` are the fitted conditions, positive and negative; `concat(fitted)` gives the further channels of the
-    whole latent, for networks that have them. `dtype` is what the network computes in.
+    `sides` are the fitted conditions: positive, negative, and as many more as `rule` knows what to do with; without a
+    rule the first is pushed away from the second by `cfg`. `concat(fitted)` gives the further channels of the whole
+    latent, for networks that have them. `dtype` is what the network computes in.
     """
 
     def __init__(
         self,
         network: Network,
         prediction: Prediction,
-        sides: tuple[Sequence[Fitted], Sequence[Fitted]],
+        sides: Sequence[Sequence[Fitted]],
         cfg: float,
         *,
+        rule: Rule | None = None,
         concat: Callable[[Fitted], Tensor | None] = lambda fitted: None,
         chunks: Chunks | None = None,
-        hooks: Hooks = Hooks(),
+        hooks: Hooks | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.network, self.prediction, self.sides, self.cfg = network, prediction, sides, cfg
-        self.concat, self.hooks, self.dtype = concat, hooks, dtype
+        self.rule, self.concat, self.hooks, self.dtype = rule, concat, hooks or Hooks(), dtype
         self.chunks = chunks or Chunks(2**31)
         self._pictures: dict[tuple[int, int, int], Tensor] = {}
+        self._fitted: dict[tuple[int, ...], tuple[Sequence[Condition], Sequence[Fitted]]] = {}
 
     def both(self, x: Tensor, sigma: Tensor, needs_negative: bool = False) -> tuple[Tensor, Tensor]:
         """The guided clean latent, and the unconditional one (zeros where it is not needed).
 
         Shapes: x [B, C, h, w]; sigma a scalar.
         """
-        skips = math.isclose(self.cfg, 1.0) and not (needs_negative or self.hooks.always_both)
-        sides = self.sides[:1] if skips else self.sides
-        positive, negative = self._answers(x, sigma, sides)
-        answers = Answers(x, sigma, positive, negative, self.cfg)
+        always_both = needs_negative or self.hooks.always_both
+        if self.rule is not None:
+            return self.rule.guided(self._look(x, sigma, self.rule.asks(always_both)), self.hooks)
+        skips = is_one(self.cfg) and not always_both
+        answers = self._look(x, sigma, (POSITIVE,) if skips else (POSITIVE, NEGATIVE))
         for before in self.hooks.before:
             answers = before(answers)
-        if self.hooks.combine is not None:
-            guided = self.hooks.combine(answers)
-        elif skips:
-            guided = answers.positive
-        else:
-            guided = answers.negative + self.cfg * (answers.positive - answers.negative)
-        for after in self.hooks.after:
-            guided = after(answers, guided)
-        return guided, answers.negative
+        if skips and self.hooks.combine is None:
+            return self.hooks.finished(answers, answers.positive), answers.negative
+        return self.hooks.pushed(answers), answers.negative
 
-    def _answers(self, x: Tensor, sigma: Tensor, sides: Sequence[Sequence[Fitted]]) -> tuple[Tensor, Tensor]:
-        sums = [torch.zeros_like(x), torch.zeros_like(x)]
-        weights = [torch.zeros_like(x[:, :1]), torch.zeros_like(x[:, :1])]
+    def ask(self, side: Side, sign: int, x: Tensor, sigma: Tensor, patches: Patches | None = None) -> Tensor:
+        """What the network sees for one side alone; `patches` join the model's own for this question.
+
+        `sign` is what patches are told the rows are of. Shapes: as `both`.
+        """
+        fitted = self.sides[side] if isinstance(side, int) else self._fitted_to(side, x)
+        (answer,) = self._answers(x, sigma, [(sign, fitted)], patches)
+        return answer
+
+    def _look(self, x: Tensor, sigma: Tensor, wanted: Sequence[int]) -> Answers:
+        """All sides' answers, zeros for those that are not wanted."""
+        found = dict(zip(wanted, self._answers(x, sigma, [(side, self.sides[side]) for side in wanted]), strict=True))
+        positive, negative, *others = (
+            found[side] if side in found else torch.zeros_like(x) for side in range(max(2, len(self.sides)))
+        )
+        return Answers(x, sigma, positive, negative, self.cfg, tuple(others), self.ask)
+
+    def _fitted_to(self, conditions: Sequence[Condition], x: Tensor) -> Sequence[Fitted]:
+        key = (id(conditions), *x.shape[-2:])
+        if key not in self._fitted:
+            # The conditions are kept beside what was made of them, so that their number stays theirs.
+            fitted, _ = fit(conditions, (), (x.shape[-2], x.shape[-1]), self.prediction.table)
+            self._fitted[key] = (conditions, fitted)
+        return self._fitted[key][1]
+
+    def _answers(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        sides: Sequence[tuple[int, Sequence[Fitted]]],
+        patches: Patches | None = None,
+    ) -> list[Tensor]:
+        """What is seen for each of the sides, which come with their signs."""
+        sums = {sign: torch.zeros_like(x) for sign, _ in sides}
+        weights = {sign: torch.zeros_like(x[:, :1]) for sign, _ in sides}
         for group in self._groups(x, sigma, sides):
-            answers = self._asked(group, sigma).chunk(len(group))
+            answers = self._asked(group, sigma, patches).chunk(len(group))
             for question, answer in zip(group, answers, strict=True):
                 box = question.fitted.box
-                target, weight = sums[question.sign], weights[question.sign]
-                _part(target, box).add_(answer * question.weight)
-                _part(weight, box).add_(question.weight)
+                _part(sums[question.sign], box).add_(answer * question.weight)
+                _part(weights[question.sign], box).add_(question.weight)
         # The tiny number keeps cells that nobody speaks for at 0, not at 0 / 0.
-        positive, negative = (total / (weight + 1e-37) for total, weight in zip(sums, weights, strict=True))
-        return positive, negative
+        return [sums[sign] / (weights[sign] + 1e-37) for sign, _ in sides]
 
-    def _groups(self, x: Tensor, sigma: Tensor, sides: Sequence[Sequence[Fitted]]) -> list[list[Question]]:
+    def _groups(self, x: Tensor, sigma: Tensor, sides: Sequence[tuple[int, Sequence[Fitted]]]) -> list[list[Question]]:
         level = float(sigma)
         # Diffusion transformers place their tokens, so a repeated text is another text to them.
         may_repeat = not self.prediction.table.flow
         groups: list[list[Question]] = []
-        for sign, side in enumerate(sides):
+        for sign, side in sides:
             for fitted in side:
                 if not fitted.span.holds(level):
                     continue
@@ -169,7 +173,7 @@ class Guide:
             tuple(hint for hint, span in fitted.hints if span.holds(level)),
         )
 
-    def _asked(self, group: Sequence[Question], sigma: Tensor) -> Tensor:
+    def _asked(self, group: Sequence[Question], sigma: Tensor, patches: Patches | None = None) -> Tensor:
         """The clean latents of a group of questions, one below the other."""
         x = torch.cat([question.x for question in group])
         scaled = self.prediction.scaled_input(x, sigma).to(self.dtype)
@@ -187,6 +191,7 @@ class Guide:
             torch.cat(vectors) if vectors else None,
             tuple((hint, self._hint_rows(hint, question_rows(group), scaled)) for hint in group[0].hints),
             [question.sign for question in group for _ in question.x],
+            joined_patches(self.hooks.patches, patches) if patches else self.hooks.patches,
         )
         answer = self.chunks.run(lambda part: self._ask_network(rows, part), len(x), x.device)
         return self.prediction.denoised(answer, x, sigma)
@@ -202,8 +207,8 @@ class Guide:
             "y": vector,
             "control": self._control(rows, part, vector),
         }
-        if self.hooks.patches:
-            given["patches"] = {**self.hooks.patches, "cond_or_uncond": rows.signs[part]}
+        if rows.patches:
+            given["patches"] = {**rows.patches, "cond_or_uncond": rows.signs[part]}
         if self.hooks.around is not None:
             return self.hooks.around(self._call, given, rows.signs[part]).float()
         return self._call(**given).float()
@@ -243,6 +248,7 @@ class _Rows:
     vector: Tensor | None
     hints: tuple[tuple[Any, Tensor], ...]
     signs: Sequence[int]
+    patches: Patches
 
     def shown(self, part: slice) -> Tensor:
         """What the network sees: the noisy latent, and the further channels where it has them."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from compat import crossing
 from compat.host import Host
 from engine.checkpoints import lora
+from engine.conditioning import Area, Condition
 from engine.sampling import noise as noises
 from engine.sampling.guidance import Hooks
 from engine.sampling.prediction import Prediction
@@ -267,6 +268,8 @@ def test_a_lora_by_hook_holds_for_the_conditions_it_is_on(studio: Studio, host: 
 
 
 ANSWERS_HALVED = Hooks(before=(lambda each: replace(each, positive=each.positive * 0.5),))
+QUIET_MIDDLE = {"patches": {"middle_patch": [lambda x, extra: x * (0.5 if extra["cond_or_uncond"][0] == 0 else 0)]}}
+OTHERS = (Condition(noise(1, 77, 64, seed=8), strength=0.7), Condition(noise(1, 77, 64), area=Area(8, 6, 0, 6)))
 OUR_HOOKS = {
     "combine": Hooks(combine=lambda each: each.negative + 2 * (each.positive - each.negative)),
     "before": ANSWERS_HALVED,
@@ -275,6 +278,16 @@ OUR_HOOKS = {
     "redraw_mask": Hooks(redraw_mask=lambda sigma, mask: (mask > 0.5).float()),
     "patches": Hooks(patches={"patches": {"middle_patch": [lambda x, extra: x * 0.9]}}),
     "always_both": replace(ANSWERS_HALVED, always_both=True),
+    "asked again": Hooks(
+        after=(lambda each, guided: guided + 0.5 * (each.positive - each.ask(0, patches=QUIET_MIDDLE)),),
+        patches={"patches": {"middle_patch": [lambda x, extra: x * 0.9]}},
+    ),
+    "asked about another latent and level": Hooks(
+        before=(lambda each: replace(each, positive=each.ask(0, x=each.x * 0.9, sigma=each.sigma * 0.8)),),
+        after=(lambda each, guided: guided - 0.3 * each.ask(1, x=each.x + each.positive),),
+        always_both=True,
+    ),
+    "asked about others": Hooks(combine=lambda each: each.positive - 0.5 * each.ask(OTHERS)),
 }
 
 

@@ -10,8 +10,9 @@ from engine.conditioning import Area, Condition, ControlHint
 from engine.errors import Cancelled
 from engine.models.control import ControlResiduals
 from engine.sampling.batches import Chunks
-from engine.sampling.fitting import fit
-from engine.sampling.guidance import Guide, Hooks
+from engine.sampling.fitting import fit, fit_sides
+from engine.sampling.guidance import NEGATIVE, POSITIVE, Answers, Guide, Hooks
+from engine.sampling.hooks import seen_as
 from engine.sampling.prediction import Prediction
 from engine.sampling.table import SigmaTable
 
@@ -254,3 +255,94 @@ def test_a_class_conditional_network_is_given_its_vector() -> None:
     positive, negative = (text(v, vector=torch.full((1, 6), v)) for v in (1.0, 2.0))
     _, _, parrot = ask([positive], [negative], 2.0)
     assert parrot.asked[0]["y"][:, 0].tolist() == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_a_hook_may_ask_again_about_a_side_a_latent_a_level_and_with_more_patches() -> None:
+    told: list[Tensor] = []
+
+    def ask_again(answers: Answers, guided: Tensor) -> Tensor:
+        told.append(answers.ask(POSITIVE, patches={"patches": {"name": [2]}}))
+        told.append(answers.ask(NEGATIVE, x=2 * X, sigma=torch.tensor(1.5)))
+        return guided
+
+    hooks = Hooks(after=(ask_again,), patches={"patches": {"name": [1]}, "note": 5})
+    _, _, parrot = ask([text(1.0)], [text(0.25)], 1.0, hooks=hooks)
+    torch.testing.assert_close(told, [everywhere(1.0), everywhere(0.25)])
+    _, positive, negative = parrot.asked
+    assert positive["patches"] == {"patches": {"name": [1, 2]}, "note": 5, "cond_or_uncond": [0, 0]}
+    assert negative["patches"] == {"patches": {"name": [1]}, "note": 5, "cond_or_uncond": [1, 1]}
+    torch.testing.assert_close(negative["x"], 2 * X / (1.5**2 + 1) ** 0.5)
+    assert negative["timesteps"].tolist() == [float(TABLE.timestep(torch.tensor(1.5)))] * 2
+
+
+def test_a_hook_may_ask_about_conditions_of_no_side() -> None:
+    others = (text(4.0), text(8.0, area=Area(8, 4, 0, 8)))
+    hooks = Hooks(combine=lambda answers: answers.ask(others))
+    guided, _, parrot = ask([text(1.0)], [text(0.0)], 5.0, hooks=hooks)
+    torch.testing.assert_close(guided, torch.tensor([4.0] * 8 + [6.0] * 4).expand_as(X))
+    assert len(parrot.asked) == 3
+
+
+class Sum:
+    """Adds up three sides, of which it may leave the second out."""
+
+    def __init__(self, leaves_out: bool) -> None:
+        self.leaves_out = leaves_out
+
+    def asks(self, always_both: bool) -> list[int]:
+        return [0, 2] if self.leaves_out and not always_both else [0, 1, 2]
+
+    def guided(self, answers: Answers, hooks: Hooks) -> tuple[Tensor, Tensor]:
+        inner = seen_as(answers, 2, 1, 3.0)
+        return hooks.finished(answers, sum(answers.sides)) + 100 * hooks.pushed(inner), inner.ask(0)
+
+
+@pytest.mark.parametrize("leaves_out", [False, True])
+def test_a_rule_for_three_sides_is_given_all_of_them_in_one_question(leaves_out: bool) -> None:
+    parrot = Parrot()
+    sides = fit_sides(([text(1.0)], [text(0.5)], [text(4.0)]), (8, 12), TABLE)
+    hooks = Hooks(after=(lambda answers, guided: guided + 10 * answers.cfg,), patches={"note": 1})
+    guide = Guide(parrot, PREDICTION, sides, 2.0, rule=Sum(leaves_out), hooks=hooks)
+    guided, other = guide.both(X, SIGMA)
+    middle = 0.0 if leaves_out else 0.5
+    total = (1 + middle + 4) + 10 * 2 + 100 * (middle + 3 * (4 - middle) + 10 * 3)
+    torch.testing.assert_close(guided, everywhere(total))
+    torch.testing.assert_close(other, everywhere(4.0))
+    signs = [0, 0, 2, 2] if leaves_out else [0, 0, 1, 1, 2, 2]
+    # The side asked about again is the third, but what counts as positive there is told to patches as positive.
+    assert [each["patches"]["cond_or_uncond"] for each in parrot.asked] == [signs, [0, 0]]
+
+
+def test_all_sides_are_about_the_same_cut_outs_and_the_first_lends_its_hints() -> None:
+    hint = ControlHint(lambda *_: ControlResiduals((), torch.ones(1)), torch.zeros(1, 3, 64, 96))
+    first = [text(1.0, control=(hint,), control_on_negative=True), text(2.0, area=Area(8, 4, 0, 8))]
+    sides = fit_sides((first, [text(3.0)], [text(4.0)]), (8, 12), TABLE)
+    assert [[fitted.box is not None for fitted in side] for side in sides] == [[False, True]] * 3
+    assert [[len(fitted.hints) for fitted in side] for side in sides] == [[1, 0]] * 3
+    assert [float(side[1].condition.tokens.mean()) for side in sides] == [2.0, 3.0, 4.0]
+
+
+def test_joined_hooks_do_what_both_do_and_the_later_formula_wins() -> None:
+    first = Hooks(
+        combine=lambda answers: answers.positive,
+        after=(lambda answers, guided: guided + 1,),
+        around=lambda network, given, signs: network(**given) * 2,
+        patches={"patches": {"a": [1]}, "patches_replace": {"attn1": {("middle", 0): 1}}},
+    )
+    later = Hooks(
+        combine=lambda answers: answers.positive * 10,
+        after=(lambda answers, guided: guided * 2,),
+        around=lambda network, given, signs: network(**given) + 1,
+        patches={"patches": {"a": [2], "b": [3]}, "patches_replace": {"attn1": {("middle", 1): 2}}},
+        always_both=True,
+    )
+    joined = first.joined(later)
+    guided, negative, _ = ask([text(1.0)], [text(0.5)], 1.0, hooks=joined)
+    torch.testing.assert_close(guided, everywhere(((1.0 * 2 + 1) * 10 + 1) * 2))
+    torch.testing.assert_close(negative, everywhere(0.5 * 2 + 1))
+    assert joined.patches == {
+        "patches": {"a": [1, 2], "b": [3]},
+        "patches_replace": {"attn1": {("middle", 0): 1, ("middle", 1): 2}},
+    }
+    assert first.joined(Hooks()) == first
+    assert Hooks().joined(first) == first

@@ -1,0 +1,84 @@
+"""Asking a model once more at the same moment, in ComfyUI's way: what Answers.ask is there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import comfy
+from torch import Tensor
+
+from compat import crossing
+from engine.conditioning import Area, Condition
+from engine.errors import SamplingError
+from engine.sampling.hooks import Patches, Side
+
+Conds = Sequence[dict[str, Any]] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """One moment of a run: its model, the conditions of each side, and the options the model is asked with."""
+
+    model: Any
+    sides: Sequence[Conds]
+    options: Mapping[str, Any]
+
+    def __call__(self, side: Side, sign: int, x: Tensor, sigma: Tensor, patches: Patches | None) -> Tensor:
+        """The clean latent. As engine.sampling.hooks.Asker."""
+        conds = self._of(side) if isinstance(side, int) else self._prepared(side, x)
+        options = dict(self.options)
+        if patches:
+            known = options.get("transformer_options", {})
+            options["transformer_options"] = comfy.patcher_extension.merge_nested_dicts(known, dict(patches))
+        # As many empty sides before it as make its place the sign that patches are told.
+        sides = [*[None] * sign, conds]
+        answers = comfy.samplers.calc_cond_batch(self.model, sides, x, sigma.to(x).expand(len(x)), options)
+        answer: Tensor = answers[sign]
+        return answer
+
+    def _of(self, side: int) -> Conds:
+        conds = self.sides[side] if side < len(self.sides) else None
+        if conds is None:
+            raise SamplingError(
+                f"something asked about side {side} of the guidance (0 positive, 1 negative), which has no conditions "
+                "here; at a cfg of 1 there is no negative one unless a hook says always_both"
+            )
+        return conds
+
+    def _prepared(self, conditions: Sequence[Condition], x: Tensor) -> Conds:
+        conds = {"negative": [cond_of(each) for each in conditions]}
+        ready = comfy.samplers.process_conds(self.model, x, conds, x.device)
+        prepared: Conds = ready["negative"]
+        return prepared
+
+
+def cond_of(condition: Condition) -> dict[str, Any]:
+    """A condition as the dictionary that ComfyUI's sampler holds, before a run makes it ready."""
+    made: dict[str, Any] = {
+        "cross_attn": condition.tokens,
+        "strength": condition.strength,
+        "mask_strength": condition.mask_strength,
+        "set_area_to_bounds": condition.area_from_mask,
+        "start_percent": condition.start_percent,
+        "end_percent": condition.end_percent,
+        "control_apply_to_uncond": condition.control_on_negative,
+    }
+    given = {
+        "pooled_output": condition.pooled,
+        "mask": condition.mask,
+        "area": None if condition.area is None else _area(condition.area),
+        "concat_latent_image": condition.concat_latent,
+        "concat_mask": condition.concat_mask,
+    }
+    made.update({name: value for name, value in given.items() if value is not None})
+    if condition.control:
+        ((_, options),) = crossing.enter([[condition.tokens, {"control": condition.control}]])
+        made["control"] = options["control"]
+    if condition.vector is not None:
+        made["model_conds"] = {"y": comfy.conds.CONDRegular(condition.vector)}
+    return made
+
+
+def _area(area: Area) -> tuple[Any, ...]:
+    sides = (area.height, area.width, area.y, area.x)
+    return ("percentage", *sides) if area.is_share else tuple(int(side) for side in sides)
