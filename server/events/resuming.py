@@ -11,9 +11,11 @@ QUERY = "since"
 def last_event(request: web.Request) -> int | None:
     """The number, or None where the client names none. The header wins: browsers keep it up to date, the address not.
 
+    An empty header names none: so a client has it before the first event. Source: HTML Standard, 9.2.
+
     Raises: Refused, when it is no number.
     """
-    for name, text in ((HEADER, request.headers.get(HEADER)), (QUERY, request.query.get(QUERY))):
+    for name, text in ((HEADER, request.headers.get(HEADER) or None), (QUERY, request.query.get(QUERY))):
         if text is not None:
             if not (text.isascii() and text.isdigit() and len(text) <= 18):
                 raise Refused(400, f"{name}: expected the number of an event, got {text[:40]!r}")

@@ -130,6 +130,15 @@ def last_of(connection: sqlite3.Connection, job: str, type: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def last_number(connection: sqlite3.Connection, job: str) -> int:
+    """The number of the latest event about a job; 0 where there is none."""
+    row = connection.execute(
+        "SELECT max(event.number) FROM job CROSS JOIN event ON event.job = job.sequence WHERE job.id = ?",
+        (rows.storable(job),),
+    ).fetchone()
+    return int(row[0] or 0)
+
+
 def active(connection: sqlite3.Connection) -> list[Known]:
     """The jobs that wait or run."""
     found = connection.execute(f"SELECT {rows.BRIEF} FROM job WHERE end_order IS NULL ORDER BY sequence")

@@ -285,6 +285,10 @@ class Jobs:
         """The data, as JSON, of the latest event of a type about a job."""
         return await self._readers.ask(lambda connection: queries.last_of(connection, job, type))
 
+    async def last_number(self, job: str) -> int:
+        """The number of the latest event about a job; 0 where there is none."""
+        return await self._readers.ask(lambda connection: queries.last_number(connection, job))
+
     # --- what goes ---
 
     async def forget(self, jobs: Sequence[str] | None) -> list[str]:

@@ -25,9 +25,20 @@ async def events(request: web.Request) -> web.StreamResponse:
     stored and status is about no job, so neither is here: they are on the socket.
     """
     job, since = request.match_info["id"], last_event(request)
-    if await request.app[keys.JOBS].state(job) is None:
+    state = await request.app[keys.JOBS].state(job)
+    if state is None:
         raise Refused(404, "Job not found")
+    if state.is_end and await request.app[keys.JOBS].last_number(job) <= (since or 0):
+        return nothing_more()
     return await stream(request, job, since)
+
+
+def nothing_more() -> web.Response:
+    """The answer to a client that has all events of an ended job: with any other a browser comes back for ever.
+
+    Source: HTML Standard, 9.2, Server-sent events: a stream that ends is asked for again; 204 says not to.
+    """
+    return web.Response(status=204, headers={"Cache-Control": "no-cache"})
 
 
 async def stream(

@@ -24,7 +24,7 @@ from server.prompts.submission import Submission
 from server.protocol import v2
 from server.requests import body, query, reply
 from server.requests.refusal import Refused
-from server.routes.events import stream
+from server.routes.events import nothing_more, stream
 from server.v2 import job_json, references
 from server.v2.errors import fault
 from server.v2.events import Dialect, sse
@@ -140,13 +140,19 @@ async def events(request: web.Request) -> web.StreamResponse:
     dialect = Dialect(classes, lambda each: job_json.output(each, around), time.monotonic)
     since = last_event(request)
     told = await _told(request, job)
-    first: list[Packet] = []
-    if since is None:
-        first.append(sse("status", {"status": told["status"], "queue_position": told["queue_position"]}))
-    if job.state.is_end and since is None:
-        first = [*(sse("output", each) for each in told["outputs"]), *first]
-        return await _whole(request, first)
+    if job.state.is_end:
+        end = await request.app[keys.JOBS].last_number(job.id)
+        if since is not None and end <= since:
+            return nothing_more()
+        if since is None:
+            outputs = [sse("output", each) for each in told["outputs"]]
+            return await _whole(request, [*outputs, sse("status", _state(told), end)])
+    first = [sse("status", _state(told))] if since is None else []
     return await stream(request, job.id, since, first=first, say=dialect.say)
+
+
+def _state(told: v2.Job) -> dict[str, Any]:
+    return {"status": told["status"], "queue_position": told["queue_position"]}
 
 
 async def _whole(request: web.Request, packets: Iterable[Packet]) -> web.Response:

@@ -91,7 +91,45 @@ def test_a_client_that_comes_back_gets_the_rest(tmp_path: Path) -> None:
         third = everything[2]["id"]
         assert await read(place, "a", f"?since={third}") == everything[3:]
         assert await read(place, "a", "?since=0", headers={"Last-Event-ID": third}) == everything[3:]
-        assert await read(place, "a", "?since=99999999") == []
+        for header in ("", " "):
+            assert await read(place, "a", headers={"Last-Event-ID": header}) == everything
+            assert await read(place, "a", f"?since={third}", headers={"Last-Event-ID": header}) == everything[3:]
+
+    run(tmp_path, scenario)
+
+
+async def status(place: Place, query: str = "", **headers: str) -> int:
+    async with place.client.get(f"/api/jobs/a/events{query}", headers=headers) as response:
+        if response.status == 204:
+            assert await response.read() == b""
+        return response.status
+
+
+def test_a_browser_that_has_heard_the_end_is_told_not_to_come_back(tmp_path: Path) -> None:
+    """EventSource connects again whenever a stream ends, unless the answer is 204."""
+
+    async def scenario(place: Place) -> None:
+        await place.happen(await place.job("a"), ("execution_start", {}))
+        await place.job("b")
+        running = await place.client.get("/api/jobs/a/events?since=99999999")
+        assert running.status == 200
+        await place.end("a")
+        assert [each async for each in lines(running) if "id" in each] != []
+        await place.happen("b", ("execution_start", {}))
+        first, last = (each["id"] for each in await read(place, "a"))
+        assert await status(place, **{"Last-Event-ID": first}) == 200
+        assert await status(place, **{"Last-Event-ID": last}) == 204
+        assert await status(place, f"?since={last}") == 204
+        assert await status(place, "?since=99999999") == 204
+
+    run(tmp_path, scenario)
+
+
+def test_a_job_that_ended_without_a_word_keeps_no_browser_coming(tmp_path: Path) -> None:
+    async def scenario(place: Place) -> None:
+        await place.job("a")
+        await place.jobs.finish("a", State.SUCCEEDED, [])
+        assert await status(place) == 204
 
     run(tmp_path, scenario)
 

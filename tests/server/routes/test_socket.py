@@ -309,8 +309,8 @@ def test_a_number_that_is_none_is_refused(tmp_path: Path, since: str) -> None:
     async def scenario(place: Place) -> None:
         for options in ({"params": {"since": since}}, {"headers": {"Last-Event-ID": since}}):
             name = "since" if "params" in options else "Last-Event-ID"
-            if name == "Last-Event-ID" and not since.isascii():
-                continue
+            if name == "Last-Event-ID" and not (since and since.isascii()):
+                continue  # an empty header is as good as none
             with pytest.raises(WSServerHandshakeError) as refusal:
                 await place.client.ws_connect("/ws", **options)
             assert refusal.value.status == 400

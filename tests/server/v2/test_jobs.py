@@ -136,7 +136,12 @@ async def test_the_stream_tells_states_progress_outputs_and_its_end(serve: Serve
         assert [each[0] for each in rest] == [number for number in numbers if number > middle]
         (_, first, late), last = [each async for each in streamed(client, job["id"])]
         assert (first, same(late)) == ("output", same(output))
-        assert last[1:] == ("status", {"status": "succeeded", "queue_position": None})
+        assert last == (numbers[-1], "status", {"status": "succeeded", "queue_position": None})
+        for headers in ({"Last-Event-ID": str(numbers[-1])}, {"Last-Event-ID": str(numbers[-1] + 1000)}):
+            async with client.get(f"/api/v2/jobs/{job['id']}/events", headers=headers) as answer:
+                assert (answer.status, await answer.read()) == (204, b"")
+        again = [each async for each in streamed(client, job["id"], **{"Last-Event-ID": ""})]
+        assert [each[1] for each in again] == ["output", "status"]
 
 
 def same(output: dict[str, Any]) -> dict[str, Any]:
