@@ -60,7 +60,11 @@ def compose(
     tally = Tally()
     hub = Hub(jobs, tally=tally)
     node_types = NodeTypes(folders, folders.user / "node_types.json", versions)
-    catalogue = Catalogue(are_any=lambda: any(not each.reason for each in find(folders, common)), adopt=folders.adopt)
+    catalogue = Catalogue(
+        are_any=lambda: any(not each.reason for each in find(folders, common)),
+        is_there=lambda name: any(name in (each.name, each.title) for each in find(folders, common)),
+        adopt=folders.adopt,
+    )
     dispatcher = Dispatcher(
         jobs,
         hub,

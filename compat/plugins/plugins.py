@@ -11,7 +11,7 @@ from compat import sampler_lists
 from compat.host import Host, Work
 from compat.plugins import declared, interruption, nodes
 from compat.plugins.loader import Loader
-from compat.plugins.loop import PluginLoop
+from compat.plugins.loop import Busy, PluginLoop
 from compat.prompt_server import PromptServer
 from engine.graph import describe
 from engine.graph.events import Emit, Event, Executing
@@ -41,6 +41,7 @@ class Plugins:
         self._host, self._line = host, line
         self._loop = PluginLoop()
         self._server = PromptServer(self._loop.loop, line)
+        self._loop.name = self._server.route_server.answering
         self._serving: Mapping[str, Any] = {}
         importing = line.importing if line is not None else _nobody
         self._loader = Loader(host, self._server, Diary(host.folders.user / "plugins", name), importing)
@@ -52,8 +53,16 @@ class Plugins:
         self._offer()
 
     def reload(self, name: str | None) -> dict[str, Any]:
-        """Imports plugins again: one, or those that have changed. Returns: {"plugins": their names}."""
-        renewed = self._loop.run(self._reload(name))
+        """Imports plugins again: one, or those that have changed.
+
+        Returns: {"plugins": their names}; and "refused", why nothing was done, when a plugin keeps the loop to itself:
+        imports run inside of it.
+        """
+        try:
+            renewed = self._loop.run(self._reload(name))
+        except Busy as error:
+            log.warning("plugins are not imported again: %s", error)
+            return {"plugins": [], "refused": str(error)}
         self._offer()
         return {"plugins": renewed}
 
@@ -95,10 +104,10 @@ class Plugins:
 
     def close(self) -> None:
         """The routes' socket goes."""
-        with suppress(OSError, RuntimeError):
+        with suppress(OSError, RuntimeError, Busy):
             self._loop.run(self._server.route_server.close())
-            self._server.route_server.remove()
             self._loop.close()
+        self._server.route_server.remove()
 
     def stopping(self, is_cancelled: Callable[[], bool]) -> Callable[[], bool]:
         """Whether to stop: because the user said so, or a plugin did (comfy.model_management)."""

@@ -95,6 +95,7 @@ class RouteServer:
         self._guard = self._new_guard()
         self.app = self._new_app()
         self._given: list[tuple[str, str, Any]] = []
+        self._answering: dict[asyncio.Task[Any] | None, str] = {}
         self._folder: Path | None = None
         self._site: web.BaseSite | None = None
         self._generation = 0
@@ -107,6 +108,11 @@ class RouteServer:
     def renew(self, *, without: str) -> None:
         """An application that may be added to, with what the old one was given by all but this plugin."""
         self._begin_anew([each for each in self._given if each[0] != without], _values(self.app))
+
+    def answering(self, task: asyncio.Task[Any]) -> str:
+        """Which route a task answers, in words; "" for other tasks."""
+        request = self._answering.get(task)
+        return f"the route {request} of a plugin" if request else ""
 
     def mark(self) -> Mark:
         """What there is now; for go_back."""
@@ -196,6 +202,8 @@ class RouteServer:
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not hmac.compare_digest(request.headers.get(SECRET, "").encode(), secret.encode()):
                 raise web.HTTPForbidden
+            task = asyncio.current_task()
+            self._answering[task] = f"{request.method} {request.path}"
             try:
                 return await handler(request)
             except (web.HTTPException, ConnectionError, asyncio.CancelledError):
@@ -203,6 +211,8 @@ class RouteServer:
             except Exception as error:  # a plugin's handler
                 log.exception("a plugin failed over %s %s", request.method, request.path)
                 return web.json_response({"error": f"A plugin failed over this request: {one_line(error)}"}, status=500)
+            finally:
+                self._answering.pop(task, None)
 
         return guard
 

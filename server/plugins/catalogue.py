@@ -80,19 +80,22 @@ class Report:
 class Catalogue:
     """The reports of the workers; where they differ, the first worker that has reported counts.
 
-    are_any: whether there is anything in the plugin folders; without that nobody waits for a report. why_not: says why
-    no worker can be expected, or None. adopt: told the kinds of model folders a worker has, plugins' own among them.
+    are_any: whether there is anything in the plugin folders; without that nobody waits for a report. is_there: whether
+    something of a name lies there now; may touch the disk. why_not: says why no worker can be expected, or None. adopt:
+    told the kinds of model folders a worker has, plugins' own among them.
     """
 
     def __init__(
         self,
         *,
         are_any: Callable[[], bool] = lambda: True,
+        is_there: Callable[[str], bool] = lambda name: False,
         why_not: Callable[[], str | None] = lambda: None,
         patience: float = PATIENCE,
         adopt: Callable[[Mapping[str, Any]], None] = lambda folders: None,
     ) -> None:
         self._adopt = adopt
+        self._is_there = is_there
         self._are_any, self.why_not, self._patience = are_any, why_not, patience
         self._reports: dict[str, Report] = {}
         self._last: Report | None = None
@@ -127,6 +130,12 @@ class Catalogue:
                 while not self._arrived.is_set() and self.why_not() is None and await self._may_come():
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._arrived.wait(), LOOK)
+
+    async def knows(self, name: str) -> bool:
+        """Whether there is a plugin of that name: reported, or in a plugin folder since."""
+        await self.known()
+        is_reported = any(each.get("name") == name for each in self.plugins)
+        return is_reported or await asyncio.to_thread(self._is_there, name)
 
     async def _may_come(self) -> bool:
         return await asyncio.to_thread(self._are_any)

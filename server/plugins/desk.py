@@ -177,10 +177,16 @@ class PluginDesk:
             self._described, self._describing = time.monotonic(), None
 
     async def reload(self, name: str | None) -> list[str] | None:
-        """Has every worker import plugins again. Returns: their names; None, when a worker is still busy."""
+        """Has every worker import plugins again. Returns: their names; None, when a worker is still busy.
+
+        Raises: Refusal, when a plugin keeps a worker from doing so.
+        """
         if self._pool is None:
             return []
         told = await self._pool.reload(name, RELOAD)
+        refused = [str(each["refused"]) for each in told if each is not None and each.get("refused")]
+        if refused:
+            raise Refusal(f"plugins were not imported again: {refused[0]}")
         if any(each is None for each in told):
             return None
         return list(dict.fromkeys(str(name) for each in told for name in each.get("plugins", ())))

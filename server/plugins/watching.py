@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from engine.errors import LatentwireError
 from server.plugins.desk import PluginDesk
 
 TICK = 1.0
@@ -40,6 +41,8 @@ class PluginWatch:
                 try:
                     renewed = await self._desk.reload(None)
                     log.info("plugins have changed: %s", ", ".join(renewed or ()) or "as soon as nothing runs")
+                except LatentwireError as error:
+                    log.warning("%s", error)
                 except Exception:  # a mistake of ours must not be the last look
                     log.exception("plugins could not be imported again")
                 known = now

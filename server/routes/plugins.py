@@ -5,6 +5,7 @@ from typing import cast
 from aiohttp import web
 
 from server import keys
+from server.plugins.desk import Refusal
 from server.protocol.plugins import Plugin, PluginsReloaded
 from server.requests import fields, reply
 from server.requests.body import read_object
@@ -18,16 +19,17 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """Imports plugins again between two jobs: one by its name, or those that have changed or failed.
+    """Imports plugins between two jobs: one by its name, a new one as well, or those that have changed or failed.
 
-    202, when a worker is busy and will do it after its job.
+    202, when a worker is busy and will do it after its job; 409, when a plugin's route keeps a worker from doing it.
     """
     name = fields.text(await read_object(request, may_be_empty=True), "name") or None
-    if name is not None:
-        await request.app[keys.CATALOGUE].known()
-        if name not in {each["name"] for each in _plugins(request)}:
-            raise Refused(404, f"there is no plugin {name!r:.100}; GET /api/plugins lists them")
-    reloaded = await request.app[keys.DISPATCHER].plugin_desk.reload(name)
+    if name is not None and not await request.app[keys.CATALOGUE].knows(name):
+        raise Refused(404, f"there is no plugin {name!r:.100}; GET /api/plugins lists them")
+    try:
+        reloaded = await request.app[keys.DISPATCHER].plugin_desk.reload(name)
+    except Refusal as error:
+        raise Refused(409, str(error)) from error
     answer: PluginsReloaded = {
         "done": reloaded is not None,
         "reloaded": reloaded or [],

@@ -414,6 +414,52 @@ async def changes(request):
 """
 
 
+BLOCKS = """
+import time
+from aiohttp import web
+from server import PromptServer
+
+@PromptServer.instance.routes.get("/blocks")
+async def blocks(request):
+    time.sleep(9)
+    return web.json_response("at last")
+"""
+
+
+def test_a_route_that_blocks_keeps_nothing_but_the_reload_waiting_and_is_named(
+    write: Write, serve_plugins: ServePlugins
+) -> None:
+    write("blocks.py", BLOCKS + node("Blocks"))
+
+    async def look() -> None:
+        async with serve_plugins() as client:
+            blocking = asyncio.create_task(asked(client, "/blocks"))
+            await asyncio.sleep(0.5)
+            told = (await asked(client, "/api/plugins/reload", 409, json={"name": "blocks"}))["error"]
+            assert "GET /blocks" in told
+            assert not blocking.done()
+            entry = await ran(client, {"1": {"class_type": "Blocks", "inputs": {"value": 5}}})
+            assert entry["outputs"]["1"]["told"] == [5], "the worker goes on with jobs"
+            assert await blocking == "at last", "and the loop with requests"
+            assert (await asked(client, "/api/plugins/reload", json={"name": "blocks"}))["reloaded"] == ["blocks"]
+
+    asyncio.run(look())
+
+
+def test_a_new_plugin_is_imported_by_its_name(write: Write, serve_plugins: ServePlugins) -> None:
+    write("old.py", node("Old"))
+
+    async def look() -> None:
+        async with serve_plugins() as client:
+            write("fresh/__init__.py", node("Fresh"))
+            answer = await asked(client, "/api/plugins/reload", json={"name": "fresh"})
+            assert (answer["done"], answer["reloaded"]) == (True, ["fresh"])
+            assert "Fresh" in await asked(client, "/object_info")
+            await asked(client, "/api/plugins/reload", 404, json={"name": "fres"})
+
+    asyncio.run(look())
+
+
 def test_files_that_change_are_noticed(write: Write, serve_plugins: ServePlugins) -> None:
     file = write("changes.py", node("Changes", "'old'"))
 
