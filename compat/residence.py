@@ -5,8 +5,8 @@ Its weights rest where the part rests them and come to the device through the en
 weight is the module's name for it without `prefix`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -84,6 +84,80 @@ class Residence:
         if self.part.is_here:
             with self.keeper.using(self.part):
                 """Plain again."""
+
+
+class SharedResidence(Residence):
+    """Several parts below one module, each with a residence of its own: SDXL's text encoders.
+
+    A weight's name is the module's own, so there is no prefix.
+    """
+
+    def __init__(self, residences: Sequence[Residence]) -> None:
+        self.residences = tuple(residences)
+        self.prefix = ""
+
+    @property
+    def part(self) -> Any:  # type: ignore[override]
+        """All the weights at rest."""
+        return _Weights(self.weights())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parts work."""
+        return self.residences[0].device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format the first computes in."""
+        return self.residences[0].dtype
+
+    @property
+    def size(self) -> int:
+        """Bytes of all weights on the device."""
+        return sum(each.size for each in self.residences)
+
+    @property
+    def loaded_size(self) -> int:
+        """The same for those that are there."""
+        return sum(each.loaded_size for each in self.residences)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights without any patches, under the module's names."""
+        return {name: weight for each in self.residences for name, weight in each.weights().items()}
+
+    def bring(self, patches: Patches, working: int = 0) -> None:
+        """Brings all of them to the device, each with its own of these patches. Raises: OutOfMemory."""
+        for each in self.residences:
+            own = {n[len(each.prefix) :]: patch for n, patch in patches.items() if n.startswith(each.prefix)}
+            each.bring(own, working)
+
+    @contextmanager
+    def using(self) -> Iterator[Any]:
+        """All the networks on their device while the block lasts."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(each.using()) for each in self.residences]
+
+    def release(self) -> None:
+        """The weights need not stay, nor keep their patches."""
+        for each in self.residences:
+            each.release()
+
+    def send_away(self) -> None:
+        """The weights leave the device, unless somebody works with them."""
+        for each in self.residences:
+            each.send_away()
+
+    def take_off(self) -> None:
+        """The weights on the device are without patches."""
+        for each in self.residences:
+            each.take_off()
+
+
+class _Weights:
+    """What is asked of a part that stands for several."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        self.weights = weights
 
 
 def residence_of(module: object) -> Residence | None:

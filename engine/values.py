@@ -3,7 +3,7 @@
 A value is cheap to copy and never changes: a patched model is a new value that shares its network with the old one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,22 +79,56 @@ class Model:
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
-    """A text encoder with its tokenizer and the learned words it may use.
+class Encoder:
+    """One text encoder of a Clip, and how its family uses it.
 
-    `encoder_id` is how embedding files name it. `last_layer` -1 is the last one, -2 skips one, and so on. `guest` is
-    what a plugin keeps with the encoder, as with Model.
+    `id` is how embedding files, LoRA files and patches name it: "clip_l", "clip_g" or "clip_h". `last_layer` -1 is the
+    last one, -2 skips one, and so on; `final_norm` whether the layer chosen is normalised; `is_projected` whether the
+    summary goes through the text projection, where the network has one.
     """
 
+    id: str
     part: "Part[TextEncoder]"
-    keeper: Keeper
     tokenizer: Tokenizer
-    embeddings: Embeddings
-    encoder_id: str
     last_layer: int = -1
     final_norm: bool = True
+    is_projected: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many features its vectors have."""
+        return self.part.module.text_config.width
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Text encoders with their tokenizers and the learned words they may use: one, or SDXL's two.
+
+    Their vectors are joined by features, in the order of `encoders`; the summary is the last one's. `weights` and
+    `patches` call a weight by its encoder's id and its name in that network ("clip_g.encoder.layers.0.mlp.fc1.weight",
+    "clip_l.text_projection.weight"), also where there is only one encoder. `guest` is what a plugin keeps with the
+    encoders, as with Model.
+    """
+
+    encoders: tuple[Encoder, ...]
+    keeper: Keeper
+    embeddings: Embeddings
     patches: Patches = field(default_factory=dict)
     guest: object | None = None
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The weights at rest of all encoders, without patches."""
+        return {f"{each.id}.{name}": weight for each in self.encoders for name, weight in each.part.weights.items()}
+
+    def patches_of(self, encoder: Encoder) -> Patches:
+        """The changes of one encoder's weights, by its own names for them."""
+        start = f"{encoder.id}."
+        return {name[len(start) :]: each for name, each in self.patches.items() if name.startswith(start)}
+
+    def tokenize(self, text: str) -> dict[str, list[Chunk]]:
+        """A prompt as chunks of tokens for each encoder, by id. Raises: TextError, for a weight that is no number."""
+        return {each.id: each.tokenizer.chunks(text, self._finder(each)) for each in self.encoders}
 
     def encode(self, text: str, check: Check = lambda: None) -> tuple[Tensor, Tensor]:
         """A prompt as vectors, emphasis and learned words included.
@@ -104,25 +138,46 @@ class Clip:
         Returns: [1, 77·k, D] and the summary [1, P], float32 on the CPU.
         Raises: TextError, for a weight that is not a usable number; OutOfMemory.
         """
-        width = self.part.module.text_config.width
-        chunks = self.tokenizer.chunks(text, lambda name: self.embeddings.find(name, self.encoder_id, width))
-        return self.encode_chunks(chunks, check)
+        return self.encode_chunks(self.tokenize(text), check)
 
-    def encode_chunks(self, chunks: Sequence[Chunk], check: Check = lambda: None) -> tuple[Tensor, Tensor]:
-        """As `encode`, from tokens that somebody else chose or weighted.
+    def encode_chunks(
+        self, chunks: Mapping[str, Sequence[Chunk]], check: Check = lambda: None, *, projected: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """As `encode`, from tokens that somebody else chose or weighted; `projected` False leaves the summary alone.
+
+        Where the encoders have chunks of different numbers, all are cut to the fewest tokens.
 
         Raises: OutOfMemory.
         """
-        with self.keeper.using(self.part, self.patches, check=check) as encoder:
-            return encode(encoder, chunks, self.tokenizer.empty(), self.last_layer, self.final_norm)
+        found = [self._encoded(each, chunks[each.id], check, projected) for each in self.encoders]
+        if len(found) == 1:
+            return found[0]
+        length = min(states.shape[1] for states, _ in found)
+        return torch.cat([states[:, :length] for states, _ in found], dim=-1), found[-1][1]
 
     def with_last_layer(self, layer: int) -> "Clip":
-        """The same encoder, stopped at another layer ("clip skip")."""
-        return replace(self, last_layer=layer)
+        """The same encoders, all stopped at another layer ("clip skip")."""
+        return replace(self, encoders=tuple(replace(each, last_layer=layer) for each in self.encoders))
 
     def with_patches(self, patches: Patches) -> "Clip":
-        """The same encoder with more changes of its weights, after those it has."""
+        """The same encoders with more changes of their weights, after those they have."""
         return replace(self, patches=joined(self.patches, patches))
+
+    def _encoded(
+        self, encoder: Encoder, chunks: Sequence[Chunk], check: Check, projected: bool
+    ) -> tuple[Tensor, Tensor]:
+        with self.keeper.using(encoder.part, self.patches_of(encoder), check=check) as network:
+            return encode(
+                network,
+                chunks,
+                encoder.tokenizer.empty(),
+                encoder.last_layer,
+                encoder.final_norm,
+                projected and encoder.is_projected,
+            )
+
+    def _finder(self, encoder: Encoder) -> Callable[[str], Tensor | None]:
+        return lambda name: self.embeddings.find(name, encoder.id, encoder.width)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,12 @@ import comfy.model_patcher
 import comfy.sd1_clip
 import comfy.sd2_clip
 import comfy.sdxl_clip
-from torch import Tensor, nn
+from torch import Tensor
 
 from compat.crossing import enter, leave
 from compat.parts import towers
 from compat.parts.clip import CLIP
 from engine.devices.patches import Patches
-from engine.devices.residency import Part
 from engine.values import Clip
 
 _known: WeakValueDictionary[int, CLIP] = WeakValueDictionary()
@@ -27,25 +26,17 @@ class AuthorsClip:
     guest: Any
 
     @property
-    def part(self) -> Part[Any]:
-        """The weights that LoRA files can change."""
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that LoRA files can change, as Clip names them."""
         residence = getattr(self.guest.patcher, "residence", None)
-        if residence is not None:
-            return residence.part
-        from compat.host import host
-
-        stage = self.guest.cond_stage_model
-        return Part("a plugin's text encoder", _Named(stage), {}, host().loader.devices.place("text"))
-
-    @property
-    def encoder_id(self) -> str:
-        """How files name the encoder."""
-        return next(iter(towers.encoders_of(self.guest.cond_stage_model)), "clip_l")
+        if residence is None:
+            return {}  # weights that no file of ours can change
+        return {name.replace(".transformer.text_model.", ".", 1): w for name, w in residence.weights().items()}
 
     @property
     def patches(self) -> Patches:
         """The changes its weights have."""
-        return self.guest.patcher.engine_patches()
+        return towers.patches_from(self.guest.patcher) if self.weights else {}
 
     def conditioning(self, text: str) -> list[list[Any]]:
         """A text as CONDITIONING, with whatever else the plugin has to say."""
@@ -67,14 +58,6 @@ class AuthorsClip:
         if patches:
             towers.give_patches(made.patcher, patches)
         return AuthorsClip(made)
-
-
-class _Named(nn.Module):
-    """Stands for a network whose weights no file of ours can change."""
-
-    def __init__(self, stage: Any) -> None:
-        super().__init__()
-        self._stage = [stage]
 
 
 @enter.register
@@ -101,12 +84,17 @@ def _(value: AuthorsClip) -> Any:
 def _(value: CLIP) -> Any:
     if not _is_plain(value):
         return AuthorsClip(value)
-    patches = value.patcher.engine_patches()
+    patches = towers.patches_from(value.patcher)
     last = value.left
-    layer = value.ours.last_layer if value.layer_idx is None else value.layer_idx  # type: ignore[union-attr]
-    if last is None or _differ(last.patches, patches) or last.last_layer != layer:
-        value.left = replace(value.ours, patches=patches, last_layer=layer, guest=value)  # type: ignore[type-var]
+    plain: Any = value.ours
+    wanted = plain if value.layer_idx is None else plain.with_last_layer(value.layer_idx)
+    if last is None or _differ(last.patches, patches) or _layers(last) != _layers(wanted):
+        value.left = replace(wanted, patches=patches, guest=value)
     return value.left
+
+
+def _layers(clip: Clip) -> list[int]:
+    return [each.last_layer for each in clip.encoders]
 
 
 def _renewed(guest: CLIP, value: Clip) -> CLIP:
@@ -118,8 +106,8 @@ def _renewed(guest: CLIP, value: Clip) -> CLIP:
     before = {} if guest.left is None else guest.left.patches
     further = {name: each[len(before.get(name, ())) :] for name, each in value.patches.items()}
     towers.give_patches(made.patcher, {name: each for name, each in further.items() if each})
-    if guest.left is None or value.last_layer != guest.left.last_layer:
-        made.clip_layer(value.last_layer)
+    if guest.left is None or _layers(value) != _layers(guest.left):
+        made.clip_layer(value.encoders[0].last_layer)
     made.left = value
     _known[id(value)] = made
     return made
@@ -132,7 +120,12 @@ def _differ(a: Patches, b: Patches) -> bool:
 
 
 _OVERRIDES = {"tokenize", "encode_from_tokens", "encode_from_tokens_scheduled", "encode", "load_model"}
-_STAGES = (comfy.sd1_clip.SD1ClipModel, comfy.sd2_clip.SD2ClipModel, comfy.sdxl_clip.SDXLRefinerClipModel)
+_STAGES = (
+    comfy.sd1_clip.SD1ClipModel,
+    comfy.sd2_clip.SD2ClipModel,
+    comfy.sdxl_clip.SDXLClipModel,
+    comfy.sdxl_clip.SDXLRefinerClipModel,
+)
 
 
 def _is_plain(clip: CLIP) -> bool:
@@ -144,13 +137,15 @@ def _is_plain(clip: CLIP) -> bool:
         return False
     if type(clip.patcher) is not comfy.model_patcher.ModelPatcher or clip.patcher.object_patches:
         return False
-    residence = getattr(stage, "residence", None)
-    same = residence is not None and residence.part is ours.part
+    by_name = towers.encoders_of(stage)
+    same = all(
+        each.id in by_name and getattr(by_name[each.id].residence, "part", None) is each.part for each in ours.encoders
+    )
     return same and type(stage) in _STAGES and _is_untouched(stage) and clip.tokenizer is clip.made_tokenizer
 
 
 def _is_untouched(stage: Any) -> bool:
-    """Whether no plugin put functions of its own on the encoder."""
-    encoder = getattr(stage, stage.clip)
+    """Whether no plugin put functions of its own on the encoders."""
     changed = {"encode_token_weights", "forward", "encode", "ready"}
-    return not (changed & vars(stage).keys() or changed & vars(encoder).keys())
+    encoders = towers.encoders_of(stage).values()
+    return not (changed & vars(stage).keys() or any(changed & vars(encoder).keys() for encoder in encoders))

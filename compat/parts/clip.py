@@ -1,7 +1,7 @@
 """The CLIP object of ComfyUI, `comfy.sd.CLIP`: tokenizer, text encoders and their patches as plugins hold them."""
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 import comfy.model_management
 import comfy.model_patcher
@@ -47,9 +47,9 @@ class CLIP:
         return made
 
     @classmethod
-    def around(cls, clip: Clip, projection: Optional[Tensor] = None) -> "CLIP":  # noqa: UP045 -- torch's Tensor | None
-        """A CLIP object over one of our text encoders, its layer and patches included."""
-        made = cls.holding(towers.stage_model(clip, projection), towers.tokenizer_of(clip))
+    def around(cls, clip: Clip) -> "CLIP":
+        """A CLIP object over our text encoders, their layers and patches included."""
+        made = cls.holding(towers.stage_model(clip), towers.tokenizer_of(clip))
         towers.give_patches(made.patcher, clip.patches)
         made.ours = clip
         return made

@@ -1,8 +1,7 @@
 """Text encoders out of weights: the modules that a CLIP object holds, for what a loader has found."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import comfy.sd1_clip
@@ -16,46 +15,55 @@ from compat.host import host
 from compat.patcher.weights import AuthorsDelta
 from compat.residence import Residence
 from engine.checkpoints.keys import clip_name
-from engine.checkpoints.load import Loader
-from engine.checkpoints.tensors import TensorFile, in_memory
+from engine.checkpoints.tensors import in_memory
 from engine.checkpoints.texts import CLIP_L, Tower, tower
 from engine.devices.patches import Patches
-from engine.devices.residency import Part
+from engine.devices.residency import Keeper, Part
 from engine.errors import CheckpointError
 from engine.text.clip import TextEncoder
-from engine.values import Clip
+from engine.values import Clip, Encoder
 
 
-def stage_model(clip: Clip, projection: Tensor | None = None) -> Any:
-    """The module of one of our text encoders as a family's plugins know it."""
-    encoder = encoder_of(clip, projection)
-    if clip.encoder_id == "clip_g":
-        return comfy.sdxl_clip.SDXLRefinerClipModel(encoder=encoder)
-    if clip.encoder_id == "clip_h":
-        return comfy.sd2_clip.SD2ClipModel(encoder=encoder)
-    return comfy.sd1_clip.SD1ClipModel(encoder=encoder)
+def stage_model(clip: Clip) -> Any:
+    """The module of our text encoders as their family's plugins know it."""
+    made = {each.id: encoder_of(each, clip.keeper) for each in clip.encoders}
+    if set(made) == {"clip_l", "clip_g"}:
+        return comfy.sdxl_clip.SDXLClipModel(encoders=(made["clip_l"], made["clip_g"]))
+    (only,) = clip.encoders
+    if only.id == "clip_g":
+        return comfy.sdxl_clip.SDXLRefinerClipModel(encoder=made["clip_g"])
+    if only.id == "clip_h":
+        return comfy.sd2_clip.SD2ClipModel(encoder=made["clip_h"])
+    return comfy.sd1_clip.SD1ClipModel(encoder=made[only.id])
 
 
-def encoder_of(clip: Clip, projection: Tensor | None = None, *, is_kept: bool = True) -> Any:
-    """One of our text encoders as an SDClipModel of its kind.
-
-    Unless the engine keeps its weights (`is_kept`), the module holds them itself, for plugins to move and to patch.
-    """
+def encoder_of(encoder: Encoder, keeper: Keeper) -> Any:
+    """One of our text encoders as an SDClipModel of its kind; the engine keeps its weights."""
     kinds = {"clip_g": comfy.sdxl_clip.SDXLClipG, "clip_h": comfy.sd2_clip.SD2ClipHModel}
-    kind = kinds.get(clip.encoder_id, comfy.sd1_clip.SDClipModel)
-    options: dict[str, Any] = {"return_projected_pooled": False} if kind is comfy.sd1_clip.SDClipModel else {}
-    options["layer_norm_hidden_state"] = clip.final_norm
-    if is_kept:
-        made = kind.around(clip.part, clip.keeper, f"{clip.encoder_id}.transformer.text_model.", **options)
-    else:
-        _bring_for_good(clip.part)
-        made = kind(tower=clip.part.module, dtype=clip.part.place.dtype, **options)
-    if clip.last_layer != -1 or not clip.final_norm:
-        made.set_clip_options({"layer": clip.last_layer})
+    kind = kinds.get(encoder.id, comfy.sd1_clip.SDClipModel)
+    made = kind.around(
+        encoder.part,
+        keeper,
+        prefix_of(encoder.id),
+        layer_norm_hidden_state=encoder.final_norm,
+        return_projected_pooled=encoder.is_projected,
+    )
+    if encoder.last_layer != -1 or not encoder.final_norm:
+        made.set_clip_options({"layer": encoder.last_layer})
         made.options_default = (made.layer, made.layer_idx, made.return_projected_pooled)
-    if projection is not None:
-        made.transformer.text_projection = _projection(projection)
     return made
+
+
+def prefix_of(id: str) -> str:
+    """What plugins' names for the weights of one of our text encoders begin with."""
+    return f"{id}.transformer.text_model."
+
+
+def patches_from(patcher: Any) -> Patches:
+    """The changes of weights that a patcher of text encoders has, as Clip names them."""
+    residence = patcher.residence
+    named = {residence.prefix + name: each for name, each in patcher.engine_patches().items()}
+    return {name.replace(".transformer.text_model.", ".", 1): each for name, each in named.items()}
 
 
 def encoders_of(stage: Any) -> dict[str, Any]:
@@ -64,9 +72,10 @@ def encoders_of(stage: Any) -> dict[str, Any]:
 
 
 def give_patches(patcher: Any, patches: Patches) -> None:
-    """Gives a patcher further changes of weights, as the engine has them."""
+    """Gives a patcher further changes of weights, as Clip names them."""
     for name, each in patches.items():
-        key = patcher.residence.prefix + name
+        encoder, _, rest = name.partition(".")
+        key = prefix_of(encoder) + rest
         entries = [
             patch.delta.entry
             if isinstance(patch.delta, AuthorsDelta)
@@ -78,32 +87,14 @@ def give_patches(patcher: Any, patches: Patches) -> None:
 
 
 def tokenizer_of(clip: Clip) -> Any:
-    """The tokenizer of one of our text encoders as plugins know it."""
+    """The tokenizers of our text encoders as plugins know them."""
     folders = [str(folder) for folder in clip.embeddings.folders]
+    if len(clip.encoders) > 1:
+        return comfy.sdxl_clip.SDXLTokenizer(embedding_directory=folders)
+    (only,) = clip.encoders
     kinds = {"clip_g": comfy.sdxl_clip.SDXLRefinerTokenizer, "clip_h": comfy.sd2_clip.SD2Tokenizer}
-    kind = kinds.get(clip.encoder_id, comfy.sd1_clip.SD1Tokenizer)
-    return kind(embedding_directory=folders, ours=clip.tokenizer, embedding_size=clip.part.module.text_config.width)
-
-
-def read(files: Sequence[TensorFile], loader: Loader) -> list[tuple[Clip, Tensor | None]]:
-    """The text encoders of some files, each with its projection where it has one. Raises: CheckpointError."""
-    return [(loader.text_encoder(file), tower(file).projection) for file in files]
-
-
-def pair_model(found: Sequence[tuple[Clip, Tensor | None]]) -> tuple[Any, Any]:
-    """SDXL's two encoders as one module, and their tokenizers. Raises: CheckpointError, for any other two."""
-    by_name = {clip.encoder_id: (clip, projection) for clip, projection in found}
-    if set(by_name) != {"clip_l", "clip_g"}:
-        raise CheckpointError(
-            f"these files hold {' and '.join(clip.encoder_id for clip, _ in found)}; of several text encoders only "
-            "CLIP-L with CLIP-G, SDXL's two, can be used together so far"
-        )
-    (small, _), (large, projection) = by_name["clip_l"], by_name["clip_g"]
-    small = replace(small, final_norm=False, last_layer=-2)
-    encoders = encoder_of(small, is_kept=False), encoder_of(large, projection, is_kept=False)
-    model = comfy.sdxl_clip.SDXLClipModel(encoders=encoders)
-    folders = [str(folder) for folder in small.embeddings.folders]
-    return model, comfy.sdxl_clip.SDXLTokenizer(embedding_directory=folders)
+    kind = kinds.get(only.id, comfy.sd1_clip.SD1Tokenizer)
+    return kind(embedding_directory=folders, ours=only.tokenizer, embedding_size=only.width)
 
 
 def with_weights(model: Any, given: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
@@ -126,8 +117,6 @@ def with_weights(model: Any, given: Mapping[str, Tensor]) -> tuple[list[str], li
         raise CheckpointError(
             f"{wrong[0]} is {list(tensors[wrong[0]].shape)}, this text encoder has {list(wanted[wrong[0]].shape)}"
         )
-    if found.projection is not None:
-        model.transformer.text_projection = _projection(found.projection)
     with torch.device("meta"):
         fresh = TextEncoder(module.text_config)
     loader = host().loader
@@ -159,11 +148,4 @@ def _tower(given: Mapping[str, Tensor]) -> Tower:
     except CheckpointError:
         # Some of the weights only: whose they are is known already.
         named = {clip_name(name): tensor for name, tensor in given.items()}
-        network = {name: tensor for name, tensor in named.items() if not name.startswith("text_projection")}
-        return Tower(CLIP_L, network, named.get("text_projection.weight"))
-
-
-def _projection(weight: Tensor) -> nn.Linear:
-    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-    linear.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    return linear
+        return Tower(CLIP_L, named)

@@ -1,5 +1,6 @@
 """One network from the tensors of a file: built on the meta device, its weights left where they are."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
-from engine.checkpoints import keys, open_clip
+from engine.checkpoints import keys, open_clip, texts
+from engine.checkpoints.family import TextSpec
 from engine.checkpoints.hints import TOKEN_IDS, Hints
 from engine.checkpoints.tensors import Shape, Shapes, TensorFile
 from engine.checkpoints.texts import Tower
@@ -22,6 +24,8 @@ from engine.models.vae import AutoencoderKL, VAEConfig
 if TYPE_CHECKING:
     from engine.models.vision import VisionTower
     from engine.text.clip import TextEncoder
+
+log = logging.getLogger(__name__)
 
 Config = TypeVar("Config")
 
@@ -45,25 +49,26 @@ class Builder:
         config = self._config(tensors, lambda shapes: UNetConfig.from_shapes(shapes, self.hints.unet_heads))
         return self._part("the denoiser", "network", lambda: UNet(config), tensors)
 
-    def text(self, prefix: str) -> "Part[TextEncoder] | None":
-        """The CLIP text encoder below a prefix, or None when there is none. Raises: CheckpointError."""
-        tensors = {keys.clip_name(name): tensor for name, tensor in self.file.read(prefix).items()}
-        if _TOKENS not in tensors:
-            return None
-        if TOKEN_IDS in self.file.shapes:
-            tensors[_TOKENS] = self._full_table(tensors[_TOKENS])
-        return self._text_part(tensors, self.hints.clip_activation)
+    def text(self, spec: TextSpec) -> "Part[TextEncoder] | None":
+        """A family's CLIP text encoder, in either layout, or None when the file has none. Raises: CheckpointError."""
+        for prefix in (spec.prefix, *spec.elsewhere):
+            tensors = texts.network(self.file.read(prefix))
+            if tensors:
+                return self.tower(Tower(spec, tensors))
+        return None
 
     def tower(self, found: Tower) -> "Part[TextEncoder]":
-        """The CLIP text encoder of a file of its own. Raises: CheckpointError."""
-        # Source: OpenCLIP's configurations; only OpenAI's CLIP-L was trained with the quick one.
-        usual = "quick_gelu" if found.spec.id == "clip_l" else "gelu"
-        return self._text_part(found.tensors, self.hints.clip_activation or usual)
-
-    def _text_part(self, tensors: Mapping[str, Tensor], activation: str | None) -> "Part[TextEncoder]":
+        """A CLIP text encoder whose weights were found. Raises: CheckpointError."""
         from engine.text.clip import TextConfig, TextEncoder  # slow: it imports transformers
 
-        config = self._config(tensors, lambda shapes: TextConfig.from_shapes(shapes, self.hints.clip_heads, activation))
+        tensors, spec, hints = dict(found.tensors), found.spec, self.hints
+        if TOKEN_IDS in self.file.shapes:
+            tensors[_TOKENS] = self._full_table(tensors[_TOKENS])
+        if spec.is_projected and found.projection is None:
+            lacks = texts.PROJECTION
+            log.warning("%s: the text encoder has no %s; its summary is used as it is", self.file.path.name, lacks)
+        activation = hints.clip_activation or spec.activation
+        config = self._config(tensors, lambda shapes: TextConfig.from_shapes(shapes, hints.clip_heads, activation))
         return self._part("the text encoder", "text", lambda: TextEncoder(config), tensors)
 
     def vision(self, prefix: str) -> "Part[VisionTower] | None":

@@ -4,7 +4,7 @@ Conditions speak of the denoiser's tensors, their prefix removed. A key that beg
 whose name ends like this; one that begins with `/` is the full name in the file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.checkpoints.tensors import Shape, Shapes
@@ -95,10 +95,10 @@ def find(shapes: Shapes, key: str) -> Shape | None:
 
 @dataclass(frozen=True)
 class TextSpec:
-    """A text encoder inside a family's files.
+    """A text encoder inside a family's files, below `prefix` (or, in some files, one of `elsewhere`).
 
     `id` is how embedding files name it; `padding` the token behind the end of a text; `final_norm` whether a layer
-    chosen by clip skip is still normalised.
+    chosen by clip skip is still normalised; `is_projected` whether the summary is.
     """
 
     id: str
@@ -106,6 +106,13 @@ class TextSpec:
     padding: int = END
     last_layer: int = -1
     final_norm: bool = True
+    activation: str = "quick_gelu"
+    is_projected: bool = False
+    elsewhere: tuple[str, ...] = ()
+
+    def below(self, prefix: str, *elsewhere: str) -> "TextSpec":
+        """The same encoder in another family's files."""
+        return replace(self, prefix=prefix, elsewhere=elsewhere)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """From a file to the values of a graph: checkpoints, and files that hold one part."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.checkpoints import keys
 from engine.checkpoints.build import Builder
 from engine.checkpoints.detect import Match, detect, network_prefix
+from engine.checkpoints.families import sdxl
 from engine.checkpoints.family import TextSpec
 from engine.checkpoints.hints import Hints
 from engine.checkpoints.lora import Lora
@@ -22,7 +24,7 @@ from engine.sampling.table import SigmaTable
 from engine.text.embedding import Embeddings
 from engine.text.embedding import Folders as EmbeddingFolders
 from engine.text.tokenizer import Tokenizer
-from engine.values import Clip, ClipVision, ControlNet, Model, PixelSpace, Vae
+from engine.values import Clip, ClipVision, ControlNet, Encoder, Model, PixelSpace, Vae
 
 if TYPE_CHECKING:
     from engine.text.clip import TextEncoder
@@ -78,12 +80,10 @@ class Loader:
         file = _in_our_layout(_opened(source))
         match = detect(file)
         builder = Builder(file, self.devices)
-        text = match.family.texts[0] if match.family.texts else None
-        clip = builder.text(text.prefix) if text is not None else None
         vae = builder.vae(match.family.vae_prefix)
         return Checkpoint(
             self._model(match, builder),
-            self._clip(clip, text) if clip is not None and text is not None else None,
+            self._clips(match, builder),
             Vae(vae, self.keeper) if vae is not None else None,
         )
 
@@ -92,9 +92,31 @@ class Loader:
 
         Raises: CheckpointError, naming what it is instead where we can tell.
         """
-        file = _opened(source)
-        found = tower(file)
-        return self._clip(Builder(file, self.devices).tower(found), found.spec)
+        return self.text_encoders([source])
+
+    def text_encoders(self, sources: Sequence[Path | TensorFile]) -> Clip:
+        """A text encoder from a file of its own, or SDXL's two from two files, in any order.
+
+        Raises: CheckpointError, naming what it is instead where we can tell, or for two that no family has.
+        """
+        files = [_opened(source) for source in sources]
+        found = [tower(file) for file in files]
+        ids = {each.spec.id: place for place, each in enumerate(found)}
+        specs = {each.spec.id: each.spec for each in found}
+        if len(found) > 1:
+            names = " and ".join(f"{file.path.name} ({each.spec.id})" for file, each in zip(files, found, strict=True))
+            specs = {spec.id: spec for spec in sdxl.TEXTS}
+            if set(ids) != set(specs) or len(found) != len(specs):
+                raise CheckpointError(
+                    f"expected a CLIP-L and a CLIP-G, SDXL's two text encoders, got {names}; other pairs belong to "
+                    "families that are not supported yet"
+                )
+        return self._clip(
+            *(
+                self._encoder(Builder(files[ids[id]], self.devices).tower(replace(found[ids[id]], spec=spec)), spec)
+                for id, spec in specs.items()
+            )
+        )
 
     def vae(self, source: Path | TensorFile) -> Vae:
         """An autoencoder from a file of its own, or out of a checkpoint.
@@ -156,11 +178,24 @@ class Loader:
             match.family.id,
         )
 
-    def _clip(self, part: "Part[TextEncoder]", spec: TextSpec) -> Clip:
+    def _clips(self, match: Match, builder: Builder) -> Clip | None:
+        """A family's text encoders, when the file has them all; what is there of several is no use alone."""
+        specs = match.family.texts
+        found = [(builder.text(spec), spec) for spec in specs]
+        here = [self._encoder(part, spec) for part, spec in found if part is not None]
+        if here and len(here) < len(specs):
+            missing = ", ".join(spec.id for part, spec in found if part is None)
+            log.warning("%s: without its text encoder %s, so it has none", builder.file.path.name, missing)
+        return self._clip(*here) if here and len(here) == len(specs) else None
+
+    def _encoder(self, part: "Part[TextEncoder]", spec: TextSpec) -> Encoder:
         if spec.padding not in self._tokenizers:
             self._tokenizers[spec.padding] = Tokenizer(spec.padding)
         tokenizer = self._tokenizers[spec.padding]
-        return Clip(part, self.keeper, tokenizer, self.embeddings, spec.id, spec.last_layer, spec.final_norm)
+        return Encoder(spec.id, part, tokenizer, spec.last_layer, spec.final_norm, spec.is_projected)
+
+    def _clip(self, *encoders: Encoder) -> Clip:
+        return Clip(encoders, self.keeper, self.embeddings)
 
 
 def _opened(source: Path | TensorFile) -> TensorFile:

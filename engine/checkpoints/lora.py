@@ -94,14 +94,29 @@ def _their_name(module: str, theirs: Mapping[str, str]) -> str | None:
 
 
 def _text_places(clip: Clip) -> Iterator[tuple[str, str]]:
-    for key in clip.part.weights:
-        module = key.removesuffix(".weight")
-        flat = module.replace(".", "_")
-        for start in ("lora_te_text_model_", "lora_te1_text_model_"):
-            yield start + flat, module
-        for start in ("text_encoder.text_model.", "text_encoder.", f"text_encoders.{clip.encoder_id}.transformer."):
-            yield start + module, module
-        yield f"text_encoders.{clip.encoder_id}.transformer.text_model.{module}", module
+    """Weights of text encoders, `clip_l.…` and so on: see engine.values.Clip."""
+    ids = {key.partition(".")[0] for key in clip.weights}
+    for key in clip.weights:
+        id, _, name = key.partition(".")
+        number = 2 if id == "clip_g" and len(ids) > 1 else 1
+        module = name.removesuffix(".weight")
+        yield from ((spelling, f"{id}.{module}") for spelling in _text_names(id, number, module))
+
+
+def _text_names(id: str, number: int, module: str) -> Iterator[str]:
+    if module == "text_projection":
+        yield f"lora_te{number}_text_projection"
+        yield f"text_encoders.{id}.transformer.text_projection"
+        return
+    flat = module.replace(".", "_")
+    ordinal = "" if number == 1 else f"_{number}"
+    yield f"lora_te{number}_text_model_{flat}"
+    if number == 1:
+        yield f"lora_te_text_model_{flat}"
+    yield f"text_encoder{ordinal}.text_model.{module}"
+    yield f"text_encoder{ordinal}.{module}"
+    yield f"text_encoders.{id}.transformer.{module}"
+    yield f"text_encoders.{id}.transformer.text_model.{module}"
 
 
 def _bound(tensors: Mapping[str, Tensor], places: Places, strength: float) -> tuple[Patches, set[str]]:

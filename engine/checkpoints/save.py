@@ -38,7 +38,7 @@ class Weights:
         """The weights of loaded values, in the format they are stored in, with the patches they wear worked in."""
         return cls(
             _worked_in(model.part, model.patches),
-            {} if clip is None else _worked_in(clip.part, clip.patches),
+            {} if clip is None else _worked_in(clip.encoders[0].part, clip.patches_of(clip.encoders[0])),
             {} if vae is None else dict(vae.part.weights),
         )
 

@@ -4,7 +4,7 @@ Source: node_behaviour.md A.8.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -14,9 +14,10 @@ from engine.checkpoints.keys import clip_name
 from engine.checkpoints.tensors import TensorFile
 from engine.errors import CheckpointError
 
+# Source of the activations: OpenCLIP's configurations; only OpenAI's CLIP-L was trained with the quick one.
 CLIP_L = TextSpec("clip_l", "")
-CLIP_H = TextSpec("clip_h", "", padding=0, last_layer=-2)
-CLIP_G = TextSpec("clip_g", "", padding=0, last_layer=-2, final_norm=False)
+CLIP_H = TextSpec("clip_h", "", padding=0, last_layer=-2, activation="gelu", is_projected=True)
+CLIP_G = replace(CLIP_H, id="clip_g", final_norm=False)
 
 PREFIXES = (
     "",
@@ -38,24 +39,42 @@ PROJECTION = "text_projection.weight"
 
 @dataclass(frozen=True)
 class Tower:
-    """The weights of a CLIP text encoder under transformers 5's names, and which one it is.
-
-    Shapes: projection [P, D], where the file has one.
-    """
+    """The weights of a CLIP text encoder under transformers 5's names, and which one it is."""
 
     spec: TextSpec
     tensors: Mapping[str, Tensor]
-    projection: Tensor | None = None
+
+    @property
+    def projection(self) -> Tensor | None:
+        """The way into the space shared with pictures [P, D], where the file has it."""
+        return self.tensors.get(PROJECTION)
+
+
+def network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a CLIP text encoder in either layout, under transformers 5's names; empty when there is none."""
+    if open_clip.is_open_clip(tensors):
+        found = open_clip.converted(tensors)
+    else:
+        found = {clip_name(name): tensor for name, tensor in tensors.items()}
+        matrix = found.pop("text_projection", None)  # OpenAI's own layout stores it the other way round
+        if matrix is not None:
+            found.setdefault(PROJECTION, matrix.T)
+    if "embeddings.token_embedding.weight" not in found:
+        return {}
+    return {name: tensor for name, tensor in found.items() if name.split(".")[0] in _PARTS}
+
+
+_PARTS = ("embeddings", "encoder", "final_layer_norm", "text_projection")
 
 
 def tower(file: TensorFile) -> Tower:
     """The CLIP text encoder of a file. Raises: CheckpointError, naming what it is instead where we can tell."""
     for prefix in PREFIXES:
         below = file.below(prefix)
-        if open_clip.is_open_clip(below):
-            return _tower(open_clip.converted(file.read(prefix)))
-        if any(clip_name(name) == "encoder.layers.0.mlp.fc1.weight" for name in below):
-            return _tower({clip_name(name): tensor for name, tensor in file.read(prefix).items()})
+        if open_clip.is_open_clip(below) or any(clip_name(name) == _FIRST for name in below):
+            tensors = network(file.read(prefix))
+            if tensors:
+                return Tower(_spec(tensors), tensors)
     for mark, kind in OTHERS.items():
         if any(name.endswith(mark) for name in file.shapes):
             raise CheckpointError(
@@ -67,15 +86,11 @@ def tower(file: TensorFile) -> Tower:
     )
 
 
-def _tower(tensors: Mapping[str, Tensor]) -> Tower:
-    spec = CLIP_L
+def _spec(tensors: Mapping[str, Tensor]) -> TextSpec:
     for layer, known in ((30, CLIP_G), (22, CLIP_H)):
         if f"encoder.layers.{layer}.mlp.fc1.weight" in tensors:
-            spec = known
-            break
-    network = {name: tensor for name, tensor in tensors.items() if name.split(".")[0] in _PARTS}
-    matrix = tensors.get("text_projection")  # OpenAI's own layout stores it the other way round
-    return Tower(spec, network, tensors.get(PROJECTION, None if matrix is None else matrix.T))
+            return known
+    return CLIP_L
 
 
-_PARTS = ("embeddings", "encoder", "final_layer_norm")
+_FIRST = "encoder.layers.0.mlp.fc1.weight"

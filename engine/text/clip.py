@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextConfig
 from transformers.activations import ACT2FN
 from transformers.models.clip.modeling_clip import CLIPTextModel
@@ -19,12 +19,16 @@ from engine.text.tokenizer import CHUNK, END
 
 __all__ = ["ACT2FN", "CLIPTokenizer", "TextConfig", "TextEncoder"]
 
+PROJECTION = "text_projection.weight"
 HEAD_WIDTH = 64  # Every published CLIP text encoder (Radford et al. 2021, table 19; OpenCLIP's configurations).
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """The shape of a CLIP text encoder; the defaults are CLIP-L's, Stable Diffusion 1's."""
+    """The shape of a CLIP text encoder; the defaults are CLIP-L's, Stable Diffusion 1's.
+
+    `projection` is the width of the space shared with pictures, for networks that have the way there.
+    """
 
     width: int = 768
     layers: int = 12
@@ -33,6 +37,7 @@ class TextConfig:
     vocabulary: int = 49408
     positions: int = CHUNK
     activation: str = "quick_gelu"
+    projection: int | None = None
 
     @classmethod
     def from_shapes(
@@ -54,6 +59,7 @@ class TextConfig:
             vocabulary=vocabulary,
             positions=shapes["embeddings.position_embedding.weight"][0],
             activation=activation or cls.activation,
+            projection=shapes[PROJECTION][0] if PROJECTION in shapes else None,
         )
 
 
@@ -80,6 +86,16 @@ class TextEncoder(CLIPTextModel):
             )
         )
         self.text_config = config
+        self.text_projection: nn.Linear | None = None
+        if config.projection is not None:
+            self.text_projection = nn.Linear(config.width, config.projection, bias=False)
+
+    def projected(self, pooled: Tensor) -> Tensor:
+        """A text's summary in the space shared with pictures; as it is, where there is no way there.
+
+        Shapes: pooled [B, D].
+        """
+        return pooled if self.text_projection is None else self.text_projection(pooled)
 
     def forward(
         self, vectors: Tensor, ends: Tensor, last_layer: int = -1, final_norm: bool = True

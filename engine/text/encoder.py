@@ -16,9 +16,16 @@ log = logging.getLogger(__name__)
 
 
 def encode(
-    encoder: "TextEncoder", chunks: Sequence[Chunk], empty: Chunk, last_layer: int = -1, final_norm: bool = True
+    encoder: "TextEncoder",
+    chunks: Sequence[Chunk],
+    empty: Chunk,
+    last_layer: int = -1,
+    final_norm: bool = True,
+    projected: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The vectors of a prompt, each pulled away from the empty prompt's by its weight, and the first chunk's summary.
+
+    `projected`: the summary as it is compared with pictures', where the network has the projection for it.
 
     Shapes: chunks are 77 tokens long (a shorter one is padded to the longest); `empty` is the empty prompt's.
     Returns: float32 [1, 77·chunks, D] and [1, D].
@@ -30,7 +37,7 @@ def encode(
     is_weighted = bool((weights != 1.0).any())
     base_chunk = _padded(empty, longest)[:longest]
     batch = [fitting(chunk, encoder.text_config.width) for chunk in [*chunks, *[base_chunk] * is_weighted]]
-    states, pooled = hidden_states(encoder, batch, last_layer, final_norm)
+    states, pooled = hidden_states(encoder, batch, last_layer, final_norm, projected)
     if is_weighted:
         states, base = states[:-1], states[-1:]
         states = base + weights[:, :, None] * (states - base)
@@ -38,17 +45,22 @@ def encode(
 
 
 def hidden_states(
-    encoder: "TextEncoder", chunks: Sequence[Chunk], last_layer: int = -1, final_norm: bool = True
+    encoder: "TextEncoder",
+    chunks: Sequence[Chunk],
+    last_layer: int = -1,
+    final_norm: bool = True,
+    projected: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """What a layer makes of each position of each chunk, and the chunks' summaries, whatever their tokens weigh.
 
     Shapes: all chunks are equally long.
-    Returns: float32 [chunks, T, D] and [chunks, D], on the CPU.
+    Returns: float32 [chunks, T, D] and [chunks, D or P], on the CPU.
     """
     with torch.inference_mode():
         vectors = torch.stack([_vectors(encoder, chunk) for chunk in chunks])
         ends = torch.tensor([_end(chunk) for chunk in chunks], device=vectors.device)
         states, pooled = encoder(vectors, ends, last_layer, final_norm)
+        pooled = encoder.projected(pooled) if projected else pooled
     # Clones, because a tensor born in inference mode cannot enter a training loop later.
     return states.float().cpu().clone(), pooled.float().cpu().clone()
 

@@ -42,17 +42,18 @@ class CLIPTextModel(nn.Module):
         self.text_model = tower
         self.num_layers = tower.text_config.layers
         self.dtype = dtype or torch.float32
-        self.text_projection: nn.Linear | None = None
+
+    @property
+    def text_projection(self) -> nn.Linear | None:
+        """The matrix, where weights for it came; it lives in the tower."""
+        return self.text_model.text_projection
 
     def projected(self, pooled: Tensor) -> Tensor:
         """The summary in the space shared with pictures; as it is, when no projection came with the weights.
 
         Shapes: pooled [B, D].
         """
-        if self.text_projection is None:
-            return pooled
-        weight = self.text_projection.weight
-        return (pooled.to(weight) @ weight.T).to(pooled)
+        return self.text_model.projected(pooled)
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of token vectors."""

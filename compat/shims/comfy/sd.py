@@ -19,17 +19,15 @@ from comfy import clip_vision, gligen, model_detection, model_management, model_
 from compat import files
 from compat.crossing import enter, leave
 from compat.host import host
+from compat.machine import places
 from compat.machine.formats import unet_manual_cast
 from compat.missing import missing
-from compat.originals import is_ours
-from compat.parts import towers
 from compat.parts.clip import CLIP
 from compat.parts.vae import VAE
 from engine.checkpoints import texts
 from engine.checkpoints.load import Checkpoint, Loader
 from engine.checkpoints.save import Weights, save_tensors
 from engine.checkpoints.tensors import TensorFile, in_memory, read_object
-from engine.devices.device import Devices
 from engine.errors import CheckpointError
 from engine.settings import Precision
 from engine.text.embedding import Embeddings
@@ -316,10 +314,7 @@ def _operated(file: TensorFile, model_options: Mapping[str, Any] | None) -> Any:
 def _text_encoders(
     files: Sequence[TensorFile], embedding_directory: Any, model_options: Mapping[str, Any] | None
 ) -> CLIP:
-    found = towers.read(files, _loader(embedding_directory, None, model_options))
-    if len(found) == 1:
-        return CLIP.around(*found[0])
-    return CLIP.holding(*towers.pair_model(found))
+    return CLIP.around(_loader(embedding_directory, None, model_options).text_encoders(files))
 
 
 def _loader(
@@ -328,7 +323,7 @@ def _loader(
     """The program's loader with a plugin's wishes: number formats, and where learned words are."""
     ours = host().loader
     devices = replace(
-        _devices(),
+        places.named(ours.devices),
         network_precision=_precision(model_options) or ours.devices.network_precision,
         text_precision=_precision(te_model_options) or ours.devices.text_precision,
     )
@@ -336,17 +331,6 @@ def _loader(
     given = [embedding_directory] if isinstance(embedding_directory, str | Path) else embedding_directory
     made.embeddings = ours.embeddings if given is None else Embeddings([Path(each) for each in given], read_object)
     return made
-
-
-def _devices() -> Devices:
-    """This program's devices, or those that a plugin's functions name."""
-    ours = host().loader.devices
-    named = {
-        part: getattr(model_management, name)()
-        for part, name in {"main": "get_torch_device", "text": "text_encoder_device", "vae": "vae_device"}.items()
-        if not is_ours(getattr(model_management, name))
-    }
-    return replace(ours, **named)
 
 
 def _precision(options: Mapping[str, Any] | None) -> Precision | None:

@@ -172,8 +172,7 @@ class SDClipModel(nn.Module, ClipTokenWeightEncoder):
         full = [unweighted([*chunk, *[pad] * (longest - len(chunk))]) for chunk in tokens]
         with self.ready() as tower:
             chunks: list[Chunk] = [fitting(chunk, tower.text_config.width) for chunk in full]
-            states, pooled = hidden_states(tower, chunks, *self._layer())
-        return states, self.transformer.projected(pooled) if self.return_projected_pooled else pooled
+            return hidden_states(tower, chunks, *self._layer(), self.return_projected_pooled)
 
     def encode(self, tokens: Sequence[Sequence[Any]]) -> tuple[Tensor, Tensor]:
         """As calling it."""
@@ -199,6 +198,9 @@ def _with_weights_at_rest(model: Any, state: dict[str, Any], prefix: str, _: Any
         weights = model.residence.part.weights
         known = {f"{prefix}transformer.text_model.{name}": weight for name, weight in weights.items()}
         state.update({name: weight for name, weight in known.items() if name in state})
+    inner = f"{prefix}transformer.text_model.text_projection.weight"
+    if inner in state:
+        state[f"{prefix}transformer.text_projection.weight"] = state.pop(inner)
 
 
 class SD1ClipModel(nn.Module):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from comfy import sd1_clip
 from compat.parts.tokens import Pair
+from compat.residence import SharedResidence
 
 CONFIG = {
     "hidden_size": 1280,
@@ -73,6 +74,8 @@ class SDXLClipModel(nn.Module):
         )
         self.clip_l, self.clip_g = small, large
         self.dtypes = {*small.dtypes, *large.dtypes}
+        kept = [each.residence for each in (small, large)]
+        self.residence = SharedResidence([each for each in kept if each is not None]) if all(kept) else None
 
     def encoders(self) -> dict[str, sd1_clip.SDClipModel]:
         """Name in token dicts -> encoder."""

@@ -44,7 +44,7 @@ def test_a_long_prompt_is_encoded_chunk_by_chunk(loaded, clip):
 
 
 def test_a_vector_in_the_place_of_a_token_is_taken_as_it_is(loaded, clip):
-    table = loaded.clip.part.weights["embeddings.token_embedding.weight"]
+    table = loaded.clip.encoders[0].part.weights["embeddings.token_embedding.weight"]
     tokens = clip.tokenize("a red cat")
     vectors = {
         "l": [[(table[token].float() if 0 < i < 4 else token, w) for i, (token, w) in enumerate(tokens["l"][0])]]
@@ -81,7 +81,7 @@ def test_patches_change_the_encoder_of_their_clone_alone(loaded, clip):
     assert not torch.allclose(other.encode("a cat"), before)
     assert torch.equal(clip.encode("a cat"), plain)
     found = other.get_sd()[key].float()
-    expected = loaded.clip.part.weights["encoder.layers.0.mlp.fc1.weight"].float() + 0.5 * change
+    expected = loaded.clip.encoders[0].part.weights["encoder.layers.0.mlp.fc1.weight"].float() + 0.5 * change
     torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
     assert len(other.get_key_patches()[key]) == 2
 
@@ -129,10 +129,10 @@ def _doubled(found):
 def test_weights_are_replaced_by_load_sd(loaded, clip, host):
     import comfy.sd
 
-    wide = {f"text_model.{k}": v * 1.5 for k, v in loaded.clip.part.weights.items()}
+    wide = {f"text_model.{k}": v * 1.5 for k, v in loaded.clip.encoders[0].part.weights.items()}
     other = comfy.sd.load_text_encoder_state_dicts([wide])
     fresh = other.clone()
-    missing, unknown = fresh.load_sd({f"text_model.{k}": v for k, v in loaded.clip.part.weights.items()})
+    missing, unknown = fresh.load_sd({f"text_model.{k}": v for k, v in loaded.clip.encoders[0].part.weights.items()})
     assert (missing, unknown) == ([], [])
     tokens = clip.tokenize("a cat")
     assert torch.equal(fresh.encode_from_tokens(tokens), clip.encode_from_tokens(tokens))

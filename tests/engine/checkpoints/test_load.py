@@ -98,8 +98,8 @@ def test_metadata_says_what_shapes_cannot(tmp_path, loader, full):
     said = {"unet_heads": 4, "clip_heads": 2, "clip_activation": "gelu", "prediction": "v"}
     loaded = loader.checkpoint(write(tmp_path, full, metadata={"latentwire": json.dumps(said)}))
     assert loaded.model.part.module.config.heads == 4
-    assert loaded.clip.part.module.text_config.heads == 2
-    assert loaded.clip.part.module.text_config.activation == "gelu"
+    assert loaded.clip.encoders[0].part.module.text_config.heads == 2
+    assert loaded.clip.encoders[0].part.module.text_config.activation == "gelu"
     assert loaded.model.prediction.kind == "v"
 
 
@@ -138,7 +138,7 @@ def test_a_shortened_token_table_is_filled_up(tmp_path, loader, full):
     clip = loader.checkpoint(write(tmp_path, short, "short.safetensors")).clip
     whole = loader.checkpoint(write(tmp_path, full)).clip
     close(clip.encode("a red apple"), whole.encode("a red apple"))
-    assert clip.part.weights["embeddings.token_embedding.weight"].shape == (49408, 64)
+    assert clip.encoders[0].part.weights["embeddings.token_embedding.weight"].shape == (49408, 64)
 
 
 def test_a_token_table_that_does_not_fit_its_ids_is_refused(tmp_path, loader, full):

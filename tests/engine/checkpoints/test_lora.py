@@ -1,11 +1,14 @@
 """LoRA files in every spelling, bound to a miniature and checked with the product of their matrices."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from engine.checkpoints import lora
 from engine.checkpoints.load import Loader
+from engine.values import Clip
 
 KEY = "input_blocks.1.1.transformer_blocks.0.attn1.to_out.0"
 THEIRS = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"
@@ -25,6 +28,9 @@ def loaded(tmp_path_factory, miniature):
 
 def weights(value):
     """The weights a value computes with."""
+    if isinstance(value, Clip):
+        (encoder,) = value.encoders
+        return weights(SimpleNamespace(part=encoder.part, patches=value.patches_of(encoder), keeper=value.keeper))
     with value.keeper.using(value.part, value.patches) as network:
         return {name: parameter.clone() for name, parameter in network.named_parameters()}
 

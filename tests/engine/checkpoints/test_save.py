@@ -48,7 +48,7 @@ def test_a_miniature_that_is_saved_loads_again_with_its_hints(tmp_path, loaded):
     )
     again = Loader().checkpoint(tmp_path / "second.safetensors")
     assert again.model.part.module.config.heads == 4
-    assert again.clip.part.module.text_config.heads == 2
+    assert again.clip.encoders[0].part.module.text_config.heads == 2
     assert again.vae is None
     assert read(tmp_path / "second.safetensors")[1]["modelspec.title"] == "x"
 

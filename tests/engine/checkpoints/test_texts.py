@@ -73,14 +73,15 @@ def test_both_layouts_are_the_same_tower():
 
 def test_chunks_that_somebody_else_chose_are_encoded_as_they_are():
     clip = Loader().text_encoder(in_memory("a", weights(2)))
-    chunks = clip.tokenizer.chunks("a (red:1.3) cat")
+    chunks = clip.tokenize("a (red:1.3) cat")["clip_l"]
     assert [token.piece for token in chunks[0][:6]] == [0, 1, 2, 3, 0, 0]
-    assert torch.equal(clip.encode_chunks(chunks)[0], clip.encode("a (red:1.3) cat")[0])
+    assert torch.equal(clip.encode_chunks({"clip_l": chunks})[0], clip.encode("a (red:1.3) cat")[0])
     short = [chunks[0][:5]]
-    assert clip.encode_chunks(short)[0].shape == (1, 5, 16)
-    torch.testing.assert_close(clip.encode_chunks(short)[0], clip.encode_chunks(chunks)[0][:, :5])
+    assert clip.encode_chunks({"clip_l": short})[0].shape == (1, 5, 16)
+    whole = clip.encode_chunks({"clip_l": chunks})[0]
+    torch.testing.assert_close(clip.encode_chunks({"clip_l": short})[0], whole[:, :5])
     without_end = [chunks[0][:4]]
-    assert clip.encode_chunks(without_end)[1].shape == (1, 16)
+    assert clip.encode_chunks({"clip_l": without_end})[1].shape == (1, 16)
 
 
 def test_other_text_encoders_are_refused_by_name():
