@@ -93,7 +93,7 @@ def take(sent: Any, digest: str) -> Submission:
             graph=graph,
             is_foreign=graph is sent or is_editor_format(graph),
             digest=digest,
-            client_id=fields.text(around, "client_id") or None,
+            client_id=fields.text_or_number(around, "client_id") or None,
             number=fields.number(around, "number"),
             front=fields.flag(around, "front"),
             extra_data=_extra_data(around),

@@ -1,9 +1,11 @@
 """The fields of a request's body, each taken out as what it should be or refused by name.
 
-A null stands for a field that is not there: programs that fill in every field of a form send it.
+A null stands for a field that is not there: programs that fill in every field of a form send it. Where a value can mean
+one thing only, it is taken as that: "5" is a number where one belongs, and 1 is true.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +15,8 @@ from server.requests.body import kind
 Body = Mapping[str, Any]
 
 MAX_TEXT = 1000  # characters of a name or an id
+
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
 
 
 class BadField(LatentwireError):
@@ -41,20 +45,31 @@ def text(body: Body, name: str) -> str | None:
     return value
 
 
-def flag(body: Body, name: str) -> bool:
-    """True or false; false where there is neither."""
+def text_or_number(body: Body, name: str) -> str | None:
+    """A short text, or a number as its text: some clients count what others name."""
     value = body.get(name)
-    if value is not None and not isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return text(body, name)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadField(name, "a text", value)
+    return text({name: str(value)}, name)
+
+
+def flag(body: Body, name: str) -> bool:
+    """True or false; false where there is neither. 1 and 0 are as good."""
+    value = body.get(name)
+    if value is not None and not (isinstance(value, int) and value in (0, 1)):
         raise BadField(name, "true or false", value)
     return bool(value)
 
 
 def number(body: Body, name: str) -> float | None:
-    """A finite number; None where there is none."""
+    """A finite number, or a text of one; None where there is none."""
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    is_text = isinstance(value, str) and len(value) <= MAX_TEXT and _NUMBER.fullmatch(value)
+    if isinstance(value, bool) or not (isinstance(value, int | float) or is_text):
         raise BadField(name, "a number", value)
     try:
         found = float(value)

@@ -68,6 +68,13 @@ def test_every_field_finds_its_place() -> None:
     assert sent.extra_data == {"extra_pnginfo": {"workflow": {}}, "api_key_comfy_org": "k"}
 
 
+def test_lenient_clients_are_understood() -> None:
+    """They send texts of numbers, and numbers for texts and for true."""
+    sent = read(prompt=PROMPT, client_id=17, number="-2.5", front=1)
+    assert (sent.client_id, sent.number, sent.front) == ("17", -2.5, True)
+    assert read(prompt=PROMPT, client_id=0, front=0).client_id == "0"
+
+
 def test_null_is_as_good_as_nothing() -> None:
     names = ("client_id", "prompt_id", "number", "front", "extra_data", "partial_execution_targets")
     sent = read(prompt=PROMPT, **dict.fromkeys(names))
