@@ -44,6 +44,7 @@ def compose(
         cancel_grace=serving.cancel_grace,
         heartbeat=serving.heartbeat_timeout,
         stall=serving.stall_timeout,
+        plugin=serving.plugin_timeout,
         memory=serving.worker_memory or soft_limit(count),
         memory_limit=serving.worker_memory_limit or hard_limit(),
     )

@@ -40,6 +40,7 @@ class ServerSettings:
     cancel_grace: float = 3.0
     heartbeat_timeout: float = 30.0
     stall_timeout: float = 1800.0
+    plugin_timeout: float = 60.0
     max_attempts: int = 5
     keep_jobs: int = 10_000
     keep_days: float = 0.0
@@ -136,6 +137,12 @@ def _add_workers(group: argparse._ArgumentGroup) -> None:
 
 def _add_plugins(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--watch-plugins", action="store_true", help="import plugins again whenever their files change")
+    group.add_argument(
+        "--plugin-timeout",
+        type=seconds,
+        metavar="S",
+        help="how long a plugin's import may compute nothing (default 60; 0: 180 s, as long as any import may take)",
+    )
 
 
 def _add_patience(group: argparse._ArgumentGroup) -> None:

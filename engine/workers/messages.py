@@ -18,7 +18,8 @@ To the worker
 From the worker
 * hello      pid: the first frame, before anything slow is imported
 * types      types ({id: snapshot}), system (versions), devices, seconds: nodes are imported, jobs may come
-* importing  plugin: it is imported next, which may take as long as starting may
+* importing  plugin: it is imported next, which may take as long as starting may, but not without computing; "": all
+             are imported
 * plugins    plugins (a record of each), serving (address, secret, routes of their HTTP server), handlers (how many
              want to see a prompt before it is validated), replacements, folders (kinds of model folders, as
              Folders.described), features (for GET /features): before "types", and when it has changed

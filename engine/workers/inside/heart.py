@@ -16,7 +16,10 @@ DEVICES_INTERVAL = 5.0
 
 
 class Heart:
-    """Sends "beat" until the process ends. catch_up: what else is to be done every second, and does not take long."""
+    """Sends "beat" until the process ends. catch_up: what else is to be done every second, and does not take long.
+
+    is_importing: programs that this process has started count as computing too: an import may compile something.
+    """
 
     def __init__(self, channel: Channel, inbox: Inbox, catch_up: Callable[[], None]) -> None:
         self._channel = channel
@@ -24,6 +27,7 @@ class Heart:
         self._catch_up = catch_up
         self._devices: Sequence[Mapping[str, Any]] = ()
         self._process = psutil.Process()
+        self.is_importing = True
         self._usage = 0, 0.0
 
     def start(self) -> None:
@@ -69,8 +73,17 @@ class Heart:
         """Resident bytes, and seconds of processor time; the last ones where a node has used up all descriptors."""
         with suppress(OSError, psutil.Error):
             spent = self._process.cpu_times()
-            self._usage = self._process.memory_info().rss, spent.user + spent.system
+            cpu = spent.user + spent.system + (self._of_children() if self.is_importing else 0.0)
+            self._usage = self._process.memory_info().rss, cpu
         return self._usage
+
+    def _of_children(self) -> float:
+        seconds = 0.0
+        for each in self._process.children(recursive=True):
+            with suppress(psutil.Error):  # it has just ended
+                spent = each.cpu_times()
+                seconds += spent.user + spent.system
+        return seconds
 
     def _watch_on(self, devices: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
         pause = threading.Event()

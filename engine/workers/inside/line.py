@@ -43,7 +43,7 @@ class Line:
         self._channel.send({"type": "text", "text": text, "node": node, "job": job, "sid": sid})
 
     def importing(self, plugin: str) -> None:
-        """This plugin is imported next; the server begins to count the time anew."""
+        """This plugin is imported next ("": all are); the server begins to count the time anew."""
         self._channel.send({"type": "importing", "plugin": plugin})
 
     def plugins(self, about: Mapping[str, Any]) -> None:

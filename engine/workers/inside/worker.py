@@ -136,7 +136,7 @@ class Worker:
 
     def _tell_types(self, work: Work, began: float) -> None:
         types = work.types()
-        self._is_ready = True
+        self._is_ready, self._heart.is_importing = True, False
         self._channel.send(
             {
                 "type": "types",
@@ -181,6 +181,7 @@ class Worker:
     def _reload(self, work: Work, wish: Reload) -> None:
         """Has plugins imported again; whatever comes of that, the server hears of the types and of the end."""
         began = time.monotonic()
+        self._heart.is_importing = True
         answer: dict[str, Any] = {}
         try:
             answer["result"] = work.reload(wish.name)

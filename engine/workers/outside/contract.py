@@ -11,7 +11,8 @@ class Limits:
 
     cancel_grace: without a sign that the running node saw the cancel. unwinding: from that sign to the end of the job.
     heartbeat: of silence. stall: of a job without an event, a look at the cancel flag, or computing (0: for ever).
-    start: until the nodes are imported, and for each plugin. memory: beyond it a worker is replaced between jobs.
+    start: until the nodes are imported, and for each plugin. plugin: of a plugin's import that computes nothing (0: as
+    start). memory: beyond it a worker is replaced between jobs.
     memory_limit: beyond it a worker is ended at once. Memory is what only ending the process gives back; mapped files
     do not count.
     """
@@ -21,6 +22,7 @@ class Limits:
     heartbeat: float = 30.0
     stall: float = 1800.0
     start: float = 180.0
+    plugin: float = 60.0
     memory: int | None = None
     memory_limit: int | None = None
 

@@ -195,7 +195,7 @@ class Life:
             case "broken":
                 self.broken = str(message.get("message", "The worker did not say why it cannot start."))
             case "importing":
-                self.watch.importing(_text(message.get("plugin")) or "a plugin")
+                self.watch.importing(_text(message.get("plugin")) or "")
             case "plugins":
                 await self._told(self._listener.plugins(self._name, message))
             case "tell" | "text":
@@ -377,7 +377,7 @@ class Life:
     def _why_lost(self) -> str:
         """How it ended over an import, in a few words."""
         if self._verdict is not None and self._verdict.cause == "unresponsive":
-            return f"not done after {self._limits.start:g} s"
+            return self.watch.overdue or self._verdict.summary
         return self._verdict.summary if self._verdict is not None else describe(self.child.code)
 
     def _how_it_ended(self) -> End:
@@ -460,5 +460,6 @@ def _is_bad_end(event: Mapping[str, Any]) -> bool:
 
 def _tick(limits: Limits) -> float:
     """How often to look, so that the shortest limit is kept to a fifth. Units: seconds."""
-    shortest = min(limits.cancel_grace, limits.unwinding, limits.heartbeat, limits.start, limits.stall or 1.0)
+    of_one = (limits.cancel_grace, limits.unwinding, limits.heartbeat, limits.start)
+    shortest = min(*of_one, limits.stall or 1.0, limits.plugin or 1.0)
     return max(0.02, min(0.25, shortest / 5))

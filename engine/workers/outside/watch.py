@@ -13,6 +13,9 @@ from engine.workers.outside.death import died
 ALMOST_NO_CPU = 0.05
 """Of one core, between two heartbeats; sending them takes about a thousandth."""
 
+IMPORTING_CPU = 0.01
+"""The same for an import, which may wait for the network with little to compute."""
+
 GIBIBYTE = 1 << 30
 
 
@@ -26,6 +29,7 @@ class Watch:
         self._is_ready = False
         self._loading: float | None = 0.0
         self._plugin = ""
+        self._got_on = self._beaten = 0.0
         self._heard = 0.0
         self._progress: float | None = None
         self._cpu: tuple[float, float] | None = None
@@ -39,8 +43,8 @@ class Watch:
         self._clock += seconds
 
     def importing(self, plugin: str = "") -> None:
-        """It imports this plugin from now on; each has as long as the start of a worker may take."""
-        self._loading, self._plugin = self._clock, plugin
+        """It imports this plugin from now on ("": what is not a plugin); each has as long as a start may take."""
+        self._loading, self._plugin, self._got_on = self._clock, plugin, self._clock
 
     def ready(self) -> None:
         """It has imported its nodes."""
@@ -53,12 +57,16 @@ class Watch:
     def beat(self, message: Mapping[str, Any]) -> None:
         """A heartbeat came: the job it runs goes on if it looked at the flag or computed since the last."""
         looked, cpu = message.get("looked"), message.get("cpu")
+        self._beaten = self._clock
         if isinstance(looked, int | float):
             self._goes_on(self._clock - looked)
         if isinstance(cpu, int | float):
             before, at = self._cpu or (cpu, self._clock)
-            if cpu - before > ALMOST_NO_CPU * max(self._clock - at, 1.0):
+            share = (cpu - before) / max(self._clock - at, 1.0)
+            if share > ALMOST_NO_CPU:
                 self._goes_on(self._clock)
+            if share > IMPORTING_CPU:
+                self._got_on = self._clock
             if self._clock - at >= 1.0 or self._cpu is None:
                 self._cpu = (cpu, self._clock)
 
@@ -102,6 +110,17 @@ class Watch:
         """Whether what it has not freed by now, it will not free."""
         return self._emptying is not None and self._clock >= self._emptying
 
+    @property
+    def overdue(self) -> str:
+        """In which way the import of a plugin, or the start, takes too long; "" when it does not."""
+        if self._loading is None:
+            return ""
+        patience = self._limits.plugin
+        # One that cannot even say that it computes may well do so, and keep the interpreter to itself.
+        if self._plugin and patience and self._beaten - self._got_on >= patience:
+            return f"it did nothing for {patience:g} s (--plugin-timeout)"
+        return f"not done after {self._limits.start:g} s" if self._clock - self._loading >= self._limits.start else ""
+
     def verdict(self) -> End | None:
         """Why it must be ended now; None while it may go on."""
         return self._size() or self._start() or self._cancel() or self._silence() or self._stall() or self._leave()
@@ -121,10 +140,11 @@ class Watch:
         )
 
     def _start(self) -> End | None:
-        if self._loading is None or self._clock - self._loading < self._limits.start:
+        overdue = self.overdue
+        if not overdue:
             return None
-        what = f"had not imported {self._plugin}" if self._plugin else "was not ready"
-        return died("unresponsive", f"The worker {what} after {self._limits.start:g} s.")
+        what = f"was importing {self._plugin}" if self._plugin else "was not ready"
+        return died("unresponsive", f"The worker {what}, and was ended: {overdue}.")
 
     def _cancel(self) -> End | None:
         if self._cancelled is None:

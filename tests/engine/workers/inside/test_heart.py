@@ -1,6 +1,8 @@
 """The heart goes on, whatever happens around it."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,3 +42,17 @@ def test_a_fault_between_two_beats_is_told_and_is_not_the_last_of_them(
             assert heard is not None
             assert heard[0]["type"] == "beat"
     assert "cannot catch up" in capfd.readouterr().err
+
+
+def test_programs_that_an_import_has_started_count_as_computing() -> None:
+    busy = "import sys, time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\nsys.stdin.read()"
+    with two_ends() as (worker, _):
+        heart = Heart(worker, Inbox(), lambda: None)
+        with subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            with_it = heart._beat()["cpu"]
+            heart.is_importing = False
+            without = heart._beat()["cpu"]
+            child.communicate(b"")
+    assert with_it - without > 0.4

@@ -1,5 +1,6 @@
 """When a worker is given up, told with numbers instead of processes."""
 
+from dataclasses import replace
 from typing import Any
 
 from engine.workers.outside.contract import Limits
@@ -58,12 +59,45 @@ def test_each_plugin_has_as_long_as_a_start() -> None:
     watch.pass_time(1.0)
     end = watch.verdict()
     assert end is not None
-    assert end.message == "The worker had not imported c after 60 s."
+    assert end.message == "The worker was importing c, and was ended: not done after 60 s."
     watch.ready()
     assert cause(watch) == "unresponsive", "it has been silent all the time"
     watch.heard()
     watch.importing("again")
     watch.pass_time(59.0)
+    assert cause(watch) is None
+
+
+def test_a_plugin_that_computes_nothing_while_it_is_imported_has_less_time() -> None:
+    watch = Watch(replace(LIMITS, plugin=20.0))
+    beat(watch, 30, cpu=1.0)
+    assert cause(watch) is None, "that was not a plugin's time"
+    watch.importing("a")
+    beat(watch, 15, cpu=1.0)
+    beat(watch, 1, cpu=2.0)
+    beat(watch, 19, cpu=2.0)
+    assert cause(watch) is None, "it has computed meanwhile"
+    watch.importing("b")
+    beat(watch, 19, cpu=2.0)
+    assert cause(watch) is None
+    beat(watch, 1, cpu=2.0)
+    end = watch.verdict()
+    assert end is not None
+    assert end.message == "The worker was importing b, and was ended: it did nothing for 20 s (--plugin-timeout)."
+    watch.importing()
+    assert cause(watch) is None
+    beat(watch, 59, cpu=2.0)
+    assert cause(watch) is None, "all plugins are imported"
+
+
+def test_a_plugin_that_is_silent_or_may_wait_has_as_long_as_a_start() -> None:
+    watch = Watch(replace(LIMITS, plugin=20.0))
+    watch.importing("a")
+    watch.pass_time(59.0)
+    assert cause(watch) is None
+    watch = Watch(replace(LIMITS, plugin=0.0))
+    watch.importing("a")
+    beat(watch, 59, cpu=1.0)
     assert cause(watch) is None
 
 
