@@ -1,12 +1,14 @@
 """Model files as plugins' calls read them."""
 
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-
-import comfy.utils
+from typing import Any
 
 from compat.originals import is_ours
 from engine.checkpoints.tensors import TensorFile, in_memory, open_tensors
+from engine.errors import CheckpointError
 
 
 def read(path: str | os.PathLike[str]) -> TensorFile:
@@ -16,7 +18,22 @@ def read(path: str | os.PathLike[str]) -> TensorFile:
 
     Raises: CheckpointError.
     """
-    if is_ours(comfy.utils.load_torch_file):
+    if not is_read_by_plugins():
         return open_tensors(Path(path))
-    tensors = comfy.utils.load_torch_file(str(path), safe_load=True)
-    return in_memory(Path(path).name, tensors[0] if isinstance(tensors, tuple) else tensors)
+    found = sys.modules["comfy.utils"].load_torch_file(str(path), safe_load=True)
+    tensors, metadata = found if isinstance(found, tuple) else (found, None)
+    return in_memory(Path(path).name, tensors, metadata or _metadata(Path(path)))
+
+
+def is_read_by_plugins() -> bool:
+    """Whether a plugin put its own function in the place of comfy.utils.load_torch_file."""
+    module = sys.modules.get("comfy.utils")
+    return module is not None and not is_ours(module.load_torch_file)
+
+
+def _metadata(path: Path) -> Mapping[str, Any]:
+    """What the file says of itself, which a plugin's function is not asked for; nothing, where it is of their kind."""
+    try:
+        return open_tensors(path).metadata if path.suffix.lower() in (".safetensors", ".sft") else {}
+    except CheckpointError:
+        return {}

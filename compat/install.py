@@ -12,6 +12,8 @@ from pathlib import Path
 from compat import imports
 from compat.drawing import Drawing
 from compat.host import Host, Outbox, settle
+from compat.machine.loading import Loading
+from engine.checkpoints.load import Loader
 from latentwire import Engine
 from nodes import sampling
 
@@ -39,7 +41,7 @@ GUESTS: tuple[str, ...] = (
 
 def services() -> Mapping[type, object]:
     """What built-in nodes are given in the place of their own, where plugins may have a say in it."""
-    return {sampling.Drawing: Drawing()}
+    return {sampling.Drawing: Drawing(), Loader: Loading()}
 
 
 def install(engine: Engine, outbox: Outbox | None = None) -> Host:

@@ -167,8 +167,9 @@ def text_encoder_initial_device(load_device: torch.device, offload_device: torch
 
 
 def vae_device() -> torch.device:
-    """The device that autoencoders run on."""
-    return _devices().vae
+    """The device that autoencoders run on: that of denoisers, where nobody wanted another."""
+    ours = _devices()
+    return get_torch_device() if ours.vae == ours.main else ours.vae
 
 
 def vae_offload_device() -> torch.device:

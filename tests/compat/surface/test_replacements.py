@@ -4,6 +4,7 @@ The names are those of plugin_surface.md, section 19, consequence (a).
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from compat.host import Host
+from engine.devices.device import PartKind
 from engine.graph.prompt import Prompt
 
 Replace = Callable[..., list[tuple[Any, ...]]]
@@ -175,6 +177,95 @@ def test_comfy_utils_load_torch_file(host: Host, replace: Replace) -> None:
     nodes.LoraLoader().load_lora(model, clip, "tiny.safetensors", 1.0, 1.0)  # type: ignore[attr-defined]  # furnished
     kinds = [str(call[0]).replace("\\", "/").split("/")[-2] for call in calls]
     assert kinds == ["checkpoints", "controlnet", "checkpoints", "loras"]
+
+
+def loads(host: Host) -> dict[str, list[Any]]:
+    """What the loaders of a graph make, by class."""
+    file = "tiny.safetensors"
+    graph = {
+        "CheckpointLoaderSimple": {"ckpt_name": file},
+        "VAELoader": {"vae_name": file},
+        "ControlNetLoader": {"control_net_name": file},
+        "LoraLoader": {
+            "model": ["CheckpointLoaderSimple", 0],
+            "clip": ["CheckpointLoaderSimple", 1],
+            "lora_name": file,
+            "strength_model": 1.0,
+            "strength_clip": 1.0,
+        },
+    }
+    prompt = Prompt.from_json({name: {"class_type": name, "inputs": given} for name, given in graph.items()})
+    host.engine.executor.cache.clear()
+    values = host.engine.executor.execute(prompt, targets=[*graph]).check().values
+    return {name: [slot[0] for slot in values[name]] for name in graph}
+
+
+def test_comfy_utils_load_torch_file_in_the_loaders_of_a_graph(host: Host, replace: Replace) -> None:
+    import comfy.utils
+
+    def emptied(original: Any, ckpt: str, **options: Any) -> Any:
+        return {name: torch.zeros_like(tensor) for name, tensor in original(ckpt, **options).items()}
+
+    assert any(tensor.any() for tensor in loads(host)["VAELoader"][0].part.weights.values())
+    calls = replace(comfy.utils, "load_torch_file", emptied)
+    made = loads(host)
+    kinds = sorted(str(call[0]).replace("\\", "/").split("/")[-2] for call in calls)
+    assert kinds == ["checkpoints", "controlnet", "loras", "vae"]
+    for name in ("CheckpointLoaderSimple", "VAELoader", "ControlNetLoader"):
+        assert not any(tensor.any() for tensor in made[name][0].part.weights.values())
+    (patch, *_), *_ = made["LoraLoader"][0].patches.values()
+    assert not patch.delta.up.any()
+
+
+def test_what_a_file_says_of_itself_is_known_though_a_plugin_reads_it(
+    host: Host, replace: Replace, tmp_path: Path
+) -> None:
+    import comfy.utils
+
+    from compat import files
+
+    file = tmp_path / "told.safetensors"
+    comfy.utils.save_torch_file({"a": torch.ones(1)}, file, {"modelspec.prediction_type": "v"})
+    calls = replace(comfy.utils, "load_torch_file")
+    assert files.read(file).metadata["modelspec.prediction_type"] == "v"
+    assert len(calls) == 1
+    theirs = tmp_path / "packed.gguf"
+    theirs.write_bytes(b"GGUF")
+    replace(comfy.utils, "load_torch_file", {"a": torch.ones(1)})
+    assert (files.read(theirs).metadata, list(files.read(theirs).shapes)) == ({}, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "moved"),
+    [
+        ("get_torch_device", ("network", "text", "vae")),
+        ("text_encoder_device", ("text",)),
+        ("vae_device", ("vae",)),
+    ],
+)
+def test_comfy_model_management_s_devices_in_the_loaders_of_a_graph(
+    host: Host, replace: Replace, name: str, moved: tuple[str, ...]
+) -> None:
+    import comfy.model_management
+
+    from compat.machine import places
+
+    ours = host.loader.devices
+    assert places.named(ours) is ours
+    replace(comfy.model_management, name, "meta")
+    devices = places.named(ours)
+    kinds: tuple[PartKind, ...] = ("network", "text", "vae")
+    assert [kind for kind in kinds if devices.place(kind).device.type == "meta"] == [*moved]
+    made = loads(host)
+    for node, slot, kind in (
+        ("CheckpointLoaderSimple", 0, "network"),
+        ("CheckpointLoaderSimple", 2, "vae"),
+        ("VAELoader", 0, "vae"),
+        ("ControlNetLoader", 0, "network"),
+    ):
+        assert (made[node][slot].part.place.device.type == "meta") is (kind in moved)
+    assert torch.device(comfy.model_management.vae_device()) == torch.device("meta" if "vae" in moved else "cpu")
+    assert host.loader.devices is ours
 
 
 @pytest.mark.parametrize(
