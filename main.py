@@ -237,6 +237,8 @@ def run(chosen: argparse.Namespace) -> int:
         engine.close()
     for problem in result.problems:
         print(f"left out: {problem}", file=sys.stderr)
+    for line in watcher.blocked:
+        print(line, file=sys.stderr)
     for path in result.files:
         print(path)
     print(watcher.report(), file=sys.stderr)
@@ -281,6 +283,7 @@ class Watcher:
         self._titles = {node_id: f"{node.get('class_type')}" for node_id, node in prompt.items()}
         self._seconds: list[tuple[str, float]] = [("setting up", setup)]
         self._cached = 0
+        self._blocked: list[str] = []
         self._bar: tqdm[Any] | None = None
 
     def __enter__(self) -> "Watcher":
@@ -293,6 +296,9 @@ class Watcher:
 
     def __call__(self, event: Event) -> None:
         match event:
+            case Failed(blocked=True):  # the run goes on, and ends well
+                self._close()
+                self._blocked.append(f"{event.class_type} (node {event.node}): {event.message}")
             case Executing() | Failed():
                 self._close()
             case Progress(node, value, maximum):
@@ -310,6 +316,11 @@ class Watcher:
                 self._seconds.append((f"{name} ({event.display_node})", event.seconds))
             case _:
                 pass
+
+    @property
+    def blocked(self) -> Sequence[str]:
+        """A line for each message that kept a node from running."""
+        return self._blocked
 
     def report(self) -> str:
         """How long each part took, the whole last."""
