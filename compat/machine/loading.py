@@ -8,8 +8,8 @@ from compat import files
 from compat.host import host
 from compat.machine import places
 from engine import values
+from engine.checkpoints import load
 from engine.checkpoints.load import Checkpoint, Loader
-from engine.checkpoints.lora import Lora
 from engine.checkpoints.tensors import TensorFile
 from engine.devices.device import Devices
 
@@ -53,9 +53,11 @@ class Loading(Loader):
         """As the engine's."""
         return super().clip_vision(_read(source))
 
-    def lora(self, path: Path) -> Lora:
+    def lora(self, path: Path) -> Any:
         """As the engine's."""
-        return Lora(path.name, files.read(path).read()) if files.is_read_by_plugins() else super().lora(path)
+        if not files.is_read_by_plugins():
+            return super().lora(path)
+        return load.Lora(path.name, files.read(path).read())  # type: ignore[attr-defined]  # what the engine's makes
 
 
 def _read(source: Source) -> TensorFile:
