@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
-from compat import install
+from compat import install, sampler_lists
 from compat.host import Host
 from compat.plugins import about, modules, nodes, patience
 from compat.plugins.nodes import Offer
@@ -151,7 +151,7 @@ class Loader:
         record = self._records[str(found.path)] = Record(found.title, str(found.path))
         before, began = Snapshot(self._server), time.monotonic()
         table, web = dict(nodes.table()), dict(nodes.web_dirs())
-        handlers = {id(each) for each in self._server.on_prompt_handlers}
+        handlers, listed = {id(each) for each in self._server.on_prompt_handlers}, sampler_lists.written()
         self._begin(found, salt.partition(".")[0])
         self._server.routes.owner = str(found.path)
         kept = _protected()
@@ -176,9 +176,8 @@ class Loader:
         written, problems = about.written_folders(web, nodes.web_dirs())
         record.web, record.problems = {**record.web, **written}, problems
         own = [each for each in self._server.on_prompt_handlers if id(each) not in handlers]
-        return self._settle(
-            found, salt, Plugin(found.path, salt, record, handlers=own), offered, [*nodes.written(table)]
-        )
+        plugin = Plugin(found.path, salt, record, handlers=own, listed=sampler_lists.since(listed))
+        return self._settle(found, salt, plugin, offered, [*nodes.written(table)])
 
     def _fail(self, found: Found, record: Record, error: BaseException) -> None:
         record.state, record.error = "failed", one_line(error)
@@ -248,6 +247,7 @@ class Loader:
             own = {id(each) for each in plugin.handlers}
             handlers = self._server.on_prompt_handlers
             handlers[:] = [each for each in handlers if id(each) not in own]
+            sampler_lists.take_out(plugin.listed)
             self._show_folders(plugin.record)
             nodes.module_dirs().pop(plugin.record.name, None)
         return plugin, taken

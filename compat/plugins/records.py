@@ -1,10 +1,12 @@
 """What is known about one plugin: how its import went, and what it brought along."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compat.sampler_lists import Listed
 from engine.graph.nodetype import NodeType
 
 STATES = ("loaded", "failed", "skipped", "disabled", "crashed")
@@ -75,8 +77,8 @@ class Given:
 class Plugin:
     """A plugin that was imported: its record, and all that must go when it is imported again.
 
-    given: its nodes by id, also those of which another plugin's counts. handlers: those
-    that see prompts.
+    given: its nodes by id, also those of which another plugin's counts. handlers: those that see prompts. listed: what
+    it wrote into the lists of samplers and schedules.
     """
 
     path: Path
@@ -84,6 +86,7 @@ class Plugin:
     record: Record
     given: Mapping[str, Given] = field(default_factory=dict)
     handlers: Sequence[Any] = ()
+    listed: Listed = field(default_factory=Counter)
 
 
 def one_line(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from compat.plugins.records import one_line
+from engine.errors import Cancelled
 
 SECRET = "X-Latentwire-Plugins"
 """The header that shows that a request comes from the API process."""
@@ -208,6 +209,9 @@ class RouteServer:
                 return await handler(request)
             except (web.HTTPException, ConnectionError, asyncio.CancelledError):
                 raise
+            except Cancelled:  # a plugin asks for the end of a prompt, from where there is none
+                text = f"{request.method} {request.path} was interrupted by the plugin itself"
+                return web.json_response({"error": text}, status=500)
             except Exception as error:  # a plugin's handler
                 log.exception("a plugin failed over %s %s", request.method, request.path)
                 return web.json_response({"error": f"A plugin failed over this request: {one_line(error)}"}, status=500)

@@ -16,7 +16,7 @@ from compat.install import SHIMS
 from engine.errors import PromptError
 from engine.graph.prompt import Prompt
 from engine.graph.trial import try_node
-from tests.compat.plugins.test_loader import House, house  # noqa: F401 -- a fixture
+from tests.compat.plugins.conftest import House, house  # noqa: F401 -- a fixture
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+import nodes
+from compat.host import Host
+from compat.plugins.plugins import Plugins
 from engine.settings import Settings
 from server import keys
 from server.compose import compose
@@ -100,3 +103,37 @@ async def ran(client: Client, prompt: dict[str, Any], **more: Any) -> dict[str, 
 async def plugins(client: Client) -> dict[str, dict[str, Any]]:
     """The records of /api/plugins by name."""
     return {each["name"]: each for each in await asked(client, "/api/plugins")}
+
+
+class House:
+    """The plugins of a host, closed at the end of the test."""
+
+    def __init__(self, host: Host) -> None:
+        self.host, self.plugins = host, Plugins(host)
+        self._before = dict(nodes.NODE_CLASS_MAPPINGS)
+
+    def write(self, name: str, code: str) -> Path:
+        path = self.host.folders.base / "custom_nodes" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(code))
+        return path
+
+    def load(self) -> dict[str, dict[str, object]]:
+        self.plugins.load()
+        return {each["name"]: each for each in self.plugins.records}
+
+    def close(self) -> None:
+        self.plugins.close()
+        nodes.NODE_CLASS_MAPPINGS.clear()
+        nodes.NODE_CLASS_MAPPINGS.update(self._before)
+        for name in [each for each in sys.modules if str(self.host.folders.base).replace(".", "_x_") in each]:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def house(host: Host) -> Iterator[House]:
+    if not hasattr(nodes, "NODE_CLASS_MAPPINGS"):
+        nodes.NODE_CLASS_MAPPINGS = {}  # type: ignore[attr-defined]
+    made = House(host)
+    yield made
+    made.close()

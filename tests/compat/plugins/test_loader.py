@@ -1,55 +1,16 @@
 """Plugins imported in this process: names, order, what counts as a node, and what is put back."""
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from textwrap import dedent
 
-import pytest
 from aiohttp import web
 
 import nodes
 from compat.host import Host
 from compat.plugins import declared
 from compat.plugins.modules import module_name
-from compat.plugins.plugins import Plugins
 from compat.plugins.snapshot import Snapshot
 from compat.prompt_server import PromptServer
-from tests.compat.plugins.conftest import node
-
-
-class House:
-    """The plugins of a host, closed at the end of the test."""
-
-    def __init__(self, host: Host) -> None:
-        self.host, self.plugins = host, Plugins(host)
-        self._before = dict(nodes.NODE_CLASS_MAPPINGS)
-
-    def write(self, name: str, code: str) -> Path:
-        path = self.host.folders.base / "custom_nodes" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dedent(code))
-        return path
-
-    def load(self) -> dict[str, dict[str, object]]:
-        self.plugins.load()
-        return {each["name"]: each for each in self.plugins.records}
-
-    def close(self) -> None:
-        self.plugins.close()
-        nodes.NODE_CLASS_MAPPINGS.clear()
-        nodes.NODE_CLASS_MAPPINGS.update(self._before)
-        for name in [each for each in sys.modules if str(self.host.folders.base).replace(".", "_x_") in each]:
-            del sys.modules[name]
-
-
-@pytest.fixture
-def house(host: Host) -> Iterator[House]:
-    if not hasattr(nodes, "NODE_CLASS_MAPPINGS"):
-        nodes.NODE_CLASS_MAPPINGS = {}  # type: ignore[attr-defined]
-    made = House(host)
-    yield made
-    made.close()
+from tests.compat.plugins.conftest import House, node
 
 
 def test_a_package_has_the_name_that_its_path_gives_and_can_import_its_parts(house: House) -> None:

@@ -5,7 +5,7 @@ import json
 import nodes
 from compat.plugins import about
 from engine.graph.prompt import Prompt
-from tests.compat.plugins.test_loader import House, house  # noqa: F401 -- a fixture
+from tests.compat.plugins.conftest import House
 
 SHOUT = """
 from engine.folders import Folders
@@ -32,11 +32,11 @@ PROMPT = {
 }
 
 
-def _shown(house: House) -> object:  # noqa: F811
+def _shown(house: House) -> object:
     return house.host.engine.executor.execute(Prompt.from_json(PROMPT)).check().ui["2"]["text"]
 
 
-def test_a_marked_function_is_a_node_and_gets_our_services(house: House) -> None:  # noqa: F811
+def test_a_marked_function_is_a_node_and_gets_our_services(house: House) -> None:
     house.write("loud/parts.py", SHOUT)
     house.write("loud/__init__.py", f"from .parts import shout\nfrom nodes.image import image_invert\n{SHOW}")
     record = house.load()["loud"]
@@ -48,7 +48,7 @@ def test_a_marked_function_is_a_node_and_gets_our_services(house: House) -> None
     assert nodes.NODE_DISPLAY_NAME_MAPPINGS["Shout"] == "Shout it"  # type: ignore[attr-defined]
 
 
-def test_other_plugins_find_it_as_a_class(house: House) -> None:  # noqa: F811
+def test_other_plugins_find_it_as_a_class(house: House) -> None:
     house.write("loud.py", SHOUT)
     house.load()
     cls = nodes.NODE_CLASS_MAPPINGS["Shout"]  # type: ignore[attr-defined]
@@ -56,7 +56,7 @@ def test_other_plugins_find_it_as_a_class(house: House) -> None:  # noqa: F811
     assert getattr(cls(), cls.FUNCTION)(text="ho", times=1) == ("HO!",)
 
 
-def test_a_reload_swaps_it(house: House) -> None:  # noqa: F811
+def test_a_reload_swaps_it(house: House) -> None:
     house.write("show.py", SHOW)
     house.write("loud.py", SHOUT)
     house.load()
@@ -70,7 +70,7 @@ def test_a_reload_swaps_it(house: House) -> None:  # noqa: F811
     assert json.dumps(house.plugins.describe()["Shout"])
 
 
-def test_one_that_cannot_be_a_node_costs_the_others_nothing(house: House) -> None:  # noqa: F811
+def test_one_that_cannot_be_a_node_costs_the_others_nothing(house: House) -> None:
     bad = SHOUT.replace('"Shout"', '"Odd"').replace("def shout", "def odd").replace("text: str", "text: object")
     house.write("mixed.py", SHOUT + bad)
     record = house.load()["mixed"]
@@ -81,7 +81,7 @@ def test_one_that_cannot_be_a_node_costs_the_others_nothing(house: House) -> Non
     assert "text" in problem
 
 
-def test_plugins_that_cannot_be_imported_say_what_they_would_have_brought(house: House) -> None:  # noqa: F811
+def test_plugins_that_cannot_be_imported_say_what_they_would_have_brought(house: House) -> None:
     house.write("three/v1.py", "NODE_CLASS_MAPPINGS = {'One': 1}\nNODE_CLASS_MAPPINGS['Two'] = 2\nx = {'Other': 1}")
     house.write("three/v3.py", "io.Schema(node_id='Three', inputs=[])")
     house.write("three/broken.py", "NODE_CLASS_MAPPINGS = {'No'")
