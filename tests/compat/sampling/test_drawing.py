@@ -248,3 +248,50 @@ def test_a_plugin_brings_its_sampler_along(
         plugins.close()
     # One step of Euler from the top to nothing is the same.
     assert relative(made, result(host, steps=1, scheduler="simple", cfg=1.0)) < 1e-5
+
+
+LISTED = """
+from comfy.samplers import SCHEDULER_NAMES, KSampler
+
+KSampler.SAMPLERS.append("{name}")
+KSampler.SCHEDULERS = [*KSampler.SCHEDULERS, "{name}"]
+{then}
+NODE_CLASS_MAPPINGS = {{}}
+"""
+
+
+def test_what_a_plugin_wrote_into_the_lists_is_there_once_and_goes_with_it(
+    host: Host, tmp_path: Path, comfy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compat.plugins.plugins import Plugins
+
+    samplers = comfy.samplers
+    monkeypatch.setattr(samplers.KSampler, "SCHEDULERS", samplers.KSampler.SCHEDULERS)  # as it was, afterwards
+    before = [*samplers.SAMPLER_NAMES], [*samplers.KSampler.SCHEDULERS]
+    file = tmp_path / "base" / "custom_nodes" / "listed.py"
+    plugins = Plugins(host)
+
+    def written(name: str, then: str = "") -> tuple[list[str], list[str]]:
+        file.write_text(LISTED.format(name=name, then=then))
+        plugins.reload("listed")
+        return [*samplers.KSampler.SAMPLERS], [*samplers.KSampler.SCHEDULERS]
+
+    def with_all(name: str) -> tuple[list[str], list[str]]:
+        return [*before[0], name], [*before[1], name]
+
+    try:
+        plugins.load()
+        assert written("one") == with_all("one")
+        assert written("one") == with_all("one")
+        assert written("other") == with_all("other")
+        assert written("third", then="raise ValueError") == with_all("other")  # what was loaded before stays
+        assert written("other") == with_all("other")
+        samplers.KSampler.SAMPLERS.append("other")  # as another plugin may
+        assert json.dumps(host.engine.snapshot()["KSampler"]).count('"other"') == 2  # of samplers one, of schedules one
+        samplers.KSampler.SAMPLERS.pop()
+        file.unlink()
+        plugins.reload(None)
+        assert ([*samplers.KSampler.SAMPLERS], [*samplers.KSampler.SCHEDULERS]) == before
+        assert before[0] == samplers.SAMPLER_NAMES
+    finally:
+        plugins.close()
