@@ -10,10 +10,12 @@ def all_nodes() -> list[Callable[..., Any]]:
     Imported here and not at the top: a name like `nodes.types` must not cost loading every network.
     """
     from nodes import (
+        compositing,
         conditioning,
         controlnet,
         image,
         image_files,
+        image_filters,
         latent,
         loaders,
         lora,
@@ -33,6 +35,8 @@ def all_nodes() -> list[Callable[..., Any]]:
         vae,
         image_files,
         image,
+        image_filters,
+        compositing,
         mask,
         controlnet,
         lora,

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from engine.errors import PathError
 from engine.file_checks import image_exists, prefix_stays_inside
 from engine.folders import Folders
-from engine.graph.define import Files, Widget, node
+from engine.graph.define import Files, Widget, Wire, node
 from engine.graph.nodetype import Result
 from engine.graph.run import Run
 from engine.images import read_frames, to_pil
@@ -27,6 +27,7 @@ from nodes.convert import naming, need_image
 from nodes.types import ExtraJson, Image, Mask, PromptJson
 
 ImageName = Annotated[str, Files("input", image_upload=True)]
+CompareView = Annotated[Any, Wire("IMAGECOMPARE")]
 Prefix = Annotated[
     str, Widget(tooltip="Folder and start of the file names; %width%, %year% and the like are filled in.")
 ]
@@ -74,7 +75,7 @@ def save_image(
     run: Run,
 ) -> Result:
     """Write pictures as PNG into the output folder, with the workflow inside."""
-    info = PngInfo() if settings.disable_metadata else png_info(prompt, extra_pnginfo)
+    info = info_of(prompt, extra_pnginfo, settings)
     with naming("filename_prefix", PathError):
         files = [*write_pngs(images, run, folders.output, filename_prefix, info, SAVED_COMPRESSION)]
     return Result(ui={"images": [{**file, "type": "output"} for file in files]})
@@ -91,9 +92,46 @@ def preview_image(
     run: Run,
 ) -> Result:
     """Show pictures without keeping them: they are written to the folder for temporary files."""
-    info = PngInfo() if settings.disable_metadata else png_info(prompt, extra_pnginfo)
-    files = write_pngs(images, run, folders.temp, f"ComfyUI_temp_{_letters(run)}", info, PREVIEW_COMPRESSION)
-    return Result(ui={"images": [{**file, "type": "temp"} for file in files]})
+    info = info_of(prompt, extra_pnginfo, settings)
+    return Result(ui={"images": previews(images, run, folders, f"ComfyUI_temp_{letters(run)}", info)})
+
+
+@node("ImageCompare", category="image", display_name="Image Compare", is_output=True)
+def image_compare(
+    *,
+    image_a: Image | None = None,
+    image_b: Image | None = None,
+    compare_view: CompareView | None = None,
+    prompt: PromptJson = None,
+    extra_pnginfo: ExtraJson = None,
+    folders: Folders,
+    settings: Settings,
+    run: Run,
+) -> Result:
+    """Show two pictures over each other, to be compared; neither is kept.
+
+    compare_view: what the editor keeps for itself.
+    """
+    info = info_of(prompt, extra_pnginfo, settings)
+    shown = {
+        f"{name}_images": previews(each, run, folders, f"comfy.compare.{name}_temp_{letters(run)}", info)
+        for name, each in (("a", image_a), ("b", image_b))
+        if each is not None
+    }
+    return Result(ui=shown)
+
+
+def previews(
+    images: Image, run: Run, folders: Folders, prefix: str, info: PngInfo, compress_level: int = PREVIEW_COMPRESSION
+) -> list[Mapping[str, Any]]:
+    """Pictures written to the folder for temporary files. Returns: what clients are told of each."""
+    files = write_pngs(images, run, folders.temp, prefix, info, compress_level)
+    return [{**file, "type": "temp"} for file in files]
+
+
+def info_of(prompt: PromptJson, extra: ExtraJson, settings: Settings) -> PngInfo:
+    """What a PNG says of the graph that made it; nothing with --disable-metadata."""
+    return PngInfo() if settings.disable_metadata else png_info(prompt, extra)
 
 
 def never_the_same() -> float:
@@ -158,7 +196,7 @@ def _written_before(run: Run, origins: Sequence[str], newest_first: Iterator[Sav
     return found
 
 
-def _letters(run: Run) -> str:
+def letters(run: Run) -> str:
     """Five letters that keep previews apart; a job's next attempt gets the same, and so finds what there is."""
     source = Random(f"{run.job} {run.node_id}") if run.job else SystemRandom()
     return "".join(source.choices(string.ascii_lowercase, k=5))

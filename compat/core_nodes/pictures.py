@@ -20,6 +20,7 @@ from compat.core_nodes.widgets import CROP, HIDDEN_INFO, whole, wires
 from compat.host import host
 from engine import images
 from engine.metadata import png_info
+from engine.pictures import layout
 from engine.saving import save_numbered
 
 
@@ -258,21 +259,4 @@ class ImagePadForOutpaint:
         self, image: Tensor, left: int, top: int, right: int, bottom: int, feathering: int
     ) -> tuple[Tensor, Tensor]:
         """The picture on grey, and a mask of what is new, fading into the picture over so many pixels."""
-        count, height, width, channels = image.shape
-        canvas = torch.full((count, height + top + bottom, width + left + right, channels), 0.5)
-        canvas[:, top : top + height, left : left + width] = image
-        mask = torch.ones(canvas.shape[1:3])
-        inside = torch.zeros(height, width)
-        if feathering > 0 and feathering * 2 < height and feathering * 2 < width:
-            rows, columns = torch.arange(height)[:, None], torch.arange(width)[None]
-            # An edge that nothing was added to is as far away as the picture is large.
-            near = [
-                rows if top else torch.tensor(height),
-                height - rows if bottom else torch.tensor(height),
-                columns if left else torch.tensor(width),
-                width - columns if right else torch.tensor(width),
-            ]
-            distance = torch.stack([each.expand(height, width) for each in near]).amin(0)
-            inside = ((feathering - distance).clamp(min=0) / feathering) ** 2
-        mask[top : top + height, left : left + width] = inside
-        return (canvas, mask[None])
+        return layout.outpainting_canvas(image, left, top, right, bottom, feathering)

@@ -9,6 +9,8 @@ from comfy.cli_args import args
 from PIL import ImageFile, UnidentifiedImageError
 from torch import Tensor
 
+from engine.pictures import compositing
+
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
@@ -56,12 +58,7 @@ def image_alpha_fix(destination: Tensor, source: Tensor) -> tuple[Tensor, Tensor
 
     Shapes: [B, H, W, C].
     """
-    if destination.shape[-1] < source.shape[-1]:
-        source = source[..., : destination.shape[-1]]
-    elif destination.shape[-1] > source.shape[-1]:
-        # ComfyUI: it is the destination that grows (node_behaviour.md section 2, ImageCompositeMasked).
-        destination = torch.nn.functional.pad(destination, (0, 1), value=1.0)
-    return destination, source
+    return compositing.same_channels(destination, source)
 
 
 def hasher() -> Callable[..., Any]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import ImageError, OutOfMemory
+from engine.graph.events import Event
 from engine.graph.run import Run
 from nodes import image
 
@@ -105,3 +106,58 @@ def test_what_is_no_picture_is_named_with_its_input(wrong: object) -> None:
 def test_a_batch_larger_than_memory_is_refused() -> None:
     with pytest.raises(OutOfMemory, match="ask for smaller or fewer pictures"):
         image.empty_image(width=16384, height=16384, batch_size=4096)
+
+
+def test_pictures_are_scaled_to_a_number_of_pixels(noise: Noise) -> None:
+    made = image.image_scale_to_total_pixels(image=noise(1, 30, 50, 3), upscale_method="area", megapixels=0.01, run=RUN)
+    scale = (int(0.01 * 1024 * 1024) / 1500) ** 0.5
+    assert made.shape == (1, round(30 * scale), round(50 * scale), 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "made"), [((30, 50), (19, 32)), ((50, 30), (32, 19)), ((9, 9), (32, 32)), ((1, 99), (1, 32))]
+)
+def test_the_longer_side_is_brought_to_a_size(size: tuple[int, int], made: tuple[int, int], noise: Noise) -> None:
+    scaled = image.image_scale_to_max_dimension(
+        image=noise(1, *size, 3), upscale_method="bilinear", largest_size=32, run=RUN
+    )
+    assert scaled.shape[1:3] == made
+
+
+def test_a_side_of_nothing_is_an_error(noise: Noise) -> None:
+    with pytest.raises(ImageError, match="every side must be at least 1"):
+        image.image_scale_to_max_dimension(image=noise(1, 4, 4, 3), upscale_method="area", largest_size=0, run=RUN)
+
+
+def test_pictures_are_taken_out_of_a_batch_and_repeated(noise: Noise) -> None:
+    given = noise(4, 2, 2, 3)
+    assert torch.equal(image.image_from_batch(image=given, batch_index=1, length=2), given[1:3])
+    assert torch.equal(image.image_from_batch(image=given, batch_index=99, length=2), given[3:])
+    assert torch.equal(image.repeat_image_batch(image=given, amount=2), torch.cat([given, given]))
+
+
+def test_the_size_is_told_and_shown(noise: Noise) -> None:
+    events: list[Event] = []
+    made = image.get_image_size(image=noise(2, 3, 5, 3), run=Run("1", events.append))
+    assert made == (5, 3, 2)
+    assert "width: 5, height: 3" in str(events)
+
+
+def test_a_picture_gets_room_to_be_drawn_in(noise: Noise) -> None:
+    made, mask = image.image_pad_for_outpaint(image=noise(1, 16, 16, 3), left=8, feathering=0)
+    assert torch.equal(made[:, :, 8:], noise(1, 16, 16, 3))
+    assert mask[0].mean(dim=0).tolist() == [1.0] * 8 + [0.0] * 16
+
+
+def test_a_picture_is_turned_mirrored_cut_and_stitched(noise: Noise) -> None:
+    given = noise(1, 4, 6, 3)
+    assert image.image_rotate(image=given, rotation="90 degrees").shape == (1, 6, 4, 3)
+    assert torch.equal(image.image_flip(image=given, flip_method="x-axis: vertically"), given.flip(1))
+    assert torch.equal(image.image_crop(image=given, width=2, height=2, x=3, y=1), given[:, 1:3, 3:5])
+    assert image.image_stitch(image1=given, direction="right", spacing_color="white") is given
+    both = image.image_stitch(image1=given, direction="left", spacing_color="black", spacing_width=2, image2=given)
+    assert both.shape == (1, 4, 14, 3)
+    padded = image.resize_and_pad_image(
+        image=given, target_width=8, target_height=8, padding_color="black", interpolation="area"
+    )
+    assert padded.shape == (1, 8, 8, 3)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import wires
 from engine import images
+from engine.pictures import compositing
 
 
 def resize_mask(mask: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -30,9 +30,7 @@ class JoinImageWithAlpha:
     @classmethod
     def execute(cls, image: Tensor, alpha: Tensor) -> Output:
         """The colours with 1 - alpha as a fourth channel; as many as the smaller of both batches."""
-        count = min(len(image), len(alpha))
-        opaque = 1.0 - resize_mask(alpha, (image.shape[1], image.shape[2]))
-        return Output(torch.cat((image[:count, ..., :3], opaque[:count, ..., None].to(image)), dim=-1))
+        return Output(compositing.with_alpha(image, alpha))
 
     join_image_with_alpha = execute
 
@@ -52,7 +50,6 @@ class SplitImageWithAlpha:
     @classmethod
     def execute(cls, image: Tensor) -> Output:
         """The colours, and 1 where they are transparent."""
-        opaque = image[..., 3] if image.shape[-1] > 3 else torch.ones_like(image[..., 0])
-        return Output(image[..., :3], 1.0 - opaque)
+        return Output(*compositing.without_alpha(image))
 
     split_image_with_alpha = execute

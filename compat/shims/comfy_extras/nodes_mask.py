@@ -2,16 +2,12 @@
 
 from typing import Any
 
-import comfy
-import node_helpers
-import numpy
-import scipy.ndimage
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import number, whole, wires
+from engine.pictures import compositing, masks
 
 Latent = dict[str, Any]
 
@@ -29,25 +25,7 @@ def composite(
 
     Shapes: destination, source [B, C, H, W]. Units: x and y in pixels, of which a cell has `multiplier`.
     """
-    source = source.to(destination.device)
-    if resize_source:
-        source = interpolate(source, size=destination.shape[-2:], mode="bilinear")
-    source = comfy.utils.repeat_to_batch_size(source, destination.shape[0])
-    left = max(-source.shape[-1] * multiplier, min(x, destination.shape[-1] * multiplier)) // multiplier
-    top = max(-source.shape[-2] * multiplier, min(y, destination.shape[-2] * multiplier)) // multiplier
-    if mask is None:
-        weight = torch.ones_like(source[:, :1])
-    else:
-        masks = mask.to(destination.device).reshape(-1, 1, *mask.shape[-2:])
-        weight = interpolate(masks, size=source.shape[-2:], mode="bilinear")
-        weight = comfy.utils.repeat_to_batch_size(weight, source.shape[0])
-    rows = slice(max(0, top), min(destination.shape[-2], top + source.shape[-2]))
-    columns = slice(max(0, left), min(destination.shape[-1], left + source.shape[-1]))
-    if rows.start < rows.stop and columns.start < columns.stop:
-        inner = (..., slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-        here = destination[..., rows, columns]
-        here.copy_(weight[inner] * source[inner] + (1.0 - weight[inner]) * here)
-    return destination
+    return compositing.paste_(destination, source, x, y, mask, multiplier, resize_source)
 
 
 class LatentCompositeMasked:
@@ -96,7 +74,7 @@ class ImageCompositeMasked:
         cls, destination: Tensor, source: Tensor, x: int, y: int, resize_source: bool, mask: Tensor | None = None
     ) -> Output:
         """The destination's copy with the source in it."""
-        destination, source = node_helpers.image_alpha_fix(destination, source)
+        destination, source = compositing.same_channels(destination, source)
         canvas = destination.clone().movedim(-1, 1)
         return Output(composite(canvas, source.movedim(-1, 1), x, y, mask, 1, resize_source).movedim(1, -1))
 
@@ -190,7 +168,7 @@ class MaskComposite:
     FUNCTION = "combine"
     CATEGORY = "mask"
 
-    OPERATIONS = ("multiply", "add", "subtract", "and", "or", "xor")
+    OPERATIONS = masks.OPERATIONS
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -201,21 +179,14 @@ class MaskComposite:
     @classmethod
     def execute(cls, destination: Tensor, source: Tensor, x: int, y: int, operation: str) -> Output:
         """The destination's copy, with the source at a place of it."""
-        made = destination.reshape(-1, *destination.shape[-2:]).clone()
-        given = source.reshape(-1, *source.shape[-2:])
-        here = made[:, y : y + given.shape[-2], x : x + given.shape[-1]]
-        given = given[:, : here.shape[-2], : here.shape[-1]]
-        here.copy_(_combined(here, given, operation))
-        return Output(made.clamp(0.0, 1.0))
+        return Output(masks.composed(_plain(destination), _plain(source), x, y, operation))
 
     combine = execute
 
 
-def _combined(a: Tensor, b: Tensor, operation: str) -> Tensor:
-    if operation in ("and", "or", "xor"):
-        function = {"and": torch.bitwise_and, "or": torch.bitwise_or, "xor": torch.bitwise_xor}[operation]
-        return function(a.round().bool(), b.round().bool()).float()
-    return {"multiply": a * b, "add": a + b, "subtract": a - b}[operation]
+def _plain(mask: Tensor) -> Tensor:
+    """Returns: [B, H, W]."""
+    return mask.reshape(-1, *mask.shape[-2:])
 
 
 class FeatherMask:
@@ -233,20 +204,9 @@ class FeatherMask:
     @classmethod
     def execute(cls, mask: Tensor, left: int, top: int, right: int, bottom: int) -> Output:
         """The mask times a ramp of so many pixels on each side."""
-        made = mask.reshape(-1, *mask.shape[-2:]).clone()
-        height, width = made.shape[-2:]
-        for size, length, axis, sign in ((left, width, 2, 1), (right, width, 2, -1), (top, height, 1, 1)):
-            _fade(made, min(size, length), axis, sign)
-        _fade(made, min(bottom, height), 1, -1)
-        return Output(made)
+        return Output(masks.feathered(_plain(mask), left, top, right, bottom))
 
     feather = execute
-
-
-def _fade(mask: Tensor, count: int, axis: int, sign: int) -> None:
-    for i in range(count):
-        # ComfyUI: from the far side the first index is -0, which is the near side's first (node_behaviour.md 5).
-        mask.select(axis, sign * i).mul_((i + 1.0) / count)
 
 
 class GrowMask:
@@ -265,15 +225,7 @@ class GrowMask:
     @classmethod
     def execute(cls, mask: Tensor, expand: int, tapered_corners: bool) -> Output:
         """So many pixels larger, or smaller below 0; tapered_corners rounds what grows."""
-        corner = 0 if tapered_corners else 1
-        footprint = numpy.array([[corner, 1, corner], [1, 1, 1], [corner, 1, corner]])
-        change = scipy.ndimage.grey_erosion if expand < 0 else scipy.ndimage.grey_dilation
-        made = []
-        for each in mask.reshape(-1, *mask.shape[-2:]).cpu().numpy():
-            for _ in range(abs(expand)):
-                each = change(each, footprint=footprint)
-            made.append(torch.from_numpy(each))
-        return Output(torch.stack(made))
+        return Output(masks.grown(_plain(mask).cpu(), expand, tapered_corners))
 
     expand_mask = execute
 
@@ -314,6 +266,6 @@ class CropMask:
     @classmethod
     def execute(cls, mask: Tensor, x: int, y: int, width: int, height: int) -> Output:
         """The rectangle; smaller at the borders."""
-        return Output(mask.reshape(-1, *mask.shape[-2:])[:, y : y + height, x : x + width])
+        return Output(_plain(mask)[:, y : y + height, x : x + width])
 
     crop = execute

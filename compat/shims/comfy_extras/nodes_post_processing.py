@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import comfy
-import node_helpers
-import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
 
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import number, whole, wires
+from engine.pictures import compositing, filters
 
 
 class Blend:
@@ -19,7 +16,7 @@ class Blend:
     FUNCTION = "execute"
     CATEGORY = "image/postprocessing"
 
-    MODES = ("normal", "multiply", "screen", "overlay", "soft_light", "difference")
+    MODES = compositing.BLEND_MODES
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -30,13 +27,8 @@ class Blend:
     @classmethod
     def execute(cls, image1: Tensor, image2: Tensor, blend_factor: float, blend_mode: str) -> Output:
         """The first with so much of the mixture in it."""
-        image1, image2 = node_helpers.image_alpha_fix(image1, image2.to(image1.device))
-        if image1.shape != image2.shape:
-            height, width = image1.shape[1:3]
-            fitted = comfy.utils.common_upscale(image2.movedim(-1, 1), width, height, "bicubic", crop="center")
-            image2 = fitted.movedim(1, -1)
-        mixed = cls.blend_mode(image1, image2, blend_mode)
-        return Output((image1 * (1 - blend_factor) + mixed * blend_factor).clamp(0, 1))
+        mixed = cls.blend_mode  # a plugin may have put its own there
+        return Output(compositing.blended(image1, image2, blend_factor, blend_mode, mixed))
 
     blend_images = execute
 
@@ -45,21 +37,12 @@ class Blend:
         """The second laid over the first. Raises: ValueError for an unknown mode."""
         if mode not in cls.MODES:
             raise ValueError(f"blend_mode {mode!r}: expected one of {', '.join(cls.MODES)}")
-        if mode == "overlay":
-            return torch.where(img1 <= 0.5, 2 * img1 * img2, 1 - 2 * (1 - img1) * (1 - img2))
-        if mode == "soft_light":
-            lifted = torch.where(img1 <= 0.25, ((16 * img1 - 12) * img1 + 4) * img1, img1.sqrt())
-            lighter, darker = (2 * img2 - 1) * (lifted - img1), (1 - 2 * img2) * img1 * (1 - img1)
-            return torch.where(img2 <= 0.5, img1 - darker, img1 + lighter)
-        plain = {"normal": img2, "multiply": img1 * img2, "screen": 1 - (1 - img1) * (1 - img2)}
-        return plain.get(mode, img1 - img2)
+        return compositing.mixed(img1, img2, mode)
 
 
 def gaussian_kernel(kernel_size: int, sigma: float, device: Any = None) -> Tensor:
     """A bell over -1 … 1 in both directions, so sigma counts in radii. Returns: [kernel_size, kernel_size]."""
-    line = torch.linspace(-1, 1, kernel_size, device=device)
-    bell = torch.exp(-(line[:, None] ** 2 + line[None] ** 2) / (2 * sigma * sigma))
-    return bell / bell.sum()
+    return filters.gaussian(kernel_size, sigma).to(device)
 
 
 class Blur:
@@ -78,11 +61,6 @@ class Blur:
     @classmethod
     def execute(cls, image: Tensor, blur_radius: int, sigma: float) -> Output:
         """Every pixel mixed with those in the radius."""
-        if blur_radius == 0:
-            return Output(image)
-        channels = image.shape[-1]
-        kernel = gaussian_kernel(2 * blur_radius + 1, sigma, image.device).expand(channels, 1, -1, -1)
-        padded = pad(image.movedim(-1, 1), [blur_radius] * 4, mode="reflect")
-        return Output(conv2d(padded, kernel, groups=channels).movedim(1, -1))
+        return Output(filters.blurred(image, blur_radius, sigma))
 
     blur = execute
