@@ -15,6 +15,8 @@ from engine.devices.device import Place
 from engine.devices.patches import NONE, Patches
 from engine.devices.residency import Part
 from engine.models.latent_format import LatentFormat
+from engine.sampling.betas import BetaSchedule
+from engine.sampling.continuous import AngleTable, ContinuousTable, DistilledTable, ShareTable
 from engine.sampling.prediction import Kind, Prediction
 from engine.sampling.table import SigmaTable
 
@@ -25,6 +27,7 @@ _SPEECH = {
     "x0": ms.X0,
     "img_to_img": ms.IMG_TO_IMG,
     "flow": ms.CONST,
+    "cosmos_rflow": ms.COSMOS_RFLOW,
 }
 
 
@@ -32,19 +35,49 @@ def sampling_object(prediction: Prediction, model_config: Any) -> Any:
     """The engine's prediction as a sampling object; a plugin's own comes back as it was."""
     if isinstance(prediction, AuthorsPrediction):
         return prediction.sampling
-    table, speech = prediction.table, _SPEECH[prediction.kind]
-    schedule: Any = ms.ModelSamplingDiscreteFlow if table.flow else ms.ModelSamplingDiscrete
-    made: Any = type("ModelSampling", (schedule, speech), {})(model_config)
+    table = prediction.table
+    made: Any = type("ModelSampling", (_schedule(table), _speech(prediction.kind)), {})(model_config)
     made.sigma_data = prediction.sigma_data
     if table.shift is not None:
         made.set_parameters(shift=table.shift, timesteps=len(table), multiplier=table.multiplier)
+    elif isinstance(table, ContinuousTable):
+        made.set_parameters(table.sigma_min, table.sigma_max, prediction.sigma_data)
     else:
         made.set_sigmas(table.sigmas)
-        # The table's logarithms were taken before it was rounded; pictures depend on the last bit.
-        made.register_buffer("log_sigmas", table.logs.clone())
         made.num_timesteps = len(table)
+        if isinstance(table, DistilledTable):
+            made.skip_steps, made.num_timesteps = table.stride, len(table) * table.stride
+        made.zsnr = bool(table.schedule and table.schedule.zero_terminal_snr)
+    if table.shift is None:
+        # The table's logarithms were taken before it was rounded; pictures depend on the last bit.
+        made.register_buffer("sigmas", table.sigmas.clone())
+        made.register_buffer("log_sigmas", table.logs.clone())
     made.prediction = prediction
     return made
+
+
+def _schedule(table: SigmaTable) -> Any:
+    """ComfyUI's class for a table of ours."""
+    if isinstance(table, DistilledTable):
+        from comfy_extras.nodes_model_advanced import ModelSamplingDiscreteDistilled
+
+        return ModelSamplingDiscreteDistilled
+    kinds: tuple[tuple[type[SigmaTable], Any], ...] = (
+        (ShareTable, ms.ModelSamplingCosmosRFlow),
+        (AngleTable, ms.ModelSamplingContinuousV),
+        (ContinuousTable, ms.ModelSamplingContinuousEDM),
+    )
+    usual = ms.ModelSamplingDiscreteFlow if table.flow else ms.ModelSamplingDiscrete
+    return next((theirs for ours, theirs in kinds if isinstance(table, ours)), usual)
+
+
+def _speech(kind: Kind) -> Any:
+    """ComfyUI's class for a way of answering."""
+    if kind == "lcm":
+        from comfy_extras.nodes_model_advanced import LCM
+
+        return LCM
+    return _SPEECH[kind]
 
 
 def prediction_of(sampling: Any, usual: Prediction | None) -> Prediction:
@@ -59,8 +92,9 @@ def prediction_of(sampling: Any, usual: Prediction | None) -> Prediction:
 
 
 def _is_as_made(sampling: Any, known: Prediction) -> bool:
-    same = known.table.shift is not None or torch.equal(sampling.sigmas.cpu(), known.table.sigmas)
-    return bool(same and getattr(sampling, "shift", None) == known.table.shift)
+    if known.table.shift is not None:
+        return bool(getattr(sampling, "shift", None) == known.table.shift)
+    return torch.equal(sampling.sigmas.cpu(), known.table.sigmas)
 
 
 def _kind(sampling: Any) -> Kind:
@@ -87,7 +121,8 @@ class AuthorsTable(SigmaTable):
         sigmas = torch.unique(sampling.sigmas.detach().float().cpu())
         sigmas = sigmas[sigmas > 0]
         shift = float(getattr(sampling, "shift", 1.0)) if kind == "flow" else None
-        return cls(sigmas, sigmas.log(), shift, float(getattr(sampling, "multiplier", 1.0)), sampling)
+        multiplier = float(getattr(sampling, "multiplier", 1.0))
+        return cls(sigmas, sigmas.log(), shift, multiplier, _betas(sampling), sampling)
 
     def timestep(self, sigma: Tensor) -> Tensor:
         asked = sigma.reshape(-1)
@@ -100,6 +135,15 @@ class AuthorsTable(SigmaTable):
 
     def at_percent(self, percent: float) -> float:
         return float(self.sampling.percent_to_sigma(percent))
+
+
+def _betas(sampling: Any) -> BetaSchedule | None:
+    """What a discrete sampling object was made from, where it says so in the usual way."""
+    start, end = (getattr(sampling, name, None) for name in ("linear_start", "linear_end"))
+    steps = getattr(sampling, "num_timesteps", 0)
+    if not isinstance(sampling, ms.ModelSamplingDiscrete) or start is None or end is None or steps < 2:
+        return None
+    return BetaSchedule("scaled_linear", start, end, steps, bool(getattr(sampling, "zsnr", False)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         loaders,
         lora,
         mask,
+        model_sampling,
         primitive,
         sampling,
         text,
@@ -40,6 +41,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         mask,
         controlnet,
         lora,
+        model_sampling,
         primitive,
     )
     return [each for module in modules for each in vars(module).values() if _is_node_of(each, module.__name__)]

@@ -156,6 +156,8 @@ _TYPES = {
     "flow": ModelType.FLOW,
     "img_to_img": ModelType.IMG_TO_IMG,
     "x0": ModelType.EPS,
+    "lcm": ModelType.EPS,
+    "cosmos_rflow": ModelType.EDM,
 }
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import comfy
 from torch import Tensor
 
+from compat.foreign import prediction_of
 from compat.sampling.again import Again
-from engine.sampling.hooks import Answers, Hooks
+from engine.sampling.hooks import Answers, Hooks, Level
 
 Args = Mapping[str, Any]
 
@@ -69,8 +70,12 @@ def _pair(args: Args) -> list[Tensor]:
     return [args["cond_denoised"], args["uncond_denoised"]]
 
 
-def _mask(redraw_mask: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    return lambda sigma, denoise_mask, extra_options: redraw_mask(sigma[0], denoise_mask)
+def _mask(redraw_mask: Callable[[Level, Tensor], Tensor]) -> Callable[..., Tensor]:
+    def function(sigma: Tensor, denoise_mask: Tensor, extra_options: Args) -> Tensor:
+        table = prediction_of(extra_options["model"].inner_model.model_sampling, None).table
+        return redraw_mask(Level(sigma[0], extra_options["sigmas"], table), denoise_mask)
+
+    return function
 
 
 def _around(around: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -186,6 +186,7 @@ class Guide:
         rows = _Rows(
             scaled,
             torch.cat(concat).to(self.dtype) if concat else None,
+            sigma.to(x.device).expand(len(x)),
             self.prediction.timestep(sigma).to(x.device).expand(len(x)),
             stacked_tokens([question.tokens for question in group]),
             torch.cat(vectors) if vectors else None,
@@ -208,7 +209,8 @@ class Guide:
             "control": self._control(rows, part, vector),
         }
         if rows.patches:
-            given["patches"] = {**rows.patches, "cond_or_uncond": rows.signs[part]}
+            told = {"sigmas": rows.sigmas[part], "cond_or_uncond": rows.signs[part]}
+            given["patches"] = {**rows.patches, **told}
         if self.hooks.around is not None:
             return self.hooks.around(self._call, given, rows.signs[part]).float()
         return self._call(**given).float()
@@ -243,6 +245,7 @@ class _Rows:
 
     x: Tensor
     concat: Tensor | None
+    sigmas: Tensor
     timesteps: Tensor
     context: Tensor
     vector: Tensor | None

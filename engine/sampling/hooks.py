@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from engine.conditioning import Condition
+from engine.sampling.table import SigmaTable
 
 POSITIVE, NEGATIVE = 0, 1
 
@@ -74,21 +75,34 @@ class Answers:
         return self.asker(place, side, here, level, patches)
 
 
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A noise level of a run: which, of the list that the run walks down, and in what table.
+
+    Shapes: sigma a scalar; sigmas [S + 1].
+    """
+
+    sigma: Tensor
+    sigmas: Tensor
+    table: SigmaTable
+
+
 @dataclass(frozen=True)
 class Hooks:
     """Where others may step into guidance. The defaults change nothing.
 
     `combine` replaces the guidance formula; `before` may change the answers and `after` the guided latent. `around`
     gets the function that asks the network, its arguments, and for each row the sign it is of (0 positive).
-    `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is; `check` is called during
-    long work and raises to stop. `always_both`: the negative side is asked about even at scale 1.
+    `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level and the
+    sign of each row besides ("sigmas", "cond_or_uncond"); `check` is called during long work and raises to stop.
+    `always_both`: the negative side is asked about even at scale 1.
     """
 
     combine: Callable[[Answers], Tensor] | None = None
     before: Sequence[Callable[[Answers], Answers]] = ()
     after: Sequence[Callable[[Answers, Tensor], Tensor]] = ()
     around: Callable[[Network, Mapping[str, Any], Sequence[int]], Tensor] | None = None
-    redraw_mask: Callable[[Tensor, Tensor], Tensor] | None = None
+    redraw_mask: Callable[[Level, Tensor], Tensor] | None = None
     patches: Patches = field(default_factory=dict)
     check: Callable[[], None] | None = None
     always_both: bool = False

@@ -1,6 +1,7 @@
 """Where random numbers come from, so that the same seed gives the same picture everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -66,6 +67,19 @@ def brownian(like: Tensor, sigmas: Tensor, seed: int, on_device: bool = False) -
         return increment * (following - sigma).sign() / (following - sigma).abs().sqrt()
 
     return draw
+
+
+@contextmanager
+def continued(noise: Tensor, seed: int) -> Iterator[None]:
+    """Lets patches of a network draw from torch's own generator, which goes on where the initial noise's ended.
+
+    ComfyUI: it draws the noise from that generator, so that what patches draw depends on the seed. Afterwards it is as
+    it was. Shapes: noise [B, C, h, w], for its shape and dtype.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed % SEEDS)
+        torch.randn(noise.shape, dtype=noise.dtype)
+        yield
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -19,6 +19,7 @@ from engine.sampling.batches import Chunks, row_limit
 from engine.sampling.denoiser import Denoiser, Step, run
 from engine.sampling.fitting import fit, fitted_mask, repeated_to_batch
 from engine.sampling.guidance import Guide, Hooks, Network
+from engine.sampling.hooks import Level
 from engine.sampling.inpainting import FurtherChannels, Redraw
 from engine.sampling.prediction import Prediction
 from engine.sampling.samplers import SAMPLERS, sampler
@@ -93,7 +94,7 @@ class Drawing:
         if len(job.sigmas) < 2:
             return job.latent
         check(job, self.network, self.latent_format)
-        with torch.no_grad():
+        with torch.no_grad(), noises.continued(job.noise, job.seed):
             # Levels stay on the CPU: samplers ask them questions all the time, and a GPU would have to stop to answer.
             sigmas = job.sigmas.float().cpu()
             noise = job.noise.float().to(self.device)
@@ -128,7 +129,14 @@ class Drawing:
             return both
         if self.sampler.fresh_kept_region:
             noise = noises.initial(self.job.noise.float(), self.job.seed + 1).to(self.device)
-        return Redraw(both, self.prediction, mask, latent, noise, self.job.hooks.redraw_mask)
+        return Redraw(both, self.prediction, mask, latent, noise, self._mask_at())
+
+    def _mask_at(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        redraw_mask = self.job.hooks.redraw_mask
+        if redraw_mask is None:
+            return None
+        sigmas, table = self.job.sigmas.float().cpu(), self.prediction.table
+        return lambda sigma, mask: redraw_mask(Level(sigma, sigmas, table), mask)
 
     def _mask(self, latent: Tensor) -> Tensor | None:
         if self.job.noise_mask is None:

@@ -1,7 +1,7 @@
 """The noise levels a model was trained at, and how they relate to its timesteps."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,23 +16,32 @@ class SigmaTable:
 
     `sigmas` [N] rises; `logs` are their logarithms, taken before rounding to float32 where they come from float64,
     because pictures from a Brownian path depend on the last bit. Time is the index into the table or, for flow models
-    (those with a `shift`), `sigma · multiplier`.
+    (those with a `shift`), `sigma · multiplier`. `schedule` is what the network was trained with, where that is known.
     """
 
     sigmas: Tensor
     logs: Tensor
     shift: float | None = None
     multiplier: float = 1000.0
+    schedule: BetaSchedule | None = None
 
     def __post_init__(self) -> None:
-        if self.sigmas.ndim != 1 or len(self.sigmas) < 2 or not bool((self.sigmas.diff() > 0).all()):
+        if self.sigmas.ndim != 1 or len(self.sigmas) < 2 or not self._rises():
             raise SamplingError("a sigma table is a rising list of at least two noise levels")
+
+    def _rises(self) -> bool:
+        steps = self.sigmas.diff()
+        if self.shift is None:
+            return bool((steps > 0).all())
+        # A strong shift, as for very large pictures, makes neighbours near 1 the same number.
+        return bool((steps >= 0).all()) and bool(self.sigmas[-1] > self.sigmas[0])
 
     @classmethod
     def from_betas(cls, schedule: BetaSchedule | None = None) -> "SigmaTable":
         """The table of a model trained with discrete steps; without a schedule, Stable Diffusion's."""
-        alpha_bars = (schedule or BetaSchedule()).alpha_bars()
-        return cls.from_sigmas(((1.0 - alpha_bars) / alpha_bars).sqrt())
+        schedule = schedule or BetaSchedule()
+        alpha_bars = schedule.alpha_bars()
+        return replace(cls.from_sigmas(((1.0 - alpha_bars) / alpha_bars).sqrt()), schedule=schedule)
 
     @classmethod
     def from_sigmas(cls, sigmas: Tensor) -> "SigmaTable":

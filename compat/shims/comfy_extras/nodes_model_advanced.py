@@ -1,5 +1,6 @@
 """ComfyUI's nodes that understand a model's answers in another way. Source: node_behaviour.md 7.2 and 8."""
 
+from collections.abc import Callable
 from typing import Any
 
 import comfy
@@ -8,6 +9,11 @@ from torch import Tensor
 
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import number, whole, wires
+from compat.foreign import prediction_of, sampling_object
+from engine.sampling import readings
+from engine.sampling.continuous import DISTILLED_LEVELS, DistilledTable
+from engine.sampling.prediction import Prediction, consistency
+from engine.sampling.table import SigmaTable
 
 
 class LCM(comfy.model_sampling.EPS):
@@ -17,44 +23,43 @@ class LCM(comfy.model_sampling.EPS):
         """The clean latent: a mixture of the noise's removal and the latent itself, by the training step."""
         timestep: Any = self.timestep(sigma)  # type: ignore[attr-defined] # of the schedule it is mixed with
         dims = (-1, *[1] * (model_output.ndim - 1))
-        scaled = timestep.view(dims).float() * 10.0
-        kept, sigma = 0.25 / (scaled**2 + 0.25), sigma.view(dims)
-        removed = scaled / (scaled**2 + 0.25) ** 0.5
-        denoised: Tensor = removed * (model_input - model_output * sigma) + kept * model_input
+        kept, removed = consistency(timestep.view(dims))
+        denoised: Tensor = removed * super().calculate_denoised(sigma, model_output, model_input) + kept * model_input
         return denoised
 
 
 class ModelSamplingDiscreteDistilled(comfy.model_sampling.ModelSamplingDiscrete):
     """The noise levels of a distilled model, which knows only some of the training steps."""
 
-    original_timesteps = 50
+    original_timesteps = DISTILLED_LEVELS
 
     def __init__(self, model_config: Any = None, zsnr: bool | None = None) -> None:
         super().__init__(model_config, zsnr=zsnr)
-        self.skip_steps = self.num_timesteps // self.original_timesteps
-        first = (self.num_timesteps - 1) % self.skip_steps
-        self.set_sigmas(self.sigmas[first :: self.skip_steps][-self.original_timesteps :].clone())
+        known = DistilledTable.of(SigmaTable.from_sigmas(self.sigmas))
+        self.skip_steps = known.stride
+        self.set_sigmas(known.sigmas)
 
     def timestep(self, sigma: Tensor) -> Tensor:
         """The training step of the nearest level it knows."""
-        apart = (sigma.log().to(self.log_sigmas.device) - self.log_sigmas[:, None]).abs()
-        index = apart.argmin(dim=0).view(sigma.shape)
-        return (index * self.skip_steps + (self.skip_steps - 1)).to(sigma.device)
+        return super().timestep(sigma) * self.skip_steps + (self.skip_steps - 1)
 
     def sigma(self, timestep: Tensor) -> Tensor:
         """The level of a training step, between those it knows in proportion of their logarithms."""
-        place = (timestep.float().to(self.log_sigmas.device) - (self.skip_steps - 1)) / self.skip_steps
-        place = place.clamp(0, len(self.sigmas) - 1)
-        share = place.frac()
-        low, high = self.log_sigmas[place.floor().long()], self.log_sigmas[place.ceil().long()]
-        return ((1 - share) * low + share * high).exp().to(timestep.device)
+        return super().sigma((timestep.float() - (self.skip_steps - 1)) / self.skip_steps)
+
+
+def _read(model: Any, reading: Callable[[Prediction], Prediction]) -> Output:
+    """A clone whose answers are read in another way."""
+    before = prediction_of(model.get_model_object("model_sampling"), None)
+    changed = model.clone()
+    changed.add_object_patch("model_sampling", sampling_object(reading(before), model.model.model_config))
+    return Output(changed)
 
 
 def _with_sampling(model: Any, *kinds: type, **parameters: Any) -> Output:
     """A clone whose noise levels and answers are of these kinds."""
     made: Any = type("ModelSamplingAdvanced", kinds, {})(model.model.model_config)
-    if parameters:
-        made.set_parameters(**parameters)
+    made.set_parameters(**parameters)
     changed = model.clone()
     changed.add_object_patch("model_sampling", made)
     return Output(changed)
@@ -70,24 +75,55 @@ class ModelSamplingDiscrete:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """What it takes."""
-        kinds = (["eps", "v_prediction", "lcm", "x0", "img_to_img"],)
+        kinds = (list(readings.DISCRETE),)
         return {"required": {**wires(model="MODEL"), "sampling": kinds, "zsnr": ("BOOLEAN", {"default": False})}}
 
     def patch(self, model: Any, sampling: str, zsnr: bool) -> Output:
         """The model with its answers understood so; zsnr lets the highest level be noise alone."""
-        theirs = comfy.model_sampling
-        table = ModelSamplingDiscreteDistilled if sampling == "lcm" else theirs.ModelSamplingDiscrete
-        kinds = {
-            "eps": theirs.EPS,
-            "v_prediction": theirs.V_PREDICTION,
-            "lcm": LCM,
-            "x0": theirs.X0,
-            "img_to_img": theirs.IMG_TO_IMG,
-        }
-        made = type("ModelSamplingAdvanced", (table, kinds[sampling]), {})(model.model.model_config, zsnr=zsnr)
-        changed = model.clone()
-        changed.add_object_patch("model_sampling", made)
-        return Output(changed)
+        return _read(model, lambda before: readings.discrete(before, sampling, zsnr))
+
+
+class ModelSamplingContinuousEDM:
+    """Says what the answers of a model mean that was trained at any noise level of a range."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "advanced/model"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        levels = {"sigma_max": _level(120.0), "sigma_min": _level(0.002)}
+        return {"required": {**wires(model="MODEL"), "sampling": (list(readings.CONTINUOUS),), **levels}}
+
+    def patch(self, model: Any, sampling: str, sigma_max: float, sigma_min: float) -> Output:
+        """The model with its answers understood so."""
+        made = _read(model, lambda before: readings.continuous(before, sampling, sigma_max, sigma_min))
+        if sampling == readings.PLAYGROUND:
+            made[0].add_object_patch("latent_format", comfy.latent_formats.SDXL_Playground_2_5())
+        return made
+
+
+class ModelSamplingContinuousV:
+    """The same for models whose time is an angle."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "advanced/model"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """What it takes."""
+        levels = {"sigma_max": _level(500.0), "sigma_min": _level(0.03)}
+        return {"required": {**wires(model="MODEL"), "sampling": (["v_prediction"],), **levels}}
+
+    def patch(self, model: Any, sampling: str, sigma_max: float, sigma_min: float) -> Output:
+        """The model with its answers understood so."""
+        return _read(model, lambda before: readings.continuous_v(before, sigma_max, sigma_min))
+
+
+def _level(default: float) -> tuple[str, dict[str, Any]]:
+    return ("FLOAT", {"default": default, "min": 0.0, "max": 1000.0, "step": 0.001, "round": False})
 
 
 class ModelSamplingStableCascade:
@@ -122,8 +158,7 @@ class ModelSamplingSD3:
 
     def patch(self, model: Any, shift: float, multiplier: float = 1000) -> Output:
         """The model with its levels shifted."""
-        theirs = comfy.model_sampling
-        return _with_sampling(model, theirs.ModelSamplingDiscreteFlow, theirs.CONST, shift=shift, multiplier=multiplier)
+        return _read(model, lambda before: readings.flow(before, shift, multiplier))
 
 
 class ModelSamplingAuraFlow(ModelSamplingSD3):
@@ -157,8 +192,7 @@ class ModelSamplingFlux:
 
     def patch(self, model: Any, max_shift: float, base_shift: float, width: int, height: int) -> Output:
         """base_shift for pictures of 256 tokens, max_shift for 4096, and on a line through both for others."""
-        slope = (max_shift - base_shift) / (4096 - 256)
-        shift = (width * height / 256) * slope + base_shift - 256 * slope
+        shift = readings.flux_shift(max_shift, base_shift, width, height)
         theirs = comfy.model_sampling
         return _with_sampling(model, theirs.ModelSamplingFlux, theirs.CONST, shift=shift)
 

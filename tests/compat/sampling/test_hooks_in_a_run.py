@@ -117,7 +117,7 @@ def test_the_mask_of_each_step(studio: Studio) -> None:
     patcher.set_model_denoise_mask_function(mask_at)
     made = drawn(studio, patcher, latent)
     assert told == [((1,), {"model", "sigmas"}, 4)] * 3
-    hooks = Hooks(redraw_mask=lambda sigma, mask: (mask > 0.7).float())
+    hooks = Hooks(redraw_mask=lambda level, mask: (mask > 0.7).float())
     studio.model = replace(studio.model, hooks=hooks)
     assert relative(made, studio.by_engine(latent, studio.guided(CFG), WALK)) < CLOSE
 
@@ -275,7 +275,7 @@ OUR_HOOKS = {
     "before": ANSWERS_HALVED,
     "after": Hooks(after=(lambda each, guided: guided * 0.9 + each.negative * 0.1,)),
     "around": Hooks(around=lambda network, given, signs: network(**given) * (1 + 0.1 * sum(signs))),
-    "redraw_mask": Hooks(redraw_mask=lambda sigma, mask: (mask > 0.5).float()),
+    "redraw_mask": Hooks(redraw_mask=lambda level, mask: (mask > 0.5).float()),
     "patches": Hooks(patches={"patches": {"middle_patch": [lambda x, extra: x * 0.9]}}),
     "always_both": replace(ANSWERS_HALVED, always_both=True),
     "asked again": Hooks(

@@ -178,6 +178,8 @@ def test_hooks_see_and_may_change_everything_on_the_way() -> None:
     torch.testing.assert_close(seen["positive"], everywhere(3.0))
     torch.testing.assert_close(guided, everywhere(31.0))
     assert seen["cfg"] == 4.0
+    sigmas = parrot.asked[0]["patches"].pop("sigmas")
+    torch.testing.assert_close(sigmas, SIGMA.expand(4))
     assert parrot.asked[0]["patches"] == {"patches": {"name": [1]}, "cond_or_uncond": [0, 0, 1, 1]}
 
 
@@ -269,6 +271,7 @@ def test_a_hook_may_ask_again_about_a_side_a_latent_a_level_and_with_more_patche
     _, _, parrot = ask([text(1.0)], [text(0.25)], 1.0, hooks=hooks)
     torch.testing.assert_close(told, [everywhere(1.0), everywhere(0.25)])
     _, positive, negative = parrot.asked
+    assert [each["patches"].pop("sigmas").tolist() for each in (positive, negative)] == [[3.0] * 2, [1.5] * 2]
     assert positive["patches"] == {"patches": {"name": [1, 2]}, "note": 5, "cond_or_uncond": [0, 0]}
     assert negative["patches"] == {"patches": {"name": [1]}, "note": 5, "cond_or_uncond": [1, 1]}
     torch.testing.assert_close(negative["x"], 2 * X / (1.5**2 + 1) ** 0.5)
