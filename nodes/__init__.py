@@ -13,6 +13,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         compositing,
         conditioning,
         controlnet,
+        hypernetwork,
         image,
         image_files,
         image_filters,

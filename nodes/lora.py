@@ -2,7 +2,7 @@
 
 from typing import Annotated, NamedTuple
 
-from engine.checkpoints import lora
+from engine.adapters import lora
 from engine.checkpoints.load import Loader
 from engine.folders import Folders
 from engine.graph.define import Files, node

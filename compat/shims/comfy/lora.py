@@ -13,7 +13,7 @@ from torch import Tensor
 from comfy.weight_adapter import WeightAdapterBase, adapter_of
 from compat import lora_names
 from compat.missing import missing
-from engine.checkpoints import lora as files
+from engine.adapters.entries import Entries
 from engine.devices.deltas import Difference, Replacement
 
 log = logging.getLogger(__name__)
@@ -24,25 +24,21 @@ def load_lora(lora: Mapping[str, Tensor], to_load: Mapping[str, Any], log_missin
 
     `to_load` maps the file's names to weights, as `model_lora_keys_unet` and `_clip` make it.
     """
-    entries = files._Entries(lora)
+    entries = Entries(lora)
     found: dict[Any, Any] = {}
     for name, target in to_load.items():
+        if not entries.has(name):
+            continue
         before = set(entries.used)
-        for key, delta in entries.deltas(name, _MODULE).items():
-            used = entries.used - before
-            if key == f"{_MODULE}.bias":
-                if isinstance(target, str) and target.endswith(".weight"):
-                    found[target.removesuffix(".weight") + ".bias"] = _patch(delta, used)
-            else:
-                found[target] = _patch(delta, used)
+        # A target may be a weight's name, or a tuple that names a part of one.
+        weight = target if isinstance(target, str) else "a part"
+        for key, delta in entries.deltas(name, weight).items():
+            found[target if key == weight else key] = _patch(delta, entries.used - before)
     if log_missing:
         for name in lora:
             if name not in entries.used:
                 log.warning("lora key not loaded: %s", name)
     return found
-
-
-_MODULE = "module"
 
 
 def _patch(delta: Any, used: set[str]) -> Any:

@@ -8,7 +8,7 @@ import torch
 
 from compat.crossing import enter, leave
 from compat.host import Host
-from engine.checkpoints import lora
+from engine.adapters import lora
 from engine.devices.patches import Patch
 from engine.sampling.prediction import Prediction
 from engine.sampling.table import SigmaTable

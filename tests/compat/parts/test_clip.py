@@ -169,7 +169,7 @@ def test_hooks_that_change_over_time_encode_a_text_once_for_each_range(loaded, c
 
 
 def test_our_lora_node_changes_a_text_encoder_that_a_plugin_took_apart(loaded, host):
-    from engine.checkpoints import lora
+    from engine.adapters import lora
 
     clip = enter(loaded.clip).clone()
     clip.set_tokenizer_option("mark", True)

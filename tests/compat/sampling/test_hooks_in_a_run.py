@@ -11,7 +11,7 @@ from torch import Tensor
 
 from compat import crossing
 from compat.host import Host
-from engine.checkpoints import lora
+from engine.adapters import lora
 from engine.conditioning import Area, Condition
 from engine.sampling import noise as noises
 from engine.sampling.guidance import Hooks

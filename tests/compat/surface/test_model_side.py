@@ -278,7 +278,7 @@ def test_loras_are_bound_by_three_steps_to_what_the_engine_binds(host: Any, tiny
     import comfy.lora
 
     from compat.crossing import enter
-    from engine.checkpoints import lora
+    from engine.adapters import lora
 
     model = host.loader.checkpoint(tiny_models / "checkpoints" / "tiny.safetensors").model
     file = host.loader.lora(tiny_models / "loras" / "tiny.safetensors")

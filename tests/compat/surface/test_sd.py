@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from compat.crossing import enter, leave
 from compat.host import Host
-from engine.checkpoints import lora
+from engine.adapters import lora
 from engine.errors import CheckpointError
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from engine.checkpoints import lora
+from engine.adapters import lora
 from engine.checkpoints.hints import Hints
 from engine.checkpoints.load import Loader
 from engine.checkpoints.save import Weights, save_checkpoint, save_tensors
