@@ -42,6 +42,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         mask,
         controlnet,
         lora,
+        hypernetwork,
         model_sampling,
         primitive,
     )
