@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.checkpoints import keys, parameterization
+from engine.checkpoints import keys
 from engine.checkpoints.build import Builder
 from engine.checkpoints.detect import Match, detect, network_prefix
 from engine.checkpoints.families import sdxl
 from engine.checkpoints.family import TextSpec
+from engine.checkpoints.hints import Hints
 from engine.checkpoints.lora_files import Lora, LoraFiles
 from engine.checkpoints.tensors import TensorFile, open_tensors, read_object
 from engine.checkpoints.texts import tower
@@ -18,6 +19,8 @@ from engine.devices.device import Devices
 from engine.devices.residency import Keeper, MakeRoom, Part
 from engine.errors import CheckpointError
 from engine.models.latent_format import SD1, LatentFormat
+from engine.sampling.prediction import Prediction
+from engine.sampling.table import SigmaTable
 from engine.text.embedding import Embeddings
 from engine.text.embedding import Folders as EmbeddingFolders
 from engine.text.tokenizer import Tokenizer
@@ -170,11 +173,12 @@ class Loader:
         return self._loras.read(path)
 
     def _model(self, match: Match, builder: Builder) -> Model:
+        kind = builder.hints.prediction or match.family.prediction
         return Model(
-            builder.unet(match.prefix, match.family),
+            builder.unet(match.prefix),
             self.keeper,
-            parameterization.prediction(builder.file, match, builder.hints),
-            _latent_format(match, builder),
+            Prediction(kind, SigmaTable.from_flow() if kind == "flow" else SigmaTable.from_betas()),
+            _latent_format(match, builder.hints),
             match.family.id,
         )
 
@@ -202,10 +206,10 @@ def _opened(source: Path | TensorFile) -> TensorFile:
     return source if isinstance(source, TensorFile) else open_tensors(source)
 
 
-def _latent_format(match: Match, builder: Builder) -> LatentFormat:
+def _latent_format(match: Match, hints: Hints) -> LatentFormat:
     """The family's latents, with the colours the file says its own have, where they are as many as the channels."""
-    usual = parameterization.latent_format(builder.file, match, match.family.latent_format or SD1)
-    rows = builder.hints.latent_colours
+    usual = match.family.latent_format or SD1
+    rows = hints.latent_colours
     if rows is None or len(rows) != usual.channels + 1:
         return usual
     *factors, bias = [(float(red), float(green), float(blue)) for red, green, blue in rows]
