@@ -44,6 +44,39 @@ class ControlHint:
     vae: Any = None
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What SDXL's networks are told of the picture they draw; what is None is taken from the picture itself.
+
+    Pictures of the training set were told the size they had before they were scaled (width, height), where they were
+    cut off (crop_x from the left, crop_y from the top) and the size of the result (target). `aesthetic_score` is how
+    beautiful a picture is, for the refiner.
+
+    Units: pixels.
+    """
+
+    width: float | None = None
+    height: float | None = None
+    crop_x: float = 0.0
+    crop_y: float = 0.0
+    target_width: float | None = None
+    target_height: float | None = None
+    aesthetic_score: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SeenPicture:
+    """What CLIP saw in pictures, for networks that draw after them (unCLIP).
+
+    Shapes: embeddings [B, P].
+    Units: noise_augmentation 0 … 1, how far the network may stray from them.
+    """
+
+    embeddings: Tensor
+    strength: float = 1.0
+    noise_augmentation: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Condition:
     """One thing the picture should (or should not) show.
@@ -51,7 +84,8 @@ class Condition:
     With an `area` the denoiser only sees that part; a `mask` weighs its answer by place. `area_from_mask` takes the
     area from the mask's bounds. Conditions overlap: their answers are averaged by strength. `control_on_negative`
     lends the hints to the other side of the guidance. `vector` is what class-conditional networks read besides the
-    text; `concat_latent` and `concat_mask` are the further channels of inpainting and editing networks.
+    text, when it is not to be made of `pooled`, `sizes` and `pictures` (several of which are noised together by
+    `picture_merge`); `concat_latent` and `concat_mask` are the further channels of inpainting and editing networks.
 
     Shapes: tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask [M, H, W] of any size;
     concat_latent [B, C, h, w], as the autoencoder made it.
@@ -72,3 +106,6 @@ class Condition:
     vector: Tensor | None = None
     concat_latent: Tensor | None = None
     concat_mask: Tensor | None = None
+    sizes: Sizes = Sizes()
+    pictures: tuple[SeenPicture, ...] = ()
+    picture_merge: float = 0.05

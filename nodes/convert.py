@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from engine import values
-from engine.conditioning import Area, Condition, ControlHint
+from engine.conditioning import Area, Condition, ControlHint, SeenPicture, Sizes
 from engine.errors import CheckpointError, ImageError, LatentwireError, OutOfMemory, SamplingError
 from engine.images import as_masks
 
@@ -198,7 +198,32 @@ def _condition(entry: object, name: str) -> Condition:
         control_on_negative=bool(options.get("control_apply_to_uncond", False)),
         concat_latent=options.get("concat_latent_image"),
         concat_mask=options.get("concat_mask"),
+        sizes=_sizes(options),
+        pictures=tuple(_picture(each, name) for each in options.get("unclip_conditioning") or ()),
+        picture_merge=float(options.get("unclip_noise_augment_merge", 0.05)),
     )
+
+
+def _sizes(options: Mapping[str, Any]) -> Sizes:
+    return Sizes(
+        width=options.get("width"),
+        height=options.get("height"),
+        crop_x=options.get("crop_w", 0),
+        crop_y=options.get("crop_h", 0),
+        target_width=options.get("target_width"),
+        target_height=options.get("target_height"),
+        aesthetic_score=options.get("aesthetic_score"),
+    )
+
+
+def _picture(given: Any, name: str) -> SeenPicture:
+    seen = given["clip_vision_output"]
+    embeddings = getattr(seen, "image_embeds", None)
+    if embeddings is None:
+        embeddings = getattr(seen, "embeds", None)
+    if not isinstance(embeddings, Tensor) or embeddings.ndim != 2:
+        raise SamplingError(f"{name}: expected what a CLIP vision saw (image_embeds [B, P]), got {_what(embeddings)}.")
+    return SeenPicture(embeddings, float(given["strength"]), float(given["noise_augmentation"]))
 
 
 def _area(area: Any, name: str) -> Area | None:

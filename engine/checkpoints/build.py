@@ -3,13 +3,14 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 
 from engine.checkpoints import keys, open_clip, texts
-from engine.checkpoints.family import TextSpec
+from engine.checkpoints.family import Family, TextSpec
 from engine.checkpoints.hints import TOKEN_IDS, Hints
 from engine.checkpoints.tensors import Shape, Shapes, TensorFile
 from engine.checkpoints.texts import Tower
@@ -43,10 +44,12 @@ class Builder:
         self.devices = devices
         self.hints = Hints.of(file.metadata, file.path.name)
 
-    def unet(self, prefix: str) -> Part[UNet]:
-        """The denoiser below a prefix. Raises: CheckpointError."""
+    def unet(self, prefix: str, family: Family | None = None) -> Part[UNet]:
+        """The denoiser below a prefix, with what shapes do not tell taken from its family. Raises: CheckpointError."""
         tensors = self.file.read(prefix)
         config = self._config(tensors, lambda shapes: UNetConfig.from_shapes(shapes, self.hints.unet_heads))
+        if family is not None:
+            config = replace(config, vector=family.vector, float32_attention=family.float32_attention)
         return self._part("the denoiser", "network", lambda: UNet(config), tensors)
 
     def text(self, spec: TextSpec) -> "Part[TextEncoder] | None":

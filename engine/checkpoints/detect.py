@@ -3,12 +3,21 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.checkpoints.families import recognised, sd1
+from engine.checkpoints.families import recognised, sd1, sd2, sdxl
 from engine.checkpoints.family import Condition, Family, Lacks, find
 from engine.checkpoints.tensors import Shape, Shapes, TensorFile
 from engine.errors import CheckpointError
 
-FAMILIES: tuple[Family, ...] = (*recognised.TRANSFORMERS, *recognised.UNETS, sd1.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    *recognised.TRANSFORMERS,
+    *recognised.UNETS,
+    sd2.LOTUS,
+    sd2.UNCLIP,
+    sd2.FAMILY,
+    sdxl.REFINER,
+    sdxl.FAMILY,
+    sd1.FAMILY,
+)
 """In the order they are asked: the particular before the general."""
 
 PREFIXES = ("model.diffusion_model.", "model.model.", "net.", "diffusion_model.")

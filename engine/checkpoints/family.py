@@ -10,6 +10,7 @@ from typing import Protocol
 from engine.checkpoints.tensors import Shape, Shapes
 from engine.models.latent_format import LatentFormat
 from engine.sampling.prediction import Kind
+from engine.sampling.vectors import VectorKind
 from engine.text.tokenizer import END
 
 
@@ -120,7 +121,9 @@ class Family:
     """A kind of model whose files share one layout.
 
     `is_supported` False: we know it when we see it, and say so. `prediction` is what the network tells unless the
-    file says otherwise.
+    file says otherwise. `vector`
+    what it is told besides the text (engine/sampling/vectors.py); `vision_prefix` where its CLIP vision is.
+    `float32_attention`: half precision overflows in it.
     """
 
     id: str
@@ -128,9 +131,12 @@ class Family:
     conditions: tuple[Condition, ...]
     latent_format: LatentFormat | None = None
     texts: tuple[TextSpec, ...] = ()
-    vae_prefix: str = ""
+    vae_prefix: str = "first_stage_model."
     prediction: Kind = "eps"
     is_supported: bool = True
+    vector: VectorKind | None = None
+    vision_prefix: str = ""
+    float32_attention: bool = False
 
     def unmet(self, shapes: Shapes) -> list[Condition]:
         """Why a file is not of this family; empty when it is."""

@@ -70,11 +70,12 @@ class TransformerBlock(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Attention from one sequence to another, or to itself."""
+    """Attention from one sequence to another, or to itself; `float32` where half precision would overflow."""
 
     def __init__(self, width: int, context_width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
+        self.float32 = False
         self.to_q = nn.Linear(width, width, bias=False)
         self.to_k = nn.Linear(context_width, width, bias=False)
         self.to_v = nn.Linear(context_width, width, bias=False)
@@ -84,8 +85,10 @@ class CrossAttention(nn.Module):
         self, x: Tensor, context: Tensor, value: Tensor, patches: Patches | None = None, name: str = ""
     ) -> Tensor:
         q, k, v = self.to_q(x), self.to_k(context), self.to_v(value)
+        if self.float32:
+            q, k, v = q.float(), k.float(), v.float()
         mixed = attention(q, k, v, self.heads) if patches is None else patches.attend(name, q, k, v, self.heads)
-        return self.to_out(mixed)
+        return self.to_out(mixed.to(x.dtype) if self.float32 else mixed)
 
 
 class FeedForward(nn.Module):

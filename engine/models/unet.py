@@ -10,7 +10,7 @@ from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.models.layers import Downsample, ResBlock, Upsample, conv3x3, group_norm, timestep_embedding
 from engine.models.patches import Patches
-from engine.models.transformer import SpatialTransformer
+from engine.models.transformer import CrossAttention, SpatialTransformer
 from engine.models.unet_config import UNetConfig
 
 Check = Callable[[], None]
@@ -33,6 +33,9 @@ class UNet(nn.Module):
         self.out = nn.Sequential(
             group_norm(config.model_channels), nn.SiLU(), conv3x3(config.model_channels, config.out_channels)
         )
+        for module in self.modules():
+            if isinstance(module, CrossAttention):
+                module.float32 = config.float32_attention
 
     def forward(
         self,

@@ -13,7 +13,8 @@ class UNetConfig:
     `res_blocks` are the encoder's per level; the decoder has one more on each. Depths count transformer blocks, one
     entry per residual block in the order they run (0 = no transformer there). A `middle_depth` of 0 leaves a lone
     residual block in the middle, None nothing at all (distilled SDXL). Heads are either a number or a width.
-    `class_width` is the width of the vector y (SDXL: pooled text and sizes).
+    `class_width` is the width of the vector y, and `vector` what it is made of ("sdxl": the pooled text and sizes; see
+    engine/sampling/vectors.py), which shapes do not tell. `float32_attention`: half precision overflows in attention.
     """
 
     in_channels: int = 4
@@ -29,6 +30,8 @@ class UNetConfig:
     head_width: int | None = None
     linear_projections: bool = False
     class_width: int | None = None
+    vector: str | None = None
+    float32_attention: bool = False
 
     @property
     def embedding_width(self) -> int:

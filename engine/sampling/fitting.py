@@ -180,6 +180,9 @@ def _mirrored(side: Sequence[Fitted], other: Sequence[Fitted]) -> list[Fitted]:
             tokens=text.tokens,
             pooled=text.pooled,
             vector=text.vector,
+            sizes=text.sizes,
+            pictures=text.pictures,
+            picture_merge=text.picture_merge,
             concat_latent=text.concat_latent,
             concat_mask=text.concat_mask,
         )

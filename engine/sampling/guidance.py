@@ -27,6 +27,7 @@ from engine.sampling.hooks import (
     joined_patches,
 )
 from engine.sampling.prediction import Prediction
+from engine.sampling.vectors import Vectors
 
 __all__ = ["NEGATIVE", "POSITIVE", "Answers", "Guide", "Hooks", "Network", "Rule"]
 
@@ -40,6 +41,7 @@ class Question:
     x: Tensor
     weight: Tensor
     tokens: Tensor
+    vector: Tensor | None
     concat: Tensor | None
     hints: tuple[Any, ...]
 
@@ -53,7 +55,7 @@ class Question:
             and self.tokens.shape[2] == first.tokens.shape[2]
             and (len(lengths) == 1 or (may_repeat and can_repeat(lengths)))
             and _shape(self.concat) == _shape(first.concat)
-            and _shape(self.fitted.condition.vector) == _shape(first.fitted.condition.vector)
+            and _shape(self.vector) == _shape(first.vector)
         )
 
 
@@ -62,7 +64,8 @@ class Guide:
 
     `sides` are the fitted conditions: positive, negative, and as many more as `rule` knows what to do with; without a
     rule the first is pushed away from the second by `cfg`. `concat(fitted)` gives the further channels of the whole
-    latent, for networks that have them. `dtype` is what the network computes in.
+    latent, and `vectors` what is told besides the text, for networks that have them. `dtype` is what the network
+    computes in.
     """
 
     def __init__(
@@ -74,12 +77,14 @@ class Guide:
         *,
         rule: Rule | None = None,
         concat: Callable[[Fitted], Tensor | None] = lambda fitted: None,
+        vectors: Vectors | None = None,
         chunks: Chunks | None = None,
         hooks: Hooks | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.network, self.prediction, self.sides, self.cfg = network, prediction, sides, cfg
         self.rule, self.concat, self.hooks, self.dtype = rule, concat, hooks or Hooks(), dtype
+        self.vectors = vectors
         self.chunks = chunks or Chunks(2**31)
         self._pictures: dict[tuple[int, int, int], Tensor] = {}
         self._fitted: dict[tuple[int, ...], tuple[Sequence[Condition], Sequence[Fitted]]] = {}
@@ -162,13 +167,16 @@ class Guide:
         return groups
 
     def _question(self, sign: int, fitted: Fitted, x: Tensor, level: float) -> Question:
-        concat = self.concat(fitted)
+        concat, vector = self.concat(fitted), fitted.condition.vector
+        if self.vectors is not None:
+            vector = self.vectors(fitted.condition, sign, (x.shape[-2], x.shape[-1]))
         return Question(
             sign,
             fitted,
             _part(x, fitted.box),
             fitted.weight(x),
             repeated_to_batch(fitted.condition.tokens.to(x.device, self.dtype), len(x)),
+            None if vector is None else repeated_to_batch(vector.to(x.device, self.dtype), len(x)),
             None if concat is None else _part(concat, fitted.box),
             tuple(hint for hint, span in fitted.hints if span.holds(level)),
         )
@@ -178,11 +186,7 @@ class Guide:
         x = torch.cat([question.x for question in group])
         scaled = self.prediction.scaled_input(x, sigma).to(self.dtype)
         concat = [question.concat for question in group if question.concat is not None]
-        vectors = [
-            repeated_to_batch(question.fitted.condition.vector.to(x.device, self.dtype), len(question.x))
-            for question in group
-            if question.fitted.condition.vector is not None
-        ]
+        vectors = [question.vector for question in group if question.vector is not None]
         rows = _Rows(
             scaled,
             torch.cat(concat).to(self.dtype) if concat else None,

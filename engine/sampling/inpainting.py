@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.errors import SamplingError
 from engine.models.latent_format import LatentFormat
 from engine.sampling.fitting import Fitted, fitted_picture, spread_over_batch
 from engine.sampling.prediction import Prediction
@@ -43,7 +44,8 @@ class FurtherChannels:
     """What networks with more input channels than the latent has are shown besides it.
 
     One more than twice the latent's: an inpainting network, shown the mask and the picture around it. Twice: an
-    editing network, shown the picture to edit.
+    editing network, shown the picture to edit, as the autoencoder made it or (`is_scaled`) as the network draws. One
+    more: a network that is shown how far away everything is, by the mask (Stable Diffusion 2 depth).
 
     Shapes: latent [B, C, h, w], scaled; mask [B, 1, h, w].
     """
@@ -52,20 +54,41 @@ class FurtherChannels:
     latent_format: LatentFormat
     latent: Tensor
     mask: Tensor | None = None
+    is_scaled: bool = False
 
     def __call__(self, fitted: Fitted) -> Tensor | None:
         """The channels for one condition, about the whole picture. Returns: [B, count, h, w]."""
         if self.count == 0:
             return None
         if self.count == self.latent.shape[1]:
-            return self._picture(fitted, scaled=False)
+            return self._picture(fitted, scaled=self.is_scaled)
+        if self.count == 1:
+            return self._depth(fitted)
         return self._inpainting(fitted)
+
+    def _depth(self, fitted: Fitted) -> Tensor:
+        """The depth map of a condition, stretched to -1 … 1 as in training. Raises: SamplingError, when there is none.
+
+        Source: the depth2img configuration of github.com/Stability-AI/stablediffusion.
+        """
+        mask = fitted.condition.concat_mask
+        if mask is None:
+            raise SamplingError(
+                "this model is guided by depth; put a depth map (1 is near) on both conditionings with "
+                "InpaintModelConditioning, as its mask, with noise_mask off"
+            )
+        found = self._shaped(mask)
+        low, high = found.amin(dim=(1, 2, 3), keepdim=True), found.amax(dim=(1, 2, 3), keepdim=True)
+        return spread_over_batch(2.0 * (found - low) / (high - low).clamp(min=1e-6) - 1.0, len(self.latent))
+
+    def _shaped(self, mask: Tensor) -> Tensor:
+        shaped = mask.float().reshape(-1, 1, *mask.shape[-2:]).to(self.latent)
+        return fitted_picture(shaped, self._size, "bilinear")
 
     def _inpainting(self, fitted: Fitted) -> Tensor:
         mask = fitted.condition.concat_mask
         if mask is not None:
-            shaped = mask.float().reshape(-1, 1, *mask.shape[-2:]).to(self.latent)
-            found = fitted_picture(shaped, self._size, "bilinear")
+            found = self._shaped(mask)
         elif self.mask is not None:
             found = self.mask[:, :1]
         else:

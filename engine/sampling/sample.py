@@ -16,6 +16,7 @@ from engine.errors import SamplingError
 from engine.models.latent_format import LatentFormat
 from engine.sampling import noise as noises
 from engine.sampling.batches import Chunks, row_limit
+from engine.sampling.continuous import ContinuousTable
 from engine.sampling.denoiser import Denoiser, Step, run
 from engine.sampling.fitting import fit, fitted_mask, repeated_to_batch
 from engine.sampling.guidance import Guide, Hooks, Network
@@ -23,6 +24,7 @@ from engine.sampling.hooks import Level
 from engine.sampling.inpainting import FurtherChannels, Redraw
 from engine.sampling.prediction import Prediction
 from engine.sampling.samplers import SAMPLERS, sampler
+from engine.sampling.vectors import Vectors
 
 __all__ = ["SAMPLERS", "Hooks", "OnStep", "SamplingJob", "sample"]
 
@@ -156,11 +158,16 @@ class Drawing:
             self.prediction,
             fit(job.positive, job.negative, (height, width), self.prediction.table),
             job.cfg,
-            concat=FurtherChannels(further, self.latent_format, latent, mask),
+            concat=FurtherChannels(further, self.latent_format, latent, mask, self._shows_scaled()),
+            vectors=Vectors.of(self.network, job.seed),
             chunks=Chunks(row_limit(row, self.device)),
             hooks=job.hooks,
             dtype=self.dtype,
         )
+
+    def _shows_scaled(self) -> bool:
+        """Whether an editing network is shown the picture as it draws: CosXL's is. Source: node_behaviour A.5."""
+        return self.prediction.kind == "v" and isinstance(self.prediction.table, ContinuousTable)
 
 
 def check(job: SamplingJob, network: Network, latent_format: LatentFormat) -> None:
@@ -190,10 +197,10 @@ def check(job: SamplingJob, network: Network, latent_format: LatentFormat) -> No
 
 def _check_further_channels(network: Network, channels: int) -> None:
     wanted = _input_channels(network)
-    if wanted is not None and wanted - channels not in (0, channels, channels + 1):
+    if wanted is not None and wanted - channels not in (0, 1, channels, channels + 1):
         raise SamplingError(
-            f"this network takes {wanted} channels; expected {channels}, {2 * channels} (editing) "
-            f"or {2 * channels + 1} (inpainting) for latents of {channels}"
+            f"this network takes {wanted} channels; expected {channels}, {channels + 1} (depth), {2 * channels} "
+            f"(editing) or {2 * channels + 1} (inpainting) for latents of {channels}"
         )
 
 

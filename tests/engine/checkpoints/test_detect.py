@@ -32,10 +32,48 @@ def test_instruct_pix2pix_is_sd1_with_eight_channels():
     assert detect(file(shapes)).family.id == "sd1"
 
 
-@pytest.mark.parametrize(("name", "family"), [("sd21", "Stable Diffusion 2.x"), ("sdxl_base", "SDXL")])
-def test_families_we_cannot_run_yet_are_named(name, family):
+@pytest.mark.parametrize(("name", "id"), [("sd21", "sd2"), ("sdxl_base", "sdxl")])
+def test_published_layouts_of_later_families_are_recognised(name, id):
+    match = detect(file(layout(name)))
+    assert match.family.id == id
+    names = layout(name)
+    for spec in match.family.texts:
+        assert any(key.startswith(spec.prefix) for key in names)
+    assert any(key.startswith(match.family.vae_prefix) for key in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "shape", "id"),
+    [
+        ("sd21", "input_blocks.0.0.weight", (320, 9, 3, 3), "sd2"),
+        ("sd21", "input_blocks.0.0.weight", (320, 5, 3, 3), "sd2"),
+        ("sd21", "label_emb.0.0.weight", (1280, 1536), "sd2_unclip"),
+        ("sd21", "label_emb.0.0.weight", (1280, 2048), "sd2_unclip"),
+        ("sd21", "label_emb.0.0.weight", (1280, 4), "lotus_d"),
+        ("sdxl_base", "input_blocks.0.0.weight", (320, 8, 3, 3), "sdxl"),
+        ("sdxl_base", "input_blocks.0.0.weight", (320, 9, 3, 3), "sdxl"),
+        ("sdxl_base", "label_emb.0.0.weight", (1536, 2560), "sdxl_refiner"),
+    ],
+)
+def test_relatives_are_told_apart_by_one_tensor(name, key, shape, id):
+    assert detect(file({**layout(name), f"model.diffusion_model.{key}": shape})).family.id == id
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "family"),
+    [
+        ("sd15", {"cc_projection.weight": (768, 772)}, "Stable Zero123"),
+        ("sd21", {"model.diffusion_model.input_blocks.0.0.weight": (320, 7, 3, 3)}, "Stable Diffusion x4 upscaler"),
+        (
+            "sd21",
+            {"model.diffusion_model.input_blocks.1.1.time_stack.0.attn1.to_q.weight": (320, 320)},
+            "Stable Video Diffusion",
+        ),
+    ],
+)
+def test_families_we_cannot_run_yet_are_named(name, extra, family):
     with pytest.raises(CheckpointError, match=f"checkpoint of {family}, which is not supported yet"):
-        detect(file(layout(name)))
+        detect(file({**layout(name), **extra}))
 
 
 def test_no_family_claims_a_layout_before_its_own_turn():

@@ -1,0 +1,96 @@
+"""What a checkpoint's denoiser predicts and at which noise levels, where its family does not settle it.
+
+Source: node_behaviour.md A.4 and 9 (the keys that mark files).
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from engine.checkpoints.detect import Match
+from engine.checkpoints.hints import Hints
+from engine.checkpoints.tensors import TensorFile
+from engine.errors import CheckpointError
+from engine.models.latent_format import PLAYGROUND, LatentFormat
+from engine.sampling.betas import BetaSchedule
+from engine.sampling.continuous import ContinuousTable
+from engine.sampling.prediction import Kind, Prediction
+from engine.sampling.table import SigmaTable
+
+VELOCITY, NO_SIGNAL = "v_pred", "ztsnr"
+"""Empty tensors that mark networks which predict velocity, and those trained down to pure noise."""
+
+EDM_MAX, EDM_MIN = "edm_vpred.sigma_max", "edm_vpred.sigma_min"
+"""Numbers that mark networks which predict velocity at any level of a range (CosXL)."""
+
+PLAYGROUND_MARKS = ("edm_mean", "edm_std")
+
+LOWEST_LEVEL = 0.002  # Karras et al. 2022, table 1; also CosXL's, where the file does not say.
+PLAYGROUND_LEVELS = (0.002, 80.0)
+PLAYGROUND_DEVIATION = 0.5
+
+TELLTALE = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
+VELOCITY_SPREAD = 0.09
+"""How Stable Diffusion 2's networks are told apart: this tensor spreads wider in those that predict velocity."""
+
+
+def prediction(file: TensorFile, match: Match, hints: Hints) -> Prediction:
+    """What a file's denoiser predicts. Raises: CheckpointError, where its marks cannot be."""
+    shapes = file.shapes
+    if hints.prediction is not None:
+        return of_kind(hints.prediction)
+    if is_playground(file, match):
+        return Prediction("edm", ContinuousTable.between(*PLAYGROUND_LEVELS), PLAYGROUND_DEVIATION)
+    if match.family.id == "sdxl" and EDM_MAX in shapes:
+        marks = file.load([name for name in (EDM_MAX, EDM_MIN) if name in shapes])
+        lowest = _number(file, marks, EDM_MIN) if EDM_MIN in marks else LOWEST_LEVEL
+        return Prediction("v", ContinuousTable.between(lowest, _number(file, marks, EDM_MAX)))
+    if VELOCITY in shapes and match.family.prediction == "eps":
+        return of_kind("v", BetaSchedule(zero_terminal_snr=NO_SIGNAL in shapes))
+    if match.family.id == "sd2" and _spreads_wide(file, match.prefix):
+        return of_kind("v")
+    return of_kind(match.family.prediction)
+
+
+def of_kind(kind: Kind, schedule: BetaSchedule | None = None) -> Prediction:
+    """A prediction at a family's usual noise levels."""
+    return Prediction(kind, SigmaTable.from_flow() if kind == "flow" else SigmaTable.from_betas(schedule))
+
+
+def latent_format(file: TensorFile, match: Match, usual: LatentFormat) -> LatentFormat:
+    """A file's latents, where its marks say that they are not its family's."""
+    return PLAYGROUND if is_playground(file, match) else usual
+
+
+def is_playground(file: TensorFile, match: Match) -> bool:
+    """Whether this is Playground 2.5 or made of it: SDXL's network on latents scaled in another way."""
+    return match.family.id == "sdxl" and all(name in file.shapes for name in PLAYGROUND_MARKS)
+
+
+def marks(prediction: Prediction) -> dict[str, Tensor]:
+    """What a file says of a prediction that is not its family's: the tensors that mark it."""
+    table = prediction.table
+    if prediction.kind != "v":
+        return {}
+    if isinstance(table, ContinuousTable):
+        return {EDM_MAX: torch.tensor(table.sigma_max), EDM_MIN: torch.tensor(table.sigma_min)}
+    made = {VELOCITY: torch.tensor([])}
+    if table.schedule is not None and table.schedule.zero_terminal_snr:
+        made[NO_SIGNAL] = torch.tensor([])
+    return made
+
+
+def _spreads_wide(file: TensorFile, prefix: str) -> bool:
+    name = prefix + TELLTALE
+    if name not in file.shapes or file.shapes.get(f"{prefix}input_blocks.0.0.weight", (0, 0))[1] != 4:
+        return False
+    found = file.load([name]).get(name)
+    return found is not None and bool(found.float().std(correction=0) > VELOCITY_SPREAD)
+
+
+def _number(file: TensorFile, tensors: Mapping[str, Tensor], name: str) -> float:
+    value = tensors[name]
+    if value.numel() != 1 or not bool(torch.isfinite(value.float()).all()) or float(value) <= 0:
+        raise CheckpointError(f"{file.path.name}: {name} should be one noise level above 0, got {value.tolist()!r:.80}")
+    return float(value)
