@@ -122,3 +122,26 @@ def test_nobody_waits_where_nothing_can_be_expected() -> None:
             await waiting
 
     asyncio.run(look())
+
+
+def test_a_plugin_that_failed_when_it_was_imported_again_keeps_its_folders() -> None:
+    async def look() -> None:
+        catalogue = Catalogue()
+        told = report()
+        told["plugins"][0]["state"] = "failed"
+        catalogue.take("worker-0", told)
+        assert catalogue.web() == {"pack": Path("/web")}
+        told["plugins"][0]["web"] = {}
+        catalogue.take("worker-0", told)
+        assert catalogue.folders() == {}
+
+    asyncio.run(look())
+
+
+def test_a_plugin_may_be_reported_or_lie_there_since() -> None:
+    async def look() -> None:
+        catalogue = Catalogue(is_there=lambda name: name == "new")
+        catalogue.take("worker-0", report())
+        assert [await catalogue.knows(name) for name in ("pack", "new", "none")] == [True, True, False]
+
+    asyncio.run(look())
