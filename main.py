@@ -159,7 +159,7 @@ def worker(chosen: argparse.Namespace) -> int:
             devices=engine.devices,
             execute=execute,
             check=engine.check,
-            free=lambda unload_models, free_memory: engine.free(unload_models=unload_models, free_memory=free_memory),
+            free=_freeing(engine, plugins),
             close=close,
             ask=plugins.ask if plugins is not None else lambda about, data: None,
             reload=plugins.reload if plugins is not None else lambda name: {"plugins": []},
@@ -187,6 +187,15 @@ def _engine(
     with contextlib.redirect_stdout(sys.stderr):  # what a command prints is for who asked, not for plugins to add to
         plugins.load()
     return engine, plugins
+
+
+def _freeing(engine: "Engine", plugins: "Plugins | None") -> Callable[[bool, bool], None]:
+    """What gives memory back between jobs: that of plugins' networks, too, where there are plugins."""
+    if plugins is None:
+        return lambda unload_models, free_memory: engine.free(unload_models=unload_models, free_memory=free_memory)
+    from compat.machine.room import free
+
+    return free
 
 
 def _preview_method(wanted: object) -> str | None:

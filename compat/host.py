@@ -4,7 +4,7 @@ ComfyUI's modules are globals by nature (`folder_paths.models_dir`, `PromptServe
 where that global state is kept; every module below `shims` asks `host()` for it when it is called.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -54,6 +54,7 @@ class Host:
         self.outbox: Outbox = outbox or Nobody()
         self.work = _NOTHING
         self._running: dict[object, Run | None] = {}  # the nodes that run now, the one called last at the end
+        self.after_work: Callable[[], None] | None = None  # called when a prompt is over
         self.has_server = False  # compat.prompt_server has made one that stands on this host
         self._run: ContextVar[Run | None] = ContextVar("run", default=None)
 
@@ -102,6 +103,8 @@ class Host:
         finally:
             self.work = before
             self._running.clear()  # of one that was given up nobody tells the end
+            if self.after_work is not None:
+                self.after_work()
 
 
 _installed: list[Host] = []

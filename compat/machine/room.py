@@ -1,10 +1,12 @@
-"""Lets networks that plugins loaded leave a device when the engine needs room there."""
+"""Lets networks that plugins loaded leave a device: when the engine needs room there, and when somebody asks for it."""
 
+import gc
 import sys
 
 import torch
 
-from compat.host import Host
+from compat.host import Host, host
+from compat.machine.loaded import LoadedModel
 from engine.devices import memory
 
 
@@ -23,3 +25,24 @@ def furnish(host: Host) -> None:
             management.make_room(device, lacking)
 
     keeper.make_room = make_room
+    host.after_work = _forget_what_is_gone
+
+
+def free(unload_models: bool, free_memory: bool) -> None:
+    """Gives memory back between prompts, as the engine does, that of plugins' networks too."""
+    ours, management = host(), sys.modules.get("comfy.model_management")
+    if unload_models and management is not None:
+        management.unload_all_models()
+    ours.engine.free(unload_models=unload_models, free_memory=free_memory)
+    if management is not None:
+        gc.collect()  # a patcher and its patches may hold each other
+        _forget_what_is_gone()
+        management.soft_empty_cache()
+
+
+def _forget_what_is_gone() -> None:
+    management = sys.modules.get("comfy.model_management")
+    listed = [] if management is None else management.current_loaded_models
+    # Only what we put there: plugins have things of their own in the list.
+    for each in [each for each in listed if isinstance(each, LoadedModel) and each.is_dead()]:
+        listed.remove(each)

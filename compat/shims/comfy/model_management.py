@@ -354,7 +354,8 @@ _loading = threading.RLock()
 
 def loaded_models(only_currently_used: bool = False) -> list[Any]:
     """The patchers on any device, the last used first."""
-    return [each.model for each in current_loaded_models if each.currently_used or not only_currently_used]
+    wanted = [each.model for each in current_loaded_models if each.currently_used or not only_currently_used]
+    return [each for each in wanted if each is not None]
 
 
 def load_model_gpu(model: Any) -> None:
@@ -405,9 +406,14 @@ def _entry(model: Any) -> LoadedModel:
     for each in [*current_loaded_models]:
         if each.model is model:
             return each
-        if each.device == model.load_device and model.is_clone(each.model):
+        if each.device == model.load_device and _is_of(each, model):
             current_loaded_models.remove(each)
     return LoadedModel(model)
+
+
+def _is_of(entry: LoadedModel, model: Any) -> bool:
+    """Whether an entry is about a patcher's network."""
+    return model.model is entry.real_model if entry.is_dead() else bool(model.is_clone(entry.model))
 
 
 def free_memory(memory_required: float, device: Any, keep_loaded: Sequence[Any] = ()) -> list[LoadedModel]:
@@ -427,7 +433,8 @@ def _let_leave(device: torch.device, size: float, keep: Sequence[Any] = ()) -> l
             lacking = size - memory.free(device)
             if lacking <= 0:
                 break
-            if each.device != device or any(each is kept or each.model is kept for kept in keep):
+            # ComfyUI: what nobody holds a patcher of cannot be let go; its memory is whose who holds the network.
+            if each.device != device or each.is_dead() or any(each is kept or each.model is kept for kept in keep):
                 continue
             if each.model_unload(lacking):
                 current_loaded_models.remove(each)
@@ -454,7 +461,7 @@ def unload_all_models() -> None:
 def unload_model_clones(model: Any, unload_weights_only: bool = True, force_unload: bool = True) -> bool:
     """Lets the clones of a patcher leave. Returns: whether there were any."""
     with _loading:
-        clones = [each for each in current_loaded_models if model.is_clone(each.model)]
+        clones = [each for each in current_loaded_models if _is_of(each, model)]
         for each in clones:
             each.model_unload()
             current_loaded_models.remove(each)
@@ -462,12 +469,14 @@ def unload_model_clones(model: Any, unload_weights_only: bool = True, force_unlo
 
 
 def cleanup_models_gc() -> None:
-    """Collects what nobody refers to any more."""
+    """Collects what nobody refers to any more, and forgets it."""
     gc.collect()
+    cleanup_models()
+    soft_empty_cache()
 
 
 def cleanup_models() -> None:
-    """Forgets entries whose patcher is on no device any more."""
+    """Forgets entries whose patcher is gone, or on no device any more."""
     with _loading:
         current_loaded_models[:] = [each for each in current_loaded_models if each.model_loaded_memory() > 0]
 

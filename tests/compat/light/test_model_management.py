@@ -1,13 +1,20 @@
 """comfy.model_management: devices, formats, memory, what is loaded, and stopping."""
 
+import gc
+import weakref
+from typing import Any
+
 import psutil
 import pytest
 import torch
 from torch import nn
 
-from compat.host import Host
+import main
+from compat.host import Host, Work
+from compat.machine.room import free
 from engine.devices import memory
 from engine.errors import Cancelled
+from engine.graph.prompt import Prompt
 from engine.graph.run import Run
 
 CPU = torch.device("cpu")
@@ -234,6 +241,110 @@ def test_clones_of_a_patcher_can_be_sent_away(management):
     management.load_models_gpu([first, other])
     assert management.unload_model_clones(Patcher(model=first.model))
     assert management.loaded_models() == [other]
+
+
+GRAPH = {
+    "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "tiny.safetensors"}},
+    "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": "a heart"}},
+    "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+    "4": {
+        "class_type": "KSampler",
+        "inputs": {
+            "model": ["1", 0],
+            "positive": ["2", 0],
+            "negative": ["2", 0],
+            "latent_image": ["3", 0],
+            "seed": 3,
+            "steps": 1,
+            "cfg": 1.0,
+            "sampler_name": "euler",
+            "scheduler": "normal",
+            "denoise": 1.0,
+        },
+    },
+}
+
+
+def drawn(host: Host) -> tuple[Any, Any]:
+    """Draws in ComfyUI's way. Returns: weakly, the denoiser's patcher and network from the list of loaded models."""
+    import comfy.model_management
+
+    host.engine.executor.execute(Prompt.from_json(GRAPH), targets=["4"]).check()
+    (entry,) = [
+        each for each in comfy.model_management.current_loaded_models if hasattr(each.real_model, "apply_model")
+    ]
+    return weakref.ref(entry.model), weakref.ref(entry.real_model.diffusion_model)
+
+
+def test_a_drawing_leaves_nothing_behind_once_memory_is_freed(management, host: Host, monkeypatch):
+    import comfy.sample
+
+    ours = comfy.sample.sample
+    monkeypatch.setattr(comfy.sample, "sample", lambda *args, **options: ours(*args, **options))
+    patcher, network = drawn(host)
+    held = [patcher(), network()]
+    assert None not in held
+    assert host.loader.keeper.here()
+    free(unload_models=True, free_memory=False)
+    assert host.loader.keeper.here() == []
+    assert management.current_loaded_models == []
+    held.clear()
+    free(unload_models=True, free_memory=True)
+    assert (patcher(), network()) == (None, None)
+
+
+def test_the_list_keeps_no_network_alive_and_is_cleared_between_prompts(management, host: Host):
+    model = Patcher()
+    kept, gone = Patcher(), weakref.ref(model.model)
+    with host.working(Work("1")):
+        management.load_models_gpu([model, kept])
+    assert len(management.current_loaded_models) == 2
+    with host.working(Work("2")):
+        del model
+        gc.collect()
+        assert gone() is None
+        (dead,) = [each for each in management.current_loaded_models if each.is_dead()]
+        assert (dead.model, dead.real_model, dead.model_memory(), dead.model_unload()) == (None, None, 0, True)
+        assert management.loaded_models() == [kept]
+        assert management.free_memory(1 << 62, CPU, keep_loaded=[kept]) == []
+    assert [each.model for each in management.current_loaded_models] == [kept]
+    freeing = main._freeing(host.engine, plugins=object())  # type: ignore[arg-type]
+    freeing(False, False)
+    assert kept.loaded == 400
+    freeing(True, False)
+    assert (kept.loaded, management.current_loaded_models) == (0, [])
+
+
+def test_a_patcher_stands_for_its_clone_that_is_gone(management):
+    from comfy.model_patcher import ModelPatcher
+
+    patcher = ModelPatcher(nn.Linear(4, 4), CPU, CPU)
+    clone = patcher.clone()
+    clone.add_patches({"weight": (torch.ones(4, 4),)})
+    plain = patcher.model.weight.clone()
+    management.load_model_gpu(clone)
+    assert not torch.equal(patcher.model.weight, plain)
+    del clone
+    gc.collect()
+    (entry,) = management.current_loaded_models
+    assert entry.model is patcher
+    assert entry.model_unload()
+    assert torch.equal(patcher.model.weight, plain)
+    management.cleanup_models()
+    assert management.current_loaded_models == []
+
+
+def test_a_network_that_only_its_user_holds_is_left_alone(management):
+    model = nn.Linear(100, 1, bias=False)
+    management.load_model_gpu(Patcher(model=model))
+    gc.collect()
+    (entry,) = management.current_loaded_models
+    assert entry.is_dead()
+    assert entry.real_model is model
+    again = Patcher(model=model)
+    management.load_model_gpu(again)
+    assert [each.model for each in management.current_loaded_models] == [again]
+    assert management.unload_model_clones(Patcher(model=model))
 
 
 # -------------------------------------------------------------------------------------------------------- interrupting
