@@ -27,6 +27,11 @@ def image_exists(image: str | None, folders: Folders) -> Answer:
     return True
 
 
+def latent_exists(latent: str | None, folders: Folders) -> Answer:
+    """Whether the input folder holds the file, or why the node cannot run; None as for `image_exists`."""
+    return True if image_exists(latent, folders) is True else f"Invalid latent file: {latent}"
+
+
 def prefix_stays_inside(filename_prefix: str | None, folders: Folders) -> Answer:
     """Whether pictures may be written there, or why not; asked before hours of sampling and not after."""
     try:
@@ -47,4 +52,6 @@ def named(name: str) -> Callable[..., Answer] | None:
     return _CHECKS.get(name)
 
 
-_CHECKS: dict[str, Callable[..., Answer]] = {check.__name__: check for check in (image_exists, prefix_stays_inside)}
+_CHECKS: dict[str, Callable[..., Answer]] = {
+    check.__name__: check for check in (image_exists, latent_exists, prefix_stays_inside)
+}

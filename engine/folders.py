@@ -276,7 +276,7 @@ class Folders:
         return path
 
     def input_files(self, media: str = "image") -> builtins.list[str]:
-        """The names of the files at the top of the input folder that are of a media type (image, audio, video)."""
+        """The names of the files at the top of the input folder that are of a kind: image, audio, video, latent."""
         try:
             with os.scandir(self.input) as entries:
                 names = [each.name for each in entries if each.is_file()]
@@ -408,6 +408,8 @@ def _exists(path: Path, *, as_folder: bool = False) -> bool:
 
 
 def _media(name: str) -> str:
+    if name.lower().endswith(".latent"):
+        return "latent"
     guessed = mimetypes.guess_type(name, strict=False)[0] or ""
     # Python 3.11's table lacks WebP unless the system has a mime.types.
     return "image" if name.lower().endswith((".webp", ".avif")) else guessed.partition("/")[0]

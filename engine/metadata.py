@@ -84,7 +84,7 @@ def png_info(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None =
     A key PNG cannot hold (empty, over 79 letters, beyond Latin-1) is left out, and so is the one for the origin.
     """
     info = PngInfo()
-    for key, text in _texts(prompt, extra):
+    for key, text in texts(prompt, extra).items():
         if (
             key != ORIGIN
             and 0 < len(key) <= 79
@@ -102,7 +102,7 @@ def exif(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None = Non
     """
     data = Image.Exif()
     others = _MAKE
-    for key, text in _texts(prompt, extra):
+    for key, text in texts(prompt, extra).items():
         if key == "prompt":
             data[_MODEL] = f"{key}:{text}"
         else:
@@ -111,9 +111,10 @@ def exif(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None = Non
     return data.tobytes()
 
 
-def _texts(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    texts = {**({} if prompt is None else {"prompt": prompt}), **(extra or {})}
-    return ((key, _strict_json(value)) for key, value in texts.items())
+def texts(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """What is written into files about the graph that made them, as JSON by name: `prompt`, `workflow` …"""
+    given = {**({} if prompt is None else {"prompt": prompt}), **(extra or {})}
+    return {key: _strict_json(value) for key, value in given.items()}
 
 
 def _strict_json(value: Any) -> str:

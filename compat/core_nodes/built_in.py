@@ -87,7 +87,7 @@ def _inputs(node_type: NodeType) -> dict[str, Any]:
     }
     for each in node_type.inputs:
         choices = each.choices
-        if isinstance(choices, FileChoices) and choices.kind != "input":
+        if isinstance(choices, FileChoices) and not choices.is_input:
             section = sections["required" if each.required else "optional"]
             names = FileNames(choices.lists.list(choices.kind), choices.kind)
             names.extend(choices.also)

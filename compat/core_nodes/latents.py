@@ -1,5 +1,6 @@
 """ComfyUI's core nodes that make and change latents, as classes. Source: node_behaviour.md 2."""
 
+from pathlib import Path
 from typing import Any
 
 import comfy
@@ -8,13 +9,14 @@ import torch
 from torch import Tensor
 
 from compat.core_nodes.widgets import CROP, HIDDEN_INFO, whole, wires
-from engine import images
+from engine.checkpoints import latent_files
 from engine.images import LATENT_METHODS
+from engine.pictures import compositing, latents
+from engine.pictures.latents import CELL
 from nodes.convert import need_mask
 
 Latent = dict[str, Any]
 
-CELL = 8  # pixels of a latent cell
 SMALLEST = 64  # pixels that LatentUpscale makes at least of each side
 
 
@@ -53,15 +55,7 @@ class LatentFromBatch:
 
     def frombatch(self, samples: Latent, batch_index: int, length: int) -> tuple[Latent]:
         """That many from there on; each keeps the noise of its old place."""
-        x = samples["samples"]
-        first = min(len(x) - 1, batch_index)
-        end = first + min(len(x) - first, length)
-        made = {**samples, "samples": x[first:end].clone()}
-        masks = samples.get("noise_mask")
-        if masks is not None and len(masks) > 1:
-            made["noise_mask"] = images.repeat_to_batch(masks, len(x))[first:end].clone()
-        made["batch_index"] = [*samples.get("batch_index", range(len(x)))][first:end]
-        return (made,)
+        return (latents.part_of_batch(samples, batch_index, length),)
 
 
 class RepeatLatentBatch:
@@ -78,17 +72,7 @@ class RepeatLatentBatch:
 
     def repeat(self, samples: Latent, amount: int) -> tuple[Latent]:
         """The whole batch so often."""
-        x = samples["samples"]
-        made = {**samples, "samples": x.repeat(amount, *[1] * (x.ndim - 1))}
-        masks = samples.get("noise_mask")
-        if masks is not None and len(masks) > 1:
-            # ComfyUI: the masks as they are, not those of the whole batch.
-            made["noise_mask"] = masks.repeat(amount, *[1] * (masks.ndim - 1))
-        places = samples.get("batch_index")
-        if places is not None:
-            offset = max(places) - min(places) + 1
-            made["batch_index"] = [place + i * offset for i in range(amount) for place in places]
-        return (made,)
+        return (latents.repeated(samples, amount),)
 
 
 class LatentUpscale:
@@ -187,28 +171,10 @@ class LatentComposite:
         feather: int = 0,
     ) -> tuple[Latent]:
         """The one in the other, its edges inside the picture fading over so many pixels."""
-        left, top, fade = x // CELL, y // CELL, feather // CELL
         canvas = samples_to["samples"].clone()
-        height, width = canvas.shape[-2] - top, canvas.shape[-1] - left
-        pasted = samples_from["samples"][..., : max(0, height), : max(0, width)]
-        rows = _edges(pasted.shape[-2], fade, top != 0, pasted.shape[-2] < height)
-        columns = _edges(pasted.shape[-1], fade, left != 0, pasted.shape[-1] < width)
-        weight = (rows[:, None] * columns).to(pasted)
-        where = canvas[..., top : top + pasted.shape[-2], left : left + pasted.shape[-1]]
-        where.copy_(pasted * weight + where * (1 - weight))
+        source = samples_from["samples"].to(canvas)
+        compositing.paste_faded_(canvas, source, x // CELL, y // CELL, feather // CELL)
         return ({**samples_to, "samples": canvas},)
-
-
-def _edges(size: int, fade: int, at_start: bool, at_end: bool) -> Tensor:
-    """1, with a ramp at each end that fades."""
-    weight = torch.ones(size)
-    fade = min(fade, size)
-    ramp = torch.arange(1, fade + 1) / max(fade, 1)
-    if at_start:
-        weight[:fade] *= ramp
-    if at_end and fade:
-        weight[-fade:] *= ramp.flip(0)
-    return weight
 
 
 class SaveLatent:
@@ -236,9 +202,6 @@ class SaveLatent:
 
         folder, stem, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, self.output_dir)
         name = f"{stem}_{counter:05}_.latent"
-        tensors = {
-            "latent_tensor": samples["samples"].contiguous(),
-            "latent_format_version_0": torch.tensor([]),
-        }
-        comfy.utils.save_torch_file(tensors, f"{folder}/{name}", metadata=texts_of(prompt, extra_pnginfo))
+        content = latent_files.packed(samples["samples"], texts_of(prompt, extra_pnginfo))
+        Path(folder, name).write_bytes(content)
         return {"ui": {"latents": [{"filename": name, "subfolder": subfolder, "type": "output"}]}}

@@ -65,6 +65,7 @@ class Choices:
 class Files:
     """One of the files in a folder of models ("checkpoints", "loras"), or with "input" one of the uploaded pictures.
 
+    "input:latent" (audio, video) are uploaded files of another kind.
     `also` are choices that are no files and come after them.
     """
 
@@ -72,6 +73,14 @@ class Files:
         self.kind = kind
         self.also = tuple(also)
         self.options = options
+
+
+class Each:
+    """On `**name`: there is one such argument for each of these names, which need not be names of Python's."""
+
+    def __init__(self, names: Sequence[str], default: Any) -> None:
+        self.names = tuple(names)
+        self.default = default
 
 
 class Hidden:
@@ -92,8 +101,8 @@ class FileLists(Protocol):
     def list(self, kind: str) -> Sequence[str]:
         """The model files of a kind."""
 
-    def input_files(self) -> Sequence[str]:
-        """The uploaded files."""
+    def input_files(self, media: str = "image") -> Sequence[str]:
+        """The uploaded files of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +114,19 @@ class FileChoices:
     also: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
 
+    @property
+    def is_input(self) -> bool:
+        """Whether they are uploaded files and no models."""
+        return self.kind.partition(":")[0] == "input"
+
     def __call__(self) -> tuple[str, ...]:
-        files = self.lists.input_files() if self.kind == "input" else self.lists.list(self.kind)
-        return (*self.before, *files, *self.also)
+        return (*self.before, *self._files(), *self.also)
+
+    def _files(self) -> Sequence[str]:
+        if not self.is_input:
+            return self.lists.list(self.kind)
+        _, _, media = self.kind.partition(":")
+        return self.lists.input_files(media) if media else self.lists.input_files()
 
 
 class Remembered(tuple[Any, ...]):

@@ -227,7 +227,7 @@ def _models(prompt: Prompt, registry: Registry) -> list[str]:
     for node in prompt.nodes.values():
         node_type = registry.get(node.class_type)
         for each in node_type.inputs if node_type is not None else ():
-            if isinstance(each.choices, FileChoices) and each.choices.kind != "input":
+            if isinstance(each.choices, FileChoices) and not each.choices.is_input:
                 value = node.inputs.get(each.name)
                 if isinstance(value, str) and value not in (*each.choices.before, *each.choices.also):
                     names.append(value)

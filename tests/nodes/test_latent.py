@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.errors import ImageError, OutOfMemory, SamplingError
 from engine.graph.run import Run
-from nodes import latent
+from nodes import latent, latent_math
 
 RUN = Run("1", print)
 
@@ -81,3 +81,73 @@ def test_an_empty_mask_is_an_error(wrong: Tensor, noise: Noise) -> None:
 def test_a_batch_larger_than_memory_is_refused() -> None:
     with pytest.raises(OutOfMemory, match="ask for smaller or fewer pictures"):
         latent.empty_latent_image(width=16384, height=16384, batch_size=4096)
+
+
+# Latents changed: engine/pictures/test_latents.py has the numbers, here is how nodes use them.
+
+
+def test_an_empty_latent_for_newer_models_has_16_channels() -> None:
+    assert torch.equal(latent.empty_sd3_latent_image(width=64, height=32)["samples"], torch.zeros(1, 16, 4, 8))
+
+
+def test_latents_are_turned_clockwise_and_mirrored_without_their_mask(noise: Noise) -> None:
+    given = {"samples": noise(1, 4, 5, 8), "noise_mask": noise(1, 1, 40, 64)}
+    turned = latent.latent_rotate(samples=given, rotation="90 degrees")
+    for y in range(8):
+        for x in range(5):
+            assert torch.equal(turned["samples"][..., y, x], given["samples"][..., 4 - x, y])
+    assert turned["noise_mask"] is given["noise_mask"]
+    mirrored = latent.latent_flip(samples=given, flip_method="y-axis: horizontally")
+    assert torch.equal(mirrored["samples"], given["samples"].flip(3))
+
+
+def test_latents_are_cut_and_pasted_in_pixels(noise: Noise) -> None:
+    given, other = {"samples": noise(1, 4, 16, 16)}, {"samples": noise(1, 4, 8, 8, seed=1)}
+    cut = latent.latent_crop(samples=given, width=64, height=64, x=32, y=16)
+    assert torch.equal(cut["samples"], given["samples"][..., 2:10, 4:12])
+    pasted = latent.latent_composite(samples_to=given, samples_from=other, x=32, y=16, feather=0)
+    assert torch.equal(pasted["samples"][..., 2:10, 4:12], other["samples"])
+    masked = latent.latent_composite_masked(destination=given, source=other, x=32, y=16, mask=torch.zeros(64, 64))
+    assert torch.equal(masked["samples"], given["samples"])
+
+
+def test_batches_are_taken_apart_and_put_together(noise: Noise) -> None:
+    given = {"samples": noise(3, 4, 8, 8)}
+    two = latent.latent_from_batch(samples=given, batch_index=1, length=2)
+    assert two["batch_index"] == [1, 2]
+    assert latent.latent_batch(samples1=two, samples2=given)["batch_index"] == [1, 2, 0, 1, 2]
+    assert len(latent.repeat_latent_batch(samples=two, amount=2)["samples"]) == 4
+    assert latent.latent_batch_seed_behavior(samples=two, seed_behavior="fixed")["batch_index"] == [1, 1]
+    assert "batch_index" not in latent.latent_batch_seed_behavior(samples=two, seed_behavior="random")
+    assert [len(each["samples"]) for each in latent.rebatch_latents(latents=[given, two], batch_size=[4])] == [4, 1]
+
+
+@pytest.mark.parametrize("wrong", [[1], [0, 1, -1], [0, 1, 2**20]])
+def test_places_that_do_not_fit_the_batch_are_named(wrong: list[int], noise: Noise) -> None:
+    with pytest.raises(SamplingError, match="samples: batch_index should be 3 numbers"):
+        latent.latent_from_batch(samples={"samples": noise(3, 4, 8, 8), "batch_index": wrong}, length=2)
+
+
+def test_latents_of_another_family_are_named_with_their_input(noise: Noise) -> None:
+    mine, other = {"samples": noise(1, 4, 8, 8)}, {"samples": noise(1, 16, 8, 8)}
+    for work in (latent_math.latent_add, latent_math.latent_subtract, latent.latent_batch):
+        with pytest.raises(SamplingError, match="both must be made by the same model family") as raised:
+            work(samples1=mine, samples2=other)
+        assert raised.value.input == "samples2"
+
+
+def test_latents_are_calculated_with(noise: Noise) -> None:
+    one, two = {"samples": noise(2, 4, 8, 8), "batch_index": [3, 4]}, {"samples": noise(1, 4, 8, 8, seed=1)}
+    assert torch.equal(latent_math.latent_add(samples1=one, samples2=two)["samples"], one["samples"] + two["samples"])
+    less = latent_math.latent_subtract(samples1=one, samples2=two)
+    assert torch.equal(less["samples"], one["samples"] - two["samples"])
+    assert less["batch_index"] == [3, 4]
+    assert torch.equal(latent_math.latent_multiply(samples=one, multiplier=-2.0)["samples"], one["samples"] * -2)
+    assert torch.equal(
+        latent_math.latent_blend(samples1=one, samples2=two, blend_factor=1.0)["samples"], one["samples"]
+    )
+    same = latent_math.latent_interpolate(samples1=one, samples2=two, ratio=1.0)
+    assert torch.allclose(same["samples"], one["samples"], atol=1e-6)
+    strip = latent_math.latent_cut(samples=one, dim="x", index=2, amount=3)
+    assert strip["samples"].shape == (2, 4, 8, 3)
+    assert latent_math.latent_concat(samples1=one, samples2=strip, dim="x")["samples"].shape == (2, 4, 8, 11)

@@ -62,7 +62,13 @@ ISSUE_2 = [
 # Two that ComfyUI has since the version of the specifications (the issue counts 44), and the one we add.
 MORE_SAMPLERS = {"exp_heun_2_x0", "exp_heun_2_x0_sde", "plms"}
 FILES = "files"  # Lists of files differ from machine to machine; that there is one is what counts.
-FILE_INPUTS = {"ckpt_name", "lora_name", "control_net_name", "image"}
+FILE_INPUTS = {"ckpt_name", "lora_name", "control_net_name", "image"} | {
+    name
+    for spec in SPECS.values()
+    for section in ("required", "optional")
+    for name, config in spec["inputs"][section].items()
+    if config[0] == [] or (config[0] == "COMBO" and config[1].get("options") == [])
+}
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import comfy
-import torch
 from torch import Tensor
 
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import wires
+from engine.pictures import latents
 
 
 def reshape_latent_to(target_shape: Sequence[int], latent: Tensor, repeat_batch: bool = True) -> Tensor:
@@ -33,9 +33,6 @@ class LatentBatch:
     @classmethod
     def execute(cls, samples1: dict[str, Any], samples2: dict[str, Any]) -> Output:
         """The second ones at the size of the first, after them; each keeps the noise of its place."""
-        first = samples1["samples"]
-        second = reshape_latent_to(first.shape, samples2["samples"], repeat_batch=False)
-        places = [[*given.get("batch_index", range(len(x)))] for given, x in ((samples1, first), (samples2, second))]
-        return Output({**samples1, "samples": torch.cat((first, second)), "batch_index": places[0] + places[1]})
+        return Output(latents.joined(samples1, samples2))
 
     batch = execute
