@@ -160,7 +160,7 @@ FAILURES = [
     (ExitsInSteps, "RuntimeError", ENDED),
     (ExitsWhenMade, "SystemExit", ENDED),
     (NeedsArguments, "TypeError", "required positional argument: 'name'"),
-    (HasNoSuchFunction, "AttributeError", "no attribute 'walk'"),
+    (HasNoSuchFunction, "NodeTypeError", "FUNCTION is 'walk', but class HasNoSuchFunction has no such function"),
     (TakesNothing, "TypeError", "unexpected keyword argument 'a'"),
     (Recurses, "RecursionError", "maximum recursion depth"),
     (ExitsWhenAsked, "RuntimeError", ENDED),
