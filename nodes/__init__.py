@@ -23,6 +23,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         loaders,
         lora,
         mask,
+        merging,
         model_sampling,
         primitive,
         sampling,
@@ -47,6 +48,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         controlnet,
         lora,
         hypernetwork,
+        merging,
         model_sampling,
         primitive,
     )

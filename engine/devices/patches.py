@@ -43,15 +43,20 @@ def patched(name: str, weight: Tensor, patches: tuple[Patch, ...], device: torch
     A change that was made for another shape is left out with a warning, and so is one that makes another shape, unless
     it says by an attribute `reshapes` that it means to.
     """
+    return rounded(changed(name, weight, patches, device), weight.dtype, name)
+
+
+def changed(name: str, weight: Tensor, patches: tuple[Patch, ...], device: torch.device) -> Tensor:
+    """As `patched`, in float32."""
     result = weight.to(device=device, dtype=torch.float32)
     for patch in patches:
         try:
-            changed = patch.delta.applied(result, patch.strength)
-            if changed.shape != weight.shape and not getattr(patch.delta, "reshapes", False):
-                raise ValueError(f"it makes the shape {tuple(changed.shape)}, which this network cannot use")
-            result = changed
+            made = patch.delta.applied(result, patch.strength)
+            if made.shape != weight.shape and not getattr(patch.delta, "reshapes", False):
+                raise ValueError(f"it makes the shape {tuple(made.shape)}, which this network cannot use")
+            result = made
         except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
             if is_out_of_memory(error):
                 raise
             log.warning("a patch does not fit %s %s and is left out: %s", name, tuple(weight.shape), error)
-    return rounded(result, weight.dtype, name)
+    return result

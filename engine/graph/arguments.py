@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union
 
 from engine.errors import NodeTypeError
 from engine.graph import nodetype
-from engine.graph.marks import Choices, FileChoices, FileLists, Files, Hidden, Widget, Wire, check_options
+from engine.graph.marks import Choices, Each, FileChoices, FileLists, Files, Hidden, Widget, Wire, check_options
 from engine.graph.nodetype import Blocked, Input, Output, Result
 from engine.graph.run import Run
 
@@ -78,11 +78,16 @@ def read_arguments(
     hidden: dict[str, str] = {}
     bound: dict[str, object] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is not parameter.KEYWORD_ONLY:
+        is_many = parameter.kind is parameter.VAR_KEYWORD and _is_marked(hints.get(name), Each)
+        if parameter.kind is not parameter.KEYWORD_ONLY and not is_many:
             raise NodeTypeError(f"{name}: arguments are keyword-only, in widget order; put `*,` before them")
         if name not in hints:
             raise NodeTypeError(f'{name}: has no annotation; write one, like `int` or `Annotated[…, Wire("IMAGE")]`')
         shape = _unwrapped(hints[name], input_is_list)
+        each = shape.mark(Each)
+        if each is not None:
+            inputs += [_input(other, shape, each.default, services, input_is_list) for other in each.names]
+            continue
         hidden_name = _hidden_name(shape)
         if hidden_name is not None:
             hidden[name] = hidden_name
@@ -151,6 +156,10 @@ def _unwrapped(annotation: Any, input_is_list: bool) -> _Shape:
             (annotation,) = typing.get_args(annotation)
         else:
             return _Shape(annotation, marks, is_optional)
+
+
+def _is_marked(annotation: Any, kind: type) -> bool:
+    return any(isinstance(each, kind) for each in getattr(annotation, "__metadata__", ()))
 
 
 def _hidden_name(shape: _Shape) -> str | None:

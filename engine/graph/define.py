@@ -6,6 +6,7 @@ A built-in node is a function with keyword-only arguments, in widget order. `@no
 * `Annotated[X, Wire("IMAGE")]`: comes over a wire of that type;
 * `int`, `float`, `str`, `bool`; `Annotated[int, Widget(min=1)]` where the editor should know more;
 * `Literal["a", "b"]`, `Annotated[str, Choices(NAMES)]`, `Annotated[str, Files("vae")]`: one of a list;
+* `**name: Annotated[float, Each(NAMES, default=1.0)]`: one such input for each name;
 * any of these `| None = None`: an optional input; inside `list[...]` with `input_is_list=True`;
 * `Run`, or `Annotated[..., Hidden("UNIQUE_ID")]`: filled in by the engine;
 * a class that is among the services: bound when the node is registered.
@@ -28,10 +29,10 @@ from engine.graph.arguments import (
     read_hints,
     read_outputs,
 )
-from engine.graph.marks import Choices, Files, Hidden, Widget, Wire
+from engine.graph.marks import Choices, Each, Files, Hidden, Widget, Wire
 from engine.graph.nodetype import Input, NodeType, Output
 
-__all__ = ["Choices", "Definition", "Files", "Hidden", "Widget", "Wire", "definition", "node", "node_type"]
+__all__ = ["Choices", "Definition", "Each", "Files", "Hidden", "Widget", "Wire", "definition", "node", "node_type"]
 
 _ATTRIBUTE: Final = "node_definition"
 Function = TypeVar("Function", bound=Callable[..., Any])

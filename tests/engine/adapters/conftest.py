@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.checkpoints.load import Checkpoint, Loader
-from tests.engine.checkpoints.conftest import miniature, networks, parts
+from tests.engine.checkpoints.conftest import miniature, networks, parts, random_weights
 
 __all__ = ["miniature", "networks", "parts"]
+
+TEXT_PREFIX = "cond_stage_model.transformer.text_model."
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,17 @@ def weights() -> Callable[[Any], dict[str, Tensor]]:
         return found
 
     return read
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory, networks: dict[str, nn.Module]) -> Checkpoint:
+    """Another miniature of Stable Diffusion 1."""
+    places = {"unet": "model.diffusion_model.", "vae": "first_stage_model.", "text": TEXT_PREFIX}
+    tensors = {
+        prefix + key: tensor
+        for seed, (name, prefix) in enumerate(places.items(), 40)
+        for key, tensor in random_weights(networks[name], seed).items()
+    }
+    path = Path(tmp_path_factory.mktemp("adapters")) / "other.safetensors"
+    save_file(tensors, path)
+    return Loader().checkpoint(path)

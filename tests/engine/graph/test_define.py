@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pytest
 
 from engine.errors import NodeTypeError
-from engine.graph.define import Choices, Files, Hidden, Widget, Wire, node, node_type
+from engine.graph.define import Choices, Each, Files, Hidden, Widget, Wire, node, node_type
 from engine.graph.nodetype import Blocked, Input, NodeType, Output, Result
 from engine.graph.run import Run
 
@@ -356,3 +356,28 @@ def test_a_function_without_the_mark_is_no_node() -> None:
 def test_the_engine_fills_in_only_what_it_knows() -> None:
     with pytest.raises(NodeTypeError, match="Hidden\\('SECRET'\\): the engine knows UNIQUE_ID"):
         Hidden("SECRET")
+
+
+def test_one_argument_stands_for_many_inputs_whose_names_are_not_pythons():
+    @node("Blocks", category="x")
+    def blocks(
+        *, a: int, **ratios: Annotated[float, Widget(min=0.0, max=1.0), Each(("in.0.", "out."), default=1.0)]
+    ) -> float:
+        """Add ratios."""
+        return sum(ratios.values())
+
+    made = node_type(blocks)
+    assert [(each.name, each.type, each.options.get("default")) for each in made.inputs] == [
+        ("a", "INT", None),
+        ("in.0.", "FLOAT", 1.0),
+        ("out.", "FLOAT", 1.0),
+    ]
+    assert made.function(a=1, **{"in.0.": 0.25, "out.": 0.5}) == 0.75
+
+
+def test_other_arguments_by_any_name_are_no_inputs():
+    @node("Anything", category="x")
+    def anything(*, a: int, **others: float) -> float: ...
+
+    with pytest.raises(NodeTypeError, match="others: arguments are keyword-only"):
+        node_type(anything)
