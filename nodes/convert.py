@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from engine import values
@@ -92,6 +93,21 @@ def batch_index_of(latent: Mapping[str, Any], name: str) -> list[int] | None:
             f"one per latent, got {list(index)[:8]}."
         )
     return [int(each) for each in index]
+
+
+def sigmas_of(sigmas: object, name: str) -> Tensor:
+    """The noise levels on a wire, [S + 1], perhaps none. Raises: SamplingError."""
+    if not isinstance(sigmas, Tensor) or sigmas.ndim != 1:
+        raise SamplingError(f"{name}: expected a list of noise levels [steps + 1], got {_what(sigmas)}.")
+    levels = sigmas.float()
+    wrong = (~torch.isfinite(levels) | (levels < 0)).nonzero()
+    if len(wrong):
+        place = int(wrong[0])
+        raise SamplingError(
+            f"{name}: expected noise levels that are numbers, 0 or more, got {float(levels[place])} in place "
+            f"{place + 1} of {len(levels)}."
+        )
+    return levels
 
 
 def need_clip(clip: values.Clip | None) -> values.Clip:

@@ -38,3 +38,16 @@ class Watcher:
         self._shown_at = time.monotonic()
         picture = self.paint(denoised, self.settings.preview_size)
         self.run.preview(picture, is_asked=self.run.preview_method is not None)
+
+
+@dataclass
+class Last:
+    """Hands every step on, and keeps the last one's clean latent as the denoiser has it; None before the first."""
+
+    watcher: Watcher
+    denoised: Tensor | None = None
+
+    def __call__(self, index: int, total: int, denoised: Tensor) -> None:
+        """Step `index` of `total` is done. Raises: Cancelled."""
+        self.denoised = denoised
+        self.watcher(index, total, denoised)

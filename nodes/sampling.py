@@ -1,57 +1,24 @@
 """Nodes that take the noise out of a latent, step by step."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
-
-import torch
-from torch import Tensor
 
 from engine import values
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
-from engine.sampling import noise
 from engine.sampling.preview import preview
 from engine.sampling.sample import sample
-from engine.sampling.schedules import Part, sigmas
-from engine.sampling.table import SigmaTable
+from engine.sampling.schedules import Part
 from engine.settings import Settings
-from nodes.convert import batch_index_of, conditions, fitted_channels, noise_mask_of, samples_of, with_samples
-from nodes.preview import Watcher
-from nodes.types import Cfg, Conditioning, Latent, Model, Sampler, Scheduler, Seed, Steps
+from nodes.convert import conditions, fitted_channels, noise_mask_of, samples_of, sigmas_of, with_samples
+from nodes.preview import Last, Watcher
+from nodes.types import Cfg, Conditioning, Denoise, Latent, Model, SamplerName, Scheduler, Seed, Steps
+from nodes.ways import Course, Drawn, Guidance, Guider, Noise, Sampler, Walk
 
-Denoise = Annotated[float, Widget(min=0.0, max=1.0, step=0.01, tooltip="1 draws from nothing; less keeps more.")]
+__all__ = ["Course", "Drawing", "Drawn", "Guidance", "Guider", "Noise", "Sampler", "Walk"]
+
 StepNumber = Annotated[int, Widget(min=0, max=10000)]
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """What a picture should show, what it should not, and how strongly that is meant."""
-
-    positive: Conditioning
-    negative: Conditioning
-    cfg: float
-
-
-@dataclass(frozen=True)
-class Walk:
-    """The way from noise to picture: how many steps of which schedule, and which of them are walked.
-
-    `denoise` is the share of the run that is walked, from its end; `part` are the steps of that, None for all.
-    """
-
-    sampler: str
-    scheduler: str
-    steps: int
-    seed: int
-    denoise: float = 1.0
-    part: Part | None = None
-    adds_noise: bool = True
-
-    def levels(self, table: SigmaTable) -> Tensor:
-        """The noise levels, falling; fewer than two where there is nothing to do. Raises: SamplingError."""
-        levels = sigmas(self.scheduler, table, self.steps, self.denoise, self.sampler)
-        return levels if self.part is None else self.part.of(levels)
 
 
 class Drawing:
@@ -61,34 +28,66 @@ class Drawing:
         self.settings = settings
 
     def draw(self, model: values.Model, latent: Latent, guidance: Guidance, walk: Walk, run: Run) -> dict[str, Any]:
-        """Walk a latent down the noise levels, telling the run of every step.
+        """Walk a latent down the noise levels of a schedule, telling the run of every step.
 
         Returns: the latent with new samples, float32; the same latent where there is nothing to do.
         Raises: SamplingError, Cancelled.
         """
         levels = walk.levels(model.prediction.table)
-        x = fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
-        start = noise.initial(x, walk.seed, batch_index_of(latent, "latent_image"))
         if len(levels) < 2:
+            fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
             return latent
+        course = Course(Noise(walk.seed, not walk.adds_noise), Sampler(walk.sampler), levels)
+        return self._drawn(model, latent, guidance, course, walk.seed, run)[0]
+
+    def draw_custom(self, model: values.Model, latent: Latent, guidance: Guidance, course: Course, run: Run) -> Drawn:
+        """Walk a latent down levels that another node chose, telling the run of every step.
+
+        Returns: the latent with new samples, float32, and the clean one of the last step.
+        Raises: SamplingError, Cancelled.
+        """
+        sigmas_of(course.sigmas, "sigmas")
+        return Drawn(*self._drawn(model, latent, guidance, course, course.noise.seed, run))
+
+    def draw_guided(self, guider: Guider, latent: Latent, course: Course, run: Run) -> Drawn:
+        """The same by a guider. Returns and raises: as `draw_custom`."""
+        return self.draw_custom(guider.model, latent, guider.guidance, course, run)
+
+    def _drawn(
+        self, model: values.Model, latent: Latent, guidance: Guidance, course: Course, seed: int, run: Run
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        x = fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
+        start = course.noise.of(with_samples(latent, x))
+        if len(course.sigmas) == 0:
+            return latent, latent
+        watcher = Watcher(run, self.settings, partial(preview, model.latent_format))
+        last = Last(watcher)
+        sides = {name: conditions(side, name) for name, side in guidance.sides.items() if side or name == "positive"}
         with model.ready(run.stop_if_cancelled) as network:
             drawn = sample(
                 network,
                 model.prediction,
                 model.latent_format,
-                positive=conditions(guidance.positive, "positive"),
-                negative=conditions(guidance.negative, "negative"),
+                positive=sides.pop("positive"),
+                negative=sides.pop("negative", ()),
+                others=sides,
+                rule=guidance.rule,
                 cfg=guidance.cfg,
                 latent=x,
-                noise=start if walk.adds_noise else torch.zeros_like(start),
-                sampler=walk.sampler,
-                sigmas=levels,
+                noise=start,
+                sampler=course.sampler.name,
+                options=course.sampler.options,
+                sigmas=course.sigmas,
                 noise_mask=noise_mask_of(latent),
-                seed=walk.seed,
+                seed=seed,
                 hooks=replace(model.hooks, check=run.stop_if_cancelled),
-                on_step=Watcher(run, self.settings, partial(preview, model.latent_format)),
+                on_step=last,
             )
-        return with_samples(latent, drawn)
+            result = with_samples(latent, drawn)
+            if last.denoised is None:
+                return result, result
+            clean = model.latent_format.to_latent(last.denoised)
+        return result, with_samples(latent, clean.float().cpu())
 
 
 @node("KSampler", category="sampling")
@@ -98,7 +97,7 @@ def ksampler(
     seed: Seed = 0,
     steps: Steps = 20,
     cfg: Cfg = 8.0,
-    sampler_name: Sampler,
+    sampler_name: SamplerName,
     scheduler: Scheduler,
     positive: Conditioning,
     negative: Conditioning,
@@ -120,7 +119,7 @@ def ksampler_advanced(
     noise_seed: Seed = 0,
     steps: Steps = 20,
     cfg: Cfg = 8.0,
-    sampler_name: Sampler,
+    sampler_name: SamplerName,
     scheduler: Scheduler,
     positive: Conditioning,
     negative: Conditioning,

@@ -14,6 +14,7 @@ from engine.graph.define import Choices, Hidden, Widget, Wire
 from engine.images import LATENT_METHODS, METHODS
 from engine.sampling.sample import SAMPLERS
 from engine.sampling.schedules import SCHEDULERS
+from nodes import ways
 
 MAX_SIDE = 16384
 
@@ -30,6 +31,12 @@ Clip = Annotated[values.Clip, Wire("CLIP")]
 """None, when the checkpoint had no text encoder; `convert.need_clip` says so to the user."""
 Vae = Annotated[values.Vae, Wire("VAE")]
 ControlNet = Annotated[values.ControlNet, Wire("CONTROL_NET")]
+
+Sigmas = Annotated[Tensor, Wire("SIGMAS")]
+"""[S + 1] noise levels of a run, usually falling and ending in 0; empty where there is nothing to do."""
+Sampler = Annotated[ways.Sampler, Wire("SAMPLER")]
+Noise = Annotated[ways.NoiseSource, Wire("NOISE")]
+Guider = Annotated[ways.Guider, Wire("GUIDER")]
 
 PromptJson = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
 """The graph being run, as API JSON; it goes into saved pictures."""
@@ -49,7 +56,7 @@ Cfg = Annotated[
         min=0.0, max=100.0, step=0.1, round=0.01, tooltip="How strongly the text is followed; 1 ignores the negative."
     ),
 ]
-Sampler = Annotated[str, Choices(SAMPLERS, tooltip="How the noise is taken away from step to step.")]
+SamplerName = Annotated[str, Choices(SAMPLERS, tooltip="How the noise is taken away from step to step.")]
 Scheduler = Annotated[str, Choices(SCHEDULERS, tooltip="How much noise is left after each step.")]
 
 Side = Annotated[int, Widget(min=0, max=MAX_SIDE, step=1, tooltip="In pixels; 0 keeps the proportions.")]
@@ -64,4 +71,5 @@ Strength = Annotated[float, Widget(min=0.0, max=10.0, step=0.01, tooltip="1 is t
 LoraStrength = Annotated[
     float, Widget(min=-100.0, max=100.0, step=0.01, tooltip="1 is the normal weight; may be negative.")
 ]
+Denoise = Annotated[float, Widget(min=0.0, max=1.0, step=0.01, tooltip="1 draws from nothing; less keeps more.")]
 Percent = Annotated[float, Widget(min=0.0, max=1.0, step=0.001, tooltip="0 is the first step, 1 the last.")]

@@ -18,9 +18,9 @@ from engine.sampling import noise as noises
 from engine.sampling.batches import Chunks, row_limit
 from engine.sampling.continuous import ContinuousTable
 from engine.sampling.denoiser import Denoiser, Step, run
-from engine.sampling.fitting import fit, fitted_mask, repeated_to_batch
+from engine.sampling.fitting import fit_sides, fitted_mask, repeated_to_batch
 from engine.sampling.guidance import Guide, Hooks, Network
-from engine.sampling.hooks import Level
+from engine.sampling.hooks import Level, Rule
 from engine.sampling.inpainting import FurtherChannels, Redraw
 from engine.sampling.prediction import Prediction
 from engine.sampling.samplers import SAMPLERS, sampler
@@ -42,7 +42,8 @@ USUAL_WIDTH = 320
 class SamplingJob:
     """What to draw.
 
-    `options` are the sampler's own (eta, s_noise …).
+    `others` are the conditions of further sides, by name, and `rule` what they are for. `options` are the sampler's own
+    (eta, s_noise …).
 
     Shapes: latent and noise [B, C, h, w], the latent as the autoencoder made it; sigmas [S + 1]; noise_mask
     [M, 1, H, W] of any size, 1 = redraw.
@@ -59,6 +60,13 @@ class SamplingJob:
     noise_mask: Tensor | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
+    others: Mapping[str, Sequence[Condition]] = field(default_factory=dict)
+    rule: Rule | None = None
+
+    @property
+    def sides(self) -> Mapping[str, Sequence[Condition]]:
+        """The conditions of all sides, by name, in the order of their places."""
+        return {"positive": self.positive, "negative": self.negative, **self.others}
 
 
 def sample(
@@ -75,11 +83,29 @@ def sample(
     SamplingJob. What `on_step` raises ends the run.
 
     Returns: the latent as the autoencoder wants it, [B, C, h, w] float32 on the CPU; the latent it was given when there
-    are fewer than two noise levels.
+    are no noise levels, with noise on it when there is one.
     Raises: SamplingError, for an unknown sampler, shapes that do not fit, or a network that answers with what is no
     number; OutOfMemory.
     """
     return Drawing(network, prediction, latent_format, SamplingJob(**job)).run(on_step)
+
+
+def noised(
+    prediction: Prediction, latent_format: LatentFormat, latent: Tensor, noise: Tensor, sigmas: Tensor
+) -> Tensor:
+    """A latent with as much noise on it as the first of these levels has more than the last.
+
+    Shapes: latent and noise [B, C, h, w], as the autoencoder made it; sigmas [S], at least one.
+    Returns: as the autoencoder would have made it, float32.
+    """
+    if noise.shape != latent.shape:
+        raise SamplingError(
+            f"the noise has the shape {list(noise.shape)}, the latent {list(latent.shape)}; they must agree"
+        )
+    amount = sigmas[0] if len(sigmas) == 1 else (sigmas[0] - sigmas[-1]).abs()
+    scaled = _to_model(latent_format, latent.float())
+    made = latent_format.to_latent(prediction.noised(scaled, noise.float(), amount.float().cpu()))
+    return made.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class Drawing:
@@ -93,31 +119,26 @@ class Drawing:
     def run(self, on_step: OnStep | None = None) -> Tensor:
         """Walks all the way. Returns and raises: as `sample`."""
         job = self.job
-        if len(job.sigmas) < 2:
+        if job.sigmas.shape == (0,):
             return job.latent
         check(job, self.network, self.latent_format)
         with torch.no_grad(), noises.continued(job.noise, job.seed):
             # Levels stay on the CPU: samplers ask them questions all the time, and a GPU would have to stop to answer.
             sigmas = job.sigmas.float().cpu()
             noise = job.noise.float().to(self.device)
-            latent = self._scaled(job.latent.float().to(self.device))
-            denoiser = Denoiser(self._denoiser(latent, noise), self.prediction.path)
-            walk = self.sampler.walk(
-                denoiser,
-                self.prediction.start(latent, noise, sigmas[0]),
-                sigmas,
-                seed=job.seed,
-                table=self.prediction.table,
-                options=job.options,
-            )
-            end = run(walk, _counted(on_step, len(sigmas) - 1))
+            latent = _to_model(self.latent_format, job.latent.float().to(self.device))
+            start = self.prediction.start(latent, noise, sigmas[0])
+            end = start if len(sigmas) == 1 else self._walked(latent, noise, start, sigmas, on_step)
             _check_answer(end, "in the last step")
             result = self.latent_format.to_latent(self.prediction.end(end, sigmas[-1]))
         return result.float().cpu()
 
-    def _scaled(self, latent: Tensor) -> Tensor:
-        # ComfyUI: an empty latent is no picture, and stays zero even where the family shifts pictures.
-        return self.latent_format.to_model(latent) if latent.count_nonzero() > 0 else latent
+    def _walked(self, latent: Tensor, noise: Tensor, start: Tensor, sigmas: Tensor, on_step: OnStep | None) -> Tensor:
+        job = self.job
+        denoiser = Denoiser(self._denoiser(latent, noise), self.prediction.path)
+        table = self.prediction.table
+        walk = self.sampler.walk(denoiser, start, sigmas, seed=job.seed, table=table, options=job.options)
+        return run(walk, _counted(on_step, len(sigmas) - 1))
 
     def _denoiser(self, latent: Tensor, noise: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
         mask = self._mask(latent)
@@ -156,8 +177,9 @@ class Drawing:
         return Guide(
             self.network,
             self.prediction,
-            fit(job.positive, job.negative, (height, width), self.prediction.table),
+            fit_sides([*job.sides.values()], (height, width), self.prediction.table),
             job.cfg,
+            rule=job.rule,
             concat=FurtherChannels(further, self.latent_format, latent, mask, self._shows_scaled()),
             vectors=Vectors.of(self.network, job.seed),
             chunks=Chunks(row_limit(row, self.device)),
@@ -168,6 +190,11 @@ class Drawing:
     def _shows_scaled(self) -> bool:
         """Whether an editing network is shown the picture as it draws: CosXL's is. Source: node_behaviour A.5."""
         return self.prediction.kind == "v" and isinstance(self.prediction.table, ContinuousTable)
+
+
+def _to_model(latent_format: LatentFormat, latent: Tensor) -> Tensor:
+    # ComfyUI: an empty latent is no picture, and stays zero even where the family shifts pictures.
+    return latent_format.to_model(latent) if latent.count_nonzero() > 0 else latent
 
 
 def check(job: SamplingJob, network: Network, latent_format: LatentFormat) -> None:
@@ -187,12 +214,25 @@ def check(job: SamplingJob, network: Network, latent_format: LatentFormat) -> No
     for name, values in (("latent", latent), ("noise", noise)):
         if not bool(torch.isfinite(values).all()):
             raise SamplingError(f"the {name} holds values that are no numbers (NaN or infinite); make it anew")
-    if job.sigmas.ndim != 1 or not bool(torch.isfinite(job.sigmas).all()) or bool((job.sigmas < 0).any()):
-        raise SamplingError("noise levels are a list of finite numbers, 0 or more; these are not")
-    if not job.positive:
-        raise SamplingError("positive: expected at least one conditioning, got none")
+    _check_levels(job)
+    for name in ("positive", *job.others):
+        if not job.sides[name]:
+            raise SamplingError(f"{name}: expected at least one conditioning, got none")
     _check_further_channels(network, latent.shape[1])
     _check_texts(job, network)
+
+
+def _check_levels(job: SamplingJob) -> None:
+    sigmas = job.sigmas
+    if sigmas.ndim != 1 or not bool(torch.isfinite(sigmas).all()) or bool((sigmas < 0).any()):
+        raise SamplingError("noise levels are a list of finite numbers, 0 or more; these are not")
+    rises = (sigmas.diff() > 0).nonzero()
+    if len(rises) and sampler(job.sampler).only_falls and job.options.get("eta", 1.0) > 0:
+        place = int(rises[0])
+        raise SamplingError(
+            f"the noise levels rise, from {float(sigmas[place]):.4g} to {float(sigmas[place + 1]):.4g} in step "
+            f"{place + 1}; {job.sampler} adds noise on its way down and cannot walk up: take euler, or an eta of 0"
+        )
 
 
 def _check_further_channels(network: Network, channels: int) -> None:
@@ -206,7 +246,7 @@ def _check_further_channels(network: Network, channels: int) -> None:
 
 def _check_texts(job: SamplingJob, network: Network) -> None:
     width = getattr(getattr(network, "config", None), "context_width", None)
-    for name, side in (("positive", job.positive), ("negative", job.negative)):
+    for name, side in job.sides.items():
         for condition in side:
             tokens = condition.tokens
             if tokens.ndim != 3 or 0 in tokens.shape:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import SamplingError
+from engine.sampling.levels import Ends
 from engine.sampling.table import SigmaTable
 
 # These samplers end badly on the second-lowest noise level, so one more step is planned and that one left out.
@@ -88,17 +89,20 @@ def sgm_uniform(steps: int, table: SigmaTable) -> Tensor:
     return _ending_in_zero(table.sigma(_times(table, steps + 1)[:-1]))
 
 
-def karras(steps: int, table: SigmaTable, rho: float = 7.0) -> Tensor:
+def karras(steps: int, table: SigmaTable | Ends, rho: float = 7.0) -> Tensor:
     """Noise levels that fall fast at first and slowly near the picture.
 
     Source: Karras et al. 2022, arXiv 2206.00364, eq. 5.
+    Raises: SamplingError, for a power of 0.
     """
+    if rho <= 0:
+        raise SamplingError(f"karras noise levels follow the power rho, which must be above 0; got {rho:g}")
     ramp = torch.linspace(0, 1, steps)
     low, high = table.sigma_min ** (1 / rho), table.sigma_max ** (1 / rho)
     return _ending_in_zero((high + ramp * (low - high)) ** rho)
 
 
-def exponential(steps: int, table: SigmaTable) -> Tensor:
+def exponential(steps: int, table: SigmaTable | Ends) -> Tensor:
     """Equal steps in log σ."""
     return _ending_in_zero(torch.linspace(math.log(table.sigma_max), math.log(table.sigma_min), steps).exp())
 
@@ -119,6 +123,8 @@ def beta(steps: int, table: SigmaTable, alpha: float = 0.6, beta: float = 0.6) -
 
     Returns: fewer than steps + 1 levels where two fell on the same entry of the table.
     """
+    if alpha <= 0 or beta <= 0:
+        raise SamplingError(f"a beta distribution has alpha and beta above 0; got {alpha:g} and {beta:g}")
     from scipy import stats  # slow to import, and one schedule's affair
 
     shares = 1 - numpy.linspace(0, 1, steps, endpoint=False)

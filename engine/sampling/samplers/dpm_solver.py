@@ -65,6 +65,11 @@ def dpm_adaptive(
     """
     if order not in (2, 3):
         raise SamplingError(f"dpm_adaptive knows orders 2 and 3, not {order}")
+    if control.h_init <= 0 or max(control.rtol, control.atol) <= 0:
+        raise SamplingError(
+            f"dpm_adaptive would never end: it needs a first step (h_init) above 0, got {control.h_init:g}, and an "
+            f"rtol or atol above 0, got {control.rtol:g} and {control.atol:g}"
+        )
     time, last = _ends(sigmas)
     controller = _Controller(control, 1.5 if eta else float(order), control.h_init)
     accepted, taken = x, 0

@@ -24,6 +24,8 @@ def dpmpp_sde(
 
     Source: Lu et al. 2022, arXiv 2211.01095, algorithm 1 with noise, in the form of Karras et al.'s k-diffusion.
     """
+    if r <= 0:
+        raise SamplingError(f"dpmpp_sde looks a second time at the share r of a step, which must be above 0; got {r:g}")
     path = denoise.path
     sigmas = path.started(sigmas)
     for i in range(len(sigmas) - 1):

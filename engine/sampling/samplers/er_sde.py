@@ -61,9 +61,12 @@ def er_sde_5(level: Tensor) -> Tensor:
     return level * ((level**0.3).exp() + 10.0)
 
 
-def reverse_time_sde(level: Tensor) -> Tensor:
-    """φ of the ordinary reverse-time SDE. Source: Cui et al. 2023, section 3.2."""
-    return level**2
+def reverse_time_sde(level: Tensor, eta: float = 1.0) -> Tensor:
+    """φ of the reverse-time SDE, with so much of its variance: 1 is the ordinary one, 0 the probability flow.
+
+    Source: Cui et al. 2023, section 3.2 (h² = eta · g² makes φ a power).
+    """
+    return level ** (1.0 + eta)
 
 
 def flow(level: Tensor) -> Tensor:

@@ -53,7 +53,8 @@ class Sampler:
     """A way from noise to picture.
 
     `needs_unconditional`: it reads the unconditional answer even where guidance does not. `settings` are options that
-    depend on the model. `fresh_kept_region`: where a mask keeps the picture, it is noised with new noise.
+    depend on the model. `fresh_kept_region`: where a mask keeps the picture, it is noised with new noise. `only_falls`:
+    with noise on the way it has no step to a higher level.
     """
 
     function: Callable[..., Walk]
@@ -61,6 +62,7 @@ class Sampler:
     needs_unconditional: bool = False
     settings: Callable[[SigmaTable], Mapping[str, Any]] | None = None
     fresh_kept_region: bool = False
+    only_falls: bool = False
 
     def walk(
         self, denoise: Denoiser, x: Tensor, sigmas: Tensor, *, seed: int, table: SigmaTable, options: Mapping[str, Any]
@@ -99,19 +101,24 @@ def _middle_of_the_run(table: SigmaTable) -> Mapping[str, Any]:
 
 
 def _fresh(function: Callable[..., Walk]) -> Sampler:
-    return Sampler(function, Randomness.FRESH)
+    return Sampler(function, Randomness.FRESH, only_falls=True)
 
 
 def _guided(function: Callable[..., Walk], randomness: Randomness = Randomness.NONE) -> Sampler:
-    return Sampler(function, randomness, needs_unconditional=True)
+    only_falls = randomness is not Randomness.NONE
+    return Sampler(function, randomness, needs_unconditional=True, only_falls=only_falls)
+
+
+def _adams(function: Callable[..., Walk]) -> Sampler:
+    return Sampler(function, Randomness.FRESH, settings=_middle_of_the_run, only_falls=True)
 
 
 def _path(function: Callable[..., Walk]) -> Sampler:
-    return Sampler(function, Randomness.PATH)
+    return Sampler(function, Randomness.PATH, only_falls=True)
 
 
 def _device_path(function: Callable[..., Walk]) -> Sampler:
-    return Sampler(function, Randomness.PATH_ON_DEVICE)
+    return Sampler(function, Randomness.PATH_ON_DEVICE, only_falls=True)
 
 
 SAMPLERS_BY_NAME: Mapping[str, Sampler] = MappingProxyType(
@@ -127,8 +134,8 @@ SAMPLERS_BY_NAME: Mapping[str, Sampler] = MappingProxyType(
         "dpm_2": Sampler(dpm_2),
         "dpm_2_ancestral": _fresh(dpm_2_ancestral),
         "lms": Sampler(lms),
-        "dpm_fast": _fresh(dpm_fast),
-        "dpm_adaptive": _fresh(dpm_adaptive),
+        "dpm_fast": Sampler(dpm_fast, Randomness.FRESH),
+        "dpm_adaptive": Sampler(dpm_adaptive, Randomness.FRESH),
         "dpmpp_2s_ancestral": _fresh(dpmpp_2s_ancestral),
         "dpmpp_2s_ancestral_cfg_pp": _guided(dpmpp_2s_ancestral_cfg_pp, Randomness.FRESH),
         "dpmpp_sde": _path(dpmpp_sde),
@@ -142,7 +149,7 @@ SAMPLERS_BY_NAME: Mapping[str, Sampler] = MappingProxyType(
         "dpmpp_3m_sde": _path(dpmpp_3m_sde),
         "dpmpp_3m_sde_gpu": _device_path(dpmpp_3m_sde),
         "ddpm": _fresh(ddpm),
-        "lcm": _fresh(lcm),
+        "lcm": Sampler(lcm, Randomness.FRESH),
         "ipndm": Sampler(ipndm),
         "ipndm_v": Sampler(ipndm_v),
         "deis": Sampler(deis),
@@ -155,8 +162,8 @@ SAMPLERS_BY_NAME: Mapping[str, Sampler] = MappingProxyType(
         "er_sde": _fresh(er_sde),
         "seeds_2": _fresh(seeds_2),
         "seeds_3": _fresh(seeds_3),
-        "sa_solver": Sampler(sa_solver, Randomness.FRESH, settings=_middle_of_the_run),
-        "sa_solver_pece": Sampler(sa_solver_pece, Randomness.FRESH, settings=_middle_of_the_run),
+        "sa_solver": _adams(sa_solver),
+        "sa_solver_pece": _adams(sa_solver_pece),
         # ComfyUI: Euler by another name; only masked pictures differ.
         "ddim": Sampler(euler, fresh_kept_region=True),
         "uni_pc": Sampler(uni_pc),
