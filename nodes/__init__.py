@@ -32,6 +32,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         sampling,
         sigmas,
         text,
+        upscaling,
         vae,
     )
 
@@ -53,6 +54,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         image_filters,
         compositing,
         mask,
+        upscaling,
         controlnet,
         lora,
         hypernetwork,

@@ -1,11 +1,11 @@
-"""ComfyUI's old way to load an upscaler; spandrel does the work."""
+"""ComfyUI's old way to load an upscaler."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from compat.core_nodes.upscalers import descriptor
+from engine.checkpoints import upscalers
 
 
 def load_state_dict(state_dict: Mapping[str, Any]) -> Any:
-    """The upscaler of these weights: spandrel's descriptor, in eval mode. Raises: LatentwireError without spandrel."""
-    return descriptor(state_dict).eval()
+    """The upscaler of these weights: ours, or spandrel's descriptor with the same members. Raises: LatentwireError."""
+    return upscalers.read("the upscale model", upscalers.plain(state_dict))
