@@ -15,7 +15,7 @@ from engine.devices import memory
 from engine.devices.patches import Patches, joined
 from engine.devices.residency import Keeper, Part
 from engine.devices.tiles import Tiling, tiled
-from engine.errors import OutOfMemory
+from engine.errors import CheckpointError, OutOfMemory
 from engine.models.control import ControlResiduals
 from engine.models.latent_format import LatentFormat
 from engine.models.vae import AutoencoderKL
@@ -139,6 +139,26 @@ class Clip:
         Raises: TextError, for a weight that is not a usable number; OutOfMemory.
         """
         return self.encode_chunks(self.tokenize(text), check)
+
+    def encode_texts(self, texts: Mapping[str, str], check: Check = lambda: None) -> tuple[Tensor, Tensor]:
+        """As `encode`, with a text for each encoder, by id; shorter ones are filled up with empty prompts.
+
+        Raises: TextError; OutOfMemory; CheckpointError, when an encoder that has a text is not there.
+        """
+        absent = texts.keys() - {each.id for each in self.encoders}
+        if absent:
+            have = " and ".join(each.id for each in self.encoders)
+            raise CheckpointError(
+                f"this CLIP has no {' and no '.join(sorted(absent))}, only {have}; take the CLIP of an SDXL checkpoint, "
+                "or use CLIPTextEncode"
+            )
+        chunks = {each.id: each.tokenizer.chunks(texts[each.id], self._finder(each)) for each in self.encoders}
+        longest = max(len(found) for found in chunks.values())
+        filled = {
+            each.id: [*chunks[each.id], *[each.tokenizer.empty()] * (longest - len(chunks[each.id]))]
+            for each in self.encoders
+        }
+        return self.encode_chunks(filled, check)
 
     def encode_chunks(
         self, chunks: Mapping[str, Sequence[Chunk]], check: Check = lambda: None, *, projected: bool = True

@@ -32,6 +32,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         sampling,
         sigmas,
         text,
+        unclip,
         upscaling,
         vae,
     )
@@ -40,6 +41,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         loaders,
         text,
         conditioning,
+        unclip,
         latent,
         latent_math,
         latent_files,

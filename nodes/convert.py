@@ -172,6 +172,15 @@ def text_conditioning(clip: values.Clip, text: str, check: Callable[[], None]) -
     return encoded(*clip.encode(text, check))
 
 
+def texts_conditioning(clip: values.Clip, texts: Mapping[str, str], check: Callable[[], None]) -> list[list[Any]]:
+    """A text for each of the encoders, by id, as CONDITIONING. Raises: TextError, OutOfMemory, CheckpointError."""
+    own = getattr(clip, "conditioning_of", None)
+    if own is not None:
+        return own(texts)
+    with naming("clip", CheckpointError):
+        return encoded(*clip.encode_texts(texts, check))
+
+
 def with_options(conditioning: Sequence[Sequence[Any]], **options: Any) -> list[list[Any]]:
     """A copy of a conditioning with options set in every entry."""
     return [[tokens, {**known, **options}] for tokens, known in conditioning]
@@ -232,14 +241,19 @@ def _sizes(options: Mapping[str, Any]) -> Sizes:
     )
 
 
-def _picture(given: Any, name: str) -> SeenPicture:
-    seen = given["clip_vision_output"]
-    embeddings = getattr(seen, "image_embeds", None)
+def need_seen(seen: object, name: str) -> Tensor:
+    """The summaries [B, P] in what a CLIP vision saw, ours or a plugin's. Raises: SamplingError."""
+    embeddings = getattr(seen, "embeds", None)
     if embeddings is None:
-        embeddings = getattr(seen, "embeds", None)
+        embeddings = getattr(seen, "image_embeds", None)
     if not isinstance(embeddings, Tensor) or embeddings.ndim != 2:
-        raise SamplingError(f"{name}: expected what a CLIP vision saw (image_embeds [B, P]), got {_what(embeddings)}.")
-    return SeenPicture(embeddings, float(given["strength"]), float(given["noise_augmentation"]))
+        raise SamplingError(f"{name}: expected what CLIPVisionEncode saw in a picture, got {_what(seen)}.")
+    return embeddings
+
+
+def _picture(given: Any, name: str) -> SeenPicture:
+    seen = need_seen(given["clip_vision_output"], name)
+    return SeenPicture(seen, float(given["strength"]), float(given["noise_augmentation"]))
 
 
 def _area(area: Any, name: str) -> Area | None:

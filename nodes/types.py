@@ -31,6 +31,10 @@ Clip = Annotated[values.Clip, Wire("CLIP")]
 """None, when the checkpoint had no text encoder; `convert.need_clip` says so to the user."""
 Vae = Annotated[values.Vae, Wire("VAE")]
 ControlNet = Annotated[values.ControlNet, Wire("CONTROL_NET")]
+ClipVision = Annotated[values.ClipVision, Wire("CLIP_VISION")]
+"""None, when the checkpoint had no eyes."""
+ClipVisionOutput = Annotated[Any, Wire("CLIP_VISION_OUTPUT")]
+"""What CLIP saw in pictures: `embeds` [B, P] and more (engine.models.vision.Seen), or a plugin's `image_embeds`."""
 
 Sigmas = Annotated[Tensor, Wire("SIGMAS")]
 """[S + 1] noise levels of a run, usually falling and ending in 0; empty where there is nothing to do."""

@@ -1,5 +1,6 @@
 """CLIP at the border: our Clip and the object plugins know; one that a plugin took apart still works in our nodes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -41,6 +42,17 @@ class AuthorsClip:
     def conditioning(self, text: str) -> list[list[Any]]:
         """A text as CONDITIONING, with whatever else the plugin has to say."""
         return leave(self.guest.encode_from_tokens_scheduled(self.guest.tokenize(text)))
+
+    def conditioning_of(self, texts: Mapping[str, str]) -> list[list[Any]]:
+        """A text for each encoder, by id, as CONDITIONING; shorter ones are filled up with empty prompts."""
+        names = {id: id.removeprefix("clip_") for id in texts}
+        tokens = {name: list(self.guest.tokenize(texts[id])[name]) for id, name in names.items()}
+        empty = self.guest.tokenize("")
+        longest = max(len(chunks) for chunks in tokens.values())
+        for name, chunks in tokens.items():
+            while len(chunks) < longest:
+                chunks += empty[name]
+        return leave(self.guest.encode_from_tokens_scheduled(tokens))
 
     def encode(self, text: str, check: Any = None) -> tuple[Tensor, Tensor]:
         """A text as vectors and a summary."""

@@ -6,21 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.checkpoints import keys
+import torch
+
+from engine.checkpoints import diffusers_folder, keys, parameterization
 from engine.checkpoints.build import Builder
+from engine.checkpoints.configs import Configuration
 from engine.checkpoints.detect import Match, detect, network_prefix
 from engine.checkpoints.families import sdxl
 from engine.checkpoints.family import TextSpec
-from engine.checkpoints.hints import Hints
 from engine.checkpoints.lora_files import Lora, LoraFiles
 from engine.checkpoints.tensors import TensorFile, open_tensors, read_object
-from engine.checkpoints.texts import tower
-from engine.devices.device import Devices
+from engine.checkpoints.texts import Tower, tower
+from engine.devices.device import CPU, Devices
 from engine.devices.residency import Keeper, MakeRoom, Part
 from engine.errors import CheckpointError
 from engine.models.latent_format import SD1, LatentFormat
-from engine.sampling.prediction import Prediction
-from engine.sampling.table import SigmaTable
 from engine.text.embedding import Embeddings
 from engine.text.embedding import Folders as EmbeddingFolders
 from engine.text.tokenizer import Tokenizer
@@ -47,11 +47,12 @@ VISION_PREFIXES = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The parts of a checkpoint; those the file does not have are None."""
+    """The parts of a checkpoint; those the file does not have are None. `vision` is there when it was asked for."""
 
     model: Model
     clip: Clip | None
     vae: Vae | None
+    vision: ClipVision | None = None
 
 
 class Loader:
@@ -73,19 +74,57 @@ class Loader:
         self._tokenizers: dict[int, Tokenizer] = {}
         self._loras = LoraFiles()
 
-    def checkpoint(self, source: Path | TensorFile) -> Checkpoint:
+    def opened(self, source: Path | TensorFile) -> TensorFile:
+        """What is in a file; all files but LoRAs are opened here. Raises: CheckpointError."""
+        return source if isinstance(source, TensorFile) else open_tensors(source)
+
+    def checkpoint(
+        self, source: Path | TensorFile, said: Configuration | None = None, *, with_vision: bool = False
+    ) -> Checkpoint:
         """The parts of a checkpoint; a file with a denoiser alone has only that.
+
+        `said` is what is known of it besides its tensors. `with_vision`: CLIP's eyes too, for families that have them.
 
         Raises: CheckpointError, saying what is wrong with the file, and what it is instead where we can tell.
         """
-        file = _in_our_layout(_opened(source))
+        file = _in_our_layout(self.opened(source))
         match = detect(file)
         builder = Builder(file, self.devices)
         vae = builder.vae(match.family.vae_prefix)
+        clip = self._clips(match, builder)
+        if clip is not None and said is not None and said.last_layer is not None:
+            clip = clip.with_last_layer(said.last_layer)
+        prefix = match.family.vision_prefix if with_vision else ""
+        eyes = builder.vision(prefix) if prefix else None
         return Checkpoint(
-            self._model(match, builder),
-            self._clips(match, builder),
+            self._model(match, builder, said),
+            clip,
             Vae(vae, self.keeper) if vae is not None else None,
+            ClipVision(eyes, self.keeper) if eyes is not None else None,
+        )
+
+    def denoiser(
+        self, source: Path | TensorFile, said: Configuration | None = None, *, stored: torch.dtype | None = None
+    ) -> Model:
+        """The denoiser of a file, which may be alone in it, under our names or diffusers'.
+
+        `stored` is the number format its weights rest in, None for the file's; they are cast where they are used.
+
+        Raises: CheckpointError.
+        """
+        file = _in_our_layout(self.opened(source))
+        return self._model(detect(file), Builder(file, self.devices, stored), said)
+
+    def diffusers(self, folder: Path) -> Checkpoint:
+        """The parts of a model in diffusers' layout. Raises: CheckpointError."""
+        found = diffusers_folder.parts(folder)
+        file = _in_our_layout(self.opened(found.unet))
+        match = detect(file)
+        clip = self._encoders([self.opened(path) for path in found.texts], match.family.texts)
+        return Checkpoint(
+            self._model(match, Builder(file, self.devices), found.said),
+            clip,
+            None if found.vae is None else self.vae(found.vae),
         )
 
     def text_encoder(self, source: Path | TensorFile) -> Clip:
@@ -95,36 +134,31 @@ class Loader:
         """
         return self.text_encoders([source])
 
-    def text_encoders(self, sources: Sequence[Path | TensorFile]) -> Clip:
+    def text_encoders(self, sources: Sequence[Path | TensorFile], *, on_cpu: bool = False) -> Clip:
         """A text encoder from a file of its own, or SDXL's two from two files, in any order.
 
         Raises: CheckpointError, naming what it is instead where we can tell, or for two that no family has.
         """
-        files = [_opened(source) for source in sources]
-        found = [tower(file) for file in files]
-        ids = {each.spec.id: place for place, each in enumerate(found)}
-        specs = {each.spec.id: each.spec for each in found}
-        if len(found) > 1:
-            names = " and ".join(f"{file.path.name} ({each.spec.id})" for file, each in zip(files, found, strict=True))
-            specs = {spec.id: spec for spec in sdxl.TEXTS}
-            if set(ids) != set(specs) or len(found) != len(specs):
-                raise CheckpointError(
-                    f"expected a CLIP-L and a CLIP-G, SDXL's two text encoders, got {names}; other pairs belong to "
-                    "families that are not supported yet"
-                )
-        return self._clip(
-            *(
-                self._encoder(Builder(files[ids[id]], self.devices).tower(replace(found[ids[id]], spec=spec)), spec)
-                for id, spec in specs.items()
+        files = [self.opened(source) for source in sources]
+        devices = replace(self.devices, text=CPU) if on_cpu else self.devices
+        if len(files) == 1:
+            found = tower(files[0])
+            return self._clip(self._encoder(Builder(files[0], devices).tower(found), found.spec))
+        clip = self._encoders(files, sdxl.TEXTS, devices)
+        if clip is None:
+            names = " and ".join(f"{file.path.name} ({tower(file).spec.id})" for file in files)
+            raise CheckpointError(
+                f"expected a CLIP-L and a CLIP-G, SDXL's two text encoders, got {names}; other sets belong to families "
+                "that are not supported yet"
             )
-        )
+        return clip
 
     def vae(self, source: Path | TensorFile) -> Vae:
         """An autoencoder from a file of its own, or out of a checkpoint.
 
         Raises: CheckpointError.
         """
-        builder = Builder(_opened(source), self.devices)
+        builder = Builder(self.opened(source), self.devices)
         for prefix in VAE_PREFIXES:
             part = builder.vae(prefix)
             if part is not None:
@@ -143,7 +177,7 @@ class Loader:
 
         Raises: CheckpointError, for a file that is none, or of a kind we cannot run yet.
         """
-        file = _opened(source)
+        file = self.opened(source)
         builder = Builder(file, self.devices)
         # ComfyUI: the name alone says that a net's answers are to be averaged over the picture.
         is_pooled = file.path.stem.endswith(("_shuffle", "_shuffle_fp16"))
@@ -154,7 +188,7 @@ class Loader:
 
         Raises: CheckpointError.
         """
-        builder = Builder(_opened(source), self.devices)
+        builder = Builder(self.opened(source), self.devices)
         for prefix in VISION_PREFIXES:
             part = builder.vision(prefix)
             if part is not None:
@@ -172,13 +206,12 @@ class Loader:
         """
         return self._loras.read(path)
 
-    def _model(self, match: Match, builder: Builder) -> Model:
-        kind = builder.hints.prediction or match.family.prediction
+    def _model(self, match: Match, builder: Builder, said: Configuration | None = None) -> Model:
         return Model(
-            builder.unet(match.prefix),
+            builder.unet(match.prefix, match.family),
             self.keeper,
-            Prediction(kind, SigmaTable.from_flow() if kind == "flow" else SigmaTable.from_betas()),
-            _latent_format(match, builder.hints),
+            parameterization.prediction(builder.file, match, builder.hints, said),
+            _latent_format(match, builder),
             match.family.id,
         )
 
@@ -192,6 +225,21 @@ class Loader:
             log.warning("%s: without its text encoder %s, so it has none", builder.file.path.name, missing)
         return self._clip(*here) if here and len(here) == len(specs) else None
 
+    def _encoders(
+        self, files: Sequence[TensorFile], specs: Sequence[TextSpec], devices: Devices | None = None
+    ) -> Clip | None:
+        """These text encoders, each from the file that has it; None unless every one has a file, and every file one."""
+        found = {each.spec.id: (file, each) for file in files for each in [tower(file)]}
+        if len(files) != len(specs) or found.keys() != {spec.id for spec in specs}:
+            return None
+        made = []
+        for spec in specs:
+            file, its = found[spec.id]
+            spec = _fitted(spec, its)
+            part = Builder(file, devices or self.devices).tower(replace(its, spec=spec))
+            made.append(self._encoder(part, spec))
+        return self._clip(*made)
+
     def _encoder(self, part: "Part[TextEncoder]", spec: TextSpec) -> Encoder:
         if spec.padding not in self._tokenizers:
             self._tokenizers[spec.padding] = Tokenizer(spec.padding)
@@ -202,14 +250,15 @@ class Loader:
         return Clip(encoders, self.keeper, self.embeddings)
 
 
-def _opened(source: Path | TensorFile) -> TensorFile:
-    return source if isinstance(source, TensorFile) else open_tensors(source)
+def _fitted(spec: TextSpec, found: Tower) -> TextSpec:
+    """The layer to take of an encoder in a file of its own: diffusers leaves out those that are not used."""
+    return replace(spec, last_layer=found.spec.last_layer) if found.is_cut_short else spec
 
 
-def _latent_format(match: Match, hints: Hints) -> LatentFormat:
+def _latent_format(match: Match, builder: Builder) -> LatentFormat:
     """The family's latents, with the colours the file says its own have, where they are as many as the channels."""
-    usual = match.family.latent_format or SD1
-    rows = hints.latent_colours
+    usual = parameterization.latent_format(builder.file, match, match.family.latent_format or SD1)
+    rows = builder.hints.latent_colours
     if rows is None or len(rows) != usual.channels + 1:
         return usual
     *factors, bias = [(float(red), float(green), float(blue)) for red, green, blue in rows]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from engine.checkpoints.configs import Configuration
 from engine.checkpoints.detect import Match
 from engine.checkpoints.hints import Hints
 from engine.checkpoints.tensors import TensorFile
@@ -35,9 +36,11 @@ VELOCITY_SPREAD = 0.09
 """How Stable Diffusion 2's networks are told apart: this tensor spreads wider in those that predict velocity."""
 
 
-def prediction(file: TensorFile, match: Match, hints: Hints) -> Prediction:
-    """What a file's denoiser predicts. Raises: CheckpointError, where its marks cannot be."""
+def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration | None = None) -> Prediction:
+    """What a file's denoiser predicts, unless somebody said so. Raises: CheckpointError, where its marks cannot be."""
     shapes = file.shapes
+    if said is not None and said.prediction is not None:
+        return of_kind(said.prediction, BetaSchedule(zero_terminal_snr=said.zero_terminal_snr))
     if hints.prediction is not None:
         return of_kind(hints.prediction)
     if is_playground(file, match):

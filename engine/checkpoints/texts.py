@@ -19,6 +19,8 @@ CLIP_L = TextSpec("clip_l", "")
 CLIP_H = TextSpec("clip_h", "", padding=0, last_layer=-2, activation="gelu", is_projected=True)
 CLIP_G = replace(CLIP_H, id="clip_g", final_norm=False)
 
+LAYERS_OF_H = 24
+
 PREFIXES = (
     "",
     "cond_stage_model.model.",
@@ -43,6 +45,11 @@ class Tower:
 
     spec: TextSpec
     tensors: Mapping[str, Tensor]
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the layers that its family never uses were left out: Stable Diffusion 2's last, by diffusers."""
+        return self.spec.id == "clip_h" and f"encoder.layers.{LAYERS_OF_H - 1}.mlp.fc1.weight" not in self.tensors
 
     @property
     def projection(self) -> Tensor | None:
@@ -74,7 +81,8 @@ def tower(file: TensorFile) -> Tower:
         if open_clip.is_open_clip(below) or any(clip_name(name) == _FIRST for name in below):
             tensors = network(file.read(prefix))
             if tensors:
-                return Tower(_spec(tensors), tensors)
+                found = Tower(_spec(tensors), tensors)
+                return replace(found, spec=replace(found.spec, last_layer=-1)) if found.is_cut_short else found
     for mark, kind in OTHERS.items():
         if any(name.endswith(mark) for name in file.shapes):
             raise CheckpointError(

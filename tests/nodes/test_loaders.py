@@ -1,0 +1,262 @@
+"""Loading nodes: separate files, diffusers' folders and configurations, with miniatures that diffusers wrote itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.checkpoints.load import Loader
+from engine.errors import CheckpointError, PathError
+from engine.folders import Folders
+from engine.sampling.continuous import ContinuousTable
+from nodes import loaders, text, unclip
+from tests import families
+
+NETWORK = families.NETWORK
+
+
+@pytest.fixture(scope="module")
+def loader() -> Loader:
+    return Loader()
+
+
+@pytest.fixture(scope="module")
+def sdxl() -> families.Miniature:
+    return families.sdxl()
+
+
+@pytest.fixture(scope="module")
+def sd2() -> families.Miniature:
+    return families.sd2()
+
+
+def put(folders: Folders, kind: str, name: str, tensors: dict[str, Tensor]) -> str:
+    path = folders.models / kind / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, path)
+    return name
+
+
+def weights(model: Any) -> dict[str, Tensor]:
+    return dict(model.part.weights)
+
+
+@pytest.mark.parametrize("layout", ["bare", "prefixed", "diffusers"])
+def test_a_denoiser_alone_is_read_in_every_layout(
+    layout: str, folders: Folders, loader: Loader, sdxl: families.Miniature
+) -> None:
+    ours = families.ours(sdxl.unet)
+    tensors = {"bare": ours, "prefixed": families.below(NETWORK, ours), "diffusers": dict(sdxl.unet.state_dict())}
+    name = put(folders, "diffusion_models", "x.safetensors", tensors[layout])
+    model = loaders.unet_loader(unet_name=name, weight_dtype="default", folders=folders, loader=loader)
+    assert model.family == "sdxl"
+    assert weights(model).keys() == ours.keys()
+    assert all(torch.equal(each, ours[key]) for key, each in weights(model).items())
+    assert model.part.module.config.vector == "sdxl"
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("fp8_e4m3fn", torch.float8_e4m3fn),
+        ("fp8_e4m3fn_fast", torch.float8_e4m3fn),
+        ("fp8_e5m2", torch.float8_e5m2),
+    ],
+)
+def test_weights_can_rest_in_eight_bits(
+    name: str, dtype: torch.dtype, folders: Folders, loader: Loader, sdxl: families.Miniature
+) -> None:
+    file = put(folders, "diffusion_models", "x.safetensors", families.ours(sdxl.unet))
+    model = loaders.unet_loader(unet_name=file, weight_dtype=name, folders=folders, loader=loader)
+    key = "input_blocks.4.1.transformer_blocks.0.attn1.to_q.weight"
+    assert weights(model)[key].dtype == dtype
+    with model.ready() as network:
+        expected = families.ours(sdxl.unet)[key].to(dtype).float()
+        assert torch.equal(network.get_parameter(key), expected)
+
+
+def test_text_encoders_are_found_by_what_is_in_their_files(folders: Folders, loader: Loader) -> None:
+    small, large = families.text(32, 3, "quick_gelu"), families.text(16, 32, "gelu", projection=1280, seed=1)
+    first = put(folders, "text_encoders", "l.safetensors", dict(small.state_dict()))
+    second = put(folders, "text_encoders", "g.safetensors", families.open_clip(large))
+    given: dict[str, Any] = {"folders": folders, "loader": loader}
+    pair = loaders.dual_clip_loader(clip_name1=second, clip_name2=first, type="sdxl", **given)
+    assert [each.id for each in pair.encoders] == ["clip_l", "clip_g"]
+    assert [each.last_layer for each in pair.encoders] == [-2, -2]
+    tokens, pooled = pair.encode("a cat")
+    assert (tokens.shape, pooled.shape) == ((1, 77, 48), (1, 1280))
+    one = loaders.clip_loader(clip_name=first, type="stable_diffusion", device="cpu", **given)
+    assert [(each.id, each.last_layer) for each in one.encoders] == [("clip_l", -1)]
+    with pytest.raises(CheckpointError, match=r"expected a CLIP-L and a CLIP-G.*l\.safetensors \(clip_l\)"):
+        loaders.dual_clip_loader(clip_name1=first, clip_name2=first, type="sdxl", **given)
+    with pytest.raises(CheckpointError, match="flux are not supported yet"):
+        loaders.dual_clip_loader(clip_name1=first, clip_name2=second, type="flux", **given)
+    with pytest.raises(CheckpointError, match="clip_g is one of several text encoders in sd3"):
+        loaders.clip_loader(clip_name=second, type="sd3", **given)
+
+
+def test_a_folder_that_diffusers_wrote_is_the_same_checkpoint(folders: Folders, loader: Loader) -> None:
+    network, large = families.denoiser(text_width=16, levels=4), families.text(16, 23, "gelu", seed=2)
+    folder = folders.models / "diffusers" / "mine"
+    network.save_pretrained(folder / "unet")
+    large.save_pretrained(folder / "text_encoder")
+    (folder / "scheduler").mkdir()
+    (folder / "model_index.json").write_text("{}")
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({"prediction_type": "v_prediction"}))
+    loaded = loaders.diffusers_loader(model_path="mine", folders=folders, loader=loader)
+    assert (loaded.MODEL.family, loaded.MODEL.prediction.kind, loaded.VAE) == ("sd2", "v", None)
+    ours = families.ours(network)
+    assert all(torch.equal(each, ours[key]) for key, each in weights(loaded.MODEL).items())
+    assert loaded.CLIP is not None
+    ids = torch.tensor([[token.id for token in loaded.CLIP.tokenize("a cat")["clip_h"][0]]])
+    with torch.no_grad():  # Its last layer is the one before the last of the whole encoder.
+        theirs = large(ids).last_hidden_state
+    torch.testing.assert_close(loaded.CLIP.encode("a cat")[0], theirs, rtol=1e-4, atol=1e-4)
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"expected diffusion_pytorch_model\.safetensors in its folder unet"):
+        loaders.diffusers_loader(model_path="mine", folders=folders, loader=loader)
+
+
+def test_a_configuration_says_what_is_predicted_and_which_layer_is_taken(
+    folders: Folders, loader: Loader, sd2: families.Miniature
+) -> None:
+    name = put(folders, "checkpoints", "x.safetensors", sd2.tensors)
+    given: dict[str, Any] = {"ckpt_name": name, "folders": folders, "loader": loader}
+    plain = loaders.checkpoint_loader(config_name="v2-inference.yaml", **given)
+    assert plain.MODEL.prediction.kind == "eps"
+    assert loaders.checkpoint_loader(config_name="v2-inference-v.yaml", **given).MODEL.prediction.kind == "v"
+    skipping = loaders.checkpoint_loader(config_name="v1-inference_clip_skip_2.yaml", **given)
+    assert skipping.CLIP is not None
+    assert skipping.CLIP.encoders[0].last_layer == -2
+    own = folders.models / "configs" / "own.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("model: {params: {parameterization: v, cond_stage_config: {params: {layer_idx: -3}}}}")
+    said = loaders.checkpoint_loader(config_name="own.yaml", **given)
+    assert said.CLIP is not None
+    assert (said.MODEL.prediction.kind, said.CLIP.encoders[0].last_layer) == ("v", -3)
+
+
+@pytest.mark.parametrize(
+    "content", ["- a\n- b", "model: 3", "!!python/object/apply:os.system ['touch ran']", "a: [", "x"]
+)
+def test_a_file_that_is_no_configuration_is_refused_and_nothing_in_it_runs(
+    content: str, folders: Folders, loader: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = folders.models / "configs" / "own.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(content)
+    with pytest.raises(CheckpointError, match=r"own\.yaml"):
+        loaders.checkpoint_loader(config_name="own.yaml", ckpt_name="x", folders=folders, loader=loader)
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(PathError):
+        loaders.checkpoint_loader(config_name="none.yaml", ckpt_name="x", folders=folders, loader=loader)
+
+
+MARKS = {
+    "v": ({"v_pred": torch.zeros(0)}, "v", False, 1.0),
+    "zero-SNR": ({"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}, "v", True, 1.0),
+    "CosXL": ({"edm_vpred.sigma_max": torch.tensor(120.0), "edm_vpred.sigma_min": torch.tensor(0.01)}, "v", None, 1.0),
+    "Playground": ({"edm_mean": torch.zeros(4), "edm_std": torch.ones(4)}, "edm", None, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_marks_in_a_file_say_what_it_predicts(
+    name: str, folders: Folders, loader: Loader, sdxl: families.Miniature
+) -> None:
+    marks, kind, ends_in_noise, deviation = MARKS[name]
+    tensors = {**families.below(NETWORK, families.ours(sdxl.unet)), **marks}
+    file = put(folders, "checkpoints", "x.safetensors", tensors)
+    loaded = loaders.checkpoint_loader_simple(ckpt_name=file, folders=folders, loader=loader)
+    assert loaded.CLIP is None
+    prediction = loaded.MODEL.prediction
+    assert (prediction.kind, prediction.sigma_data) == (kind, deviation)
+    if ends_in_noise is None:
+        lowest, highest = (0.01, 120.0) if name == "CosXL" else (0.002, 80.0)
+        assert isinstance(prediction.table, ContinuousTable)
+        assert prediction.table.sigma_min == pytest.approx(lowest)
+        assert prediction.table.sigma_max == pytest.approx(highest)
+    else:
+        assert (prediction.table.sigma_max > 4000) is ends_in_noise
+    assert (loaded.MODEL.latent_format.scale == 0.5) is (name == "Playground")
+
+
+def test_a_level_that_is_none_is_refused(folders: Folders, loader: Loader, sdxl: families.Miniature) -> None:
+    marks = {"edm_vpred.sigma_max": torch.tensor(float("nan"))}
+    file = put(folders, "checkpoints", "x.safetensors", {**families.below(NETWORK, families.ours(sdxl.unet)), **marks})
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: edm_vpred.sigma_max should be one noise level above 0"):
+        loaders.checkpoint_loader_simple(ckpt_name=file, folders=folders, loader=loader)
+
+
+def test_one_tensor_tells_velocity_from_noise_in_sd2(folders: Folders, loader: Loader, sd2: families.Miniature) -> None:
+    key = f"{NETWORK}output_blocks.11.1.transformer_blocks.0.norm1.bias"
+    for spread, kind in ((0.08, "eps"), (0.1, "v")):
+        bias = torch.tensor([-spread, spread]).repeat(len(sd2.tensors[key]) // 2)
+        file = put(folders, "checkpoints", "x.safetensors", {**sd2.tensors, key: bias})
+        loaded = loaders.checkpoint_loader_simple(ckpt_name=file, folders=folders, loader=loader)
+        assert loaded.MODEL.prediction.kind == kind
+
+
+def test_a_checkpoint_without_one_of_its_text_encoders_has_none(
+    folders: Folders, loader: Loader, sdxl: families.Miniature, caplog: pytest.LogCaptureFixture
+) -> None:
+    tensors = {key: each for key, each in sdxl.tensors.items() if not key.startswith("conditioner.embedders.0")}
+    file = put(folders, "checkpoints", "x.safetensors", tensors)
+    loaded = loaders.checkpoint_loader_simple(ckpt_name=file, folders=folders, loader=loader)
+    assert loaded.CLIP is None
+    assert "without its text encoder clip_l" in caplog.text
+
+
+def test_texts_for_sdxl_may_differ_and_are_made_equally_long(
+    loader: Loader, sdxl: families.Miniature, run: Any
+) -> None:
+    from engine.checkpoints.tensors import in_memory
+
+    clip = loader.checkpoint(in_memory("x", sdxl.tensors)).clip
+    assert clip is not None
+    long = "word " * 100
+    ((tokens, options),) = text.clip_text_encode_sdxl(
+        clip=clip, width=900, height=800, crop_w=1, crop_h=2, target_width=3, target_height=4,
+        text_g=long, text_l="a cat", run=run,
+    )  # fmt: skip
+    assert tokens.shape == (1, 154, 96)
+    small = clip.encode("a cat")[0][:, :, :32]
+    empty = clip.encode("")[0][:, :, :32]
+    torch.testing.assert_close(tokens[:, :, :32], torch.cat([small, empty], dim=1))
+    torch.testing.assert_close(tokens[:, :, 32:], clip.encode(long)[0][:, :, 32:])
+    pooled = options.pop("pooled_output")
+    torch.testing.assert_close(pooled, clip.encode(long)[1])
+    sizes = {"width": 900, "height": 800, "crop_w": 1, "crop_h": 2, "target_width": 3, "target_height": 4}
+    assert options == sizes
+
+
+def test_the_text_of_another_family_is_refused_with_what_to_do(
+    run: Any, sd2: families.Miniature, loader: Loader
+) -> None:
+    from engine.checkpoints.tensors import in_memory
+
+    clip = loader.checkpoint(in_memory("x", sd2.tensors)).clip
+    assert clip is not None
+    with pytest.raises(CheckpointError, match="this CLIP has no clip_g and no clip_l, only clip_h"):
+        text.clip_text_encode_sdxl(clip=clip, text_g="a", text_l="b", run=run)
+    ((_, options),) = text.clip_text_encode_sdxl_refiner(clip=clip, text="a", ascore=5.0, width=8, height=9, run=run)
+    assert (options["aesthetic_score"], options["width"], options["height"]) == (5.0, 8, 9)
+
+
+def test_pictures_are_added_to_a_conditioning(condition: Any) -> None:
+    class Seen:
+        image_embeds = torch.zeros(1, 4)
+
+    seen = Seen()
+    given = condition(strength=0.5)
+    made = unclip.unclip_conditioning(conditioning=given, clip_vision_output=seen, strength=0.7, noise_augmentation=0.1)
+    again = unclip.unclip_conditioning(conditioning=made, clip_vision_output=seen)
+    assert len(made[0][1]["unclip_conditioning"]) == 1
+    assert [each["strength"] for each in again[0][1]["unclip_conditioning"]] == [0.7, 1.0]
+    assert given[0][1] == {"strength": 0.5}
+    assert unclip.unclip_conditioning(conditioning=given, clip_vision_output=seen, strength=0.0) is given
