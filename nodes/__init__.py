@@ -14,6 +14,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         conditioning,
         controlnet,
         custom_sampling,
+        guidance,
         guiders,
         hypernetwork,
         image,
@@ -33,6 +34,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         sigmas,
         text,
         unclip,
+        unet_patches,
         upscaling,
         vae,
     )
@@ -62,6 +64,8 @@ def all_nodes() -> list[Callable[..., Any]]:
         hypernetwork,
         merging,
         model_sampling,
+        unet_patches,
+        guidance,
         primitive,
     )
     return [each for module in modules for each in vars(module).values() if _is_node_of(each, module.__name__)]

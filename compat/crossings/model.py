@@ -93,6 +93,8 @@ def _made(value: Model) -> ModelPatcher:
     residence = residence_of(model)
     assert residence is not None
     patcher = ModelPatcher(model, residence.device, comfy.model_management.unet_offload_device(), size=residence.size)
+    # As clones do: whoever loads the model next must find what another put into it, and take it out.
+    patcher.object_patches_backup, patcher.former = model.replaced_objects
     _add(patcher, value.patches)
     _say(patcher, model.prediction, value.prediction, model.known_format, value.latent_format)
     wear(patcher, value.hooks)
@@ -170,6 +172,7 @@ def _new_base_model(value: Model) -> BaseModel:
     config.set_inference_dtype(residence.dtype, None)
     model: Any = config.get_model({}, "", residence.device, unet_model=lambda **_: network)
     model.residence = residence
+    model.replaced_objects = ({}, {})
     model.model_type = _TYPES[value.prediction.kind]
     model.prediction, model.known_format = value.prediction, value.latent_format
     model.model_sampling = sampling_object(value.prediction, config)

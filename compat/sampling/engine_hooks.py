@@ -39,13 +39,15 @@ def wear(patcher: Any, hooks: Hooks) -> None:
 def _answers(args: Args, told: Sequence[Tensor], conds: Sequence[Any]) -> Answers:
     """What a function of ComfyUI's is told, as our hooks know it. `told` and `conds` are of all sides, in order."""
     wanted, unwanted, *others = told
-    again = Again(args["model"], conds, args["model_options"])
+    again = Again(args["model"], conds, args["model_options"]) if "model" in args else None
     return Answers(args["input"], args["sigma"][0], wanted, unwanted, args["cond_scale"], tuple(others), again)
 
 
 def _combined(combine: Callable[[Answers], Tensor]) -> Callable[[Args], Tensor]:
     def function(args: Args) -> Tensor:
-        answers = _answers(args, _pair(args), (args["input_cond"], args["input_uncond"]))
+        # Plugins call such functions themselves, and some tell no more than ComfyUI's first versions did.
+        told = _pair(args) if "cond_denoised" in args else [args["input"] - args[each] for each in ("cond", "uncond")]
+        answers = _answers(args, told, (args.get("input_cond"), args.get("input_uncond")))
         found: Tensor = args["input"] - combine(answers)
         return found
 

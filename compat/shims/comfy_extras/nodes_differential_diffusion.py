@@ -6,6 +6,9 @@ from torch import Tensor
 
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import number, wires
+from compat.foreign import prediction_of
+from engine.sampling.hooks import Level
+from engine.steering.differential import opened
 
 
 class DifferentialDiffusion:
@@ -34,9 +37,5 @@ class DifferentialDiffusion:
     @classmethod
     def forward(cls, sigma: Tensor, denoise_mask: Tensor, extra_options: dict[str, Any], strength: float) -> Tensor:
         """The mask of this step: wholly open where it is above the share of the way that is left."""
-        sampling, levels = extra_options["model"].inner_model.model_sampling, extra_options["sigmas"]
-        last = max(levels[-1], sampling.sigma_min)
-        start, end = sampling.timestep(levels[0]), sampling.timestep(last)
-        threshold = (sampling.timestep(sigma[0]) - end) / (start - end)
-        binary: Tensor = (denoise_mask >= threshold).to(denoise_mask.dtype)
-        return strength * binary + (1.0 - strength) * denoise_mask if 0 < strength < 1 else binary
+        table = prediction_of(extra_options["model"].inner_model.model_sampling, None).table
+        return opened(Level(sigma[0], extra_options["sigmas"], table), denoise_mask, strength)

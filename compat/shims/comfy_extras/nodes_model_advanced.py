@@ -10,10 +10,12 @@ from torch import Tensor
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import number, whole, wires
 from compat.foreign import prediction_of, sampling_object
+from compat.sampling.engine_hooks import wear
 from engine.sampling import readings
 from engine.sampling.continuous import DISTILLED_LEVELS, DistilledTable
 from engine.sampling.prediction import Prediction, consistency
 from engine.sampling.table import SigmaTable
+from engine.steering import formulas
 
 
 class LCM(comfy.model_sampling.EPS):
@@ -211,22 +213,6 @@ class RescaleCFG:
 
     def patch(self, model: Any, multiplier: float) -> Output:
         """The model whose guidance is brought to the spread of its positive side, by this share."""
-
-        def rescaled(given: dict[str, Any]) -> Any:
-            x, sigma = given["input"], given["sigma"]
-            sigma = sigma.view(-1, *[1] * (x.ndim - 1))
-            root = (sigma**2 + 1.0) ** 0.5
-
-            def as_v(noise: Tensor) -> Any:
-                return (x / root**2 - (x - noise)) * root / sigma
-
-            cond, uncond = as_v(given["cond"]), as_v(given["uncond"])
-            guided = uncond + given["cond_scale"] * (cond - uncond)
-            dims = tuple(range(1, cond.ndim))
-            spread = guided * (cond.std(dim=dims, keepdim=True) / guided.std(dim=dims, keepdim=True))
-            final = multiplier * spread + (1.0 - multiplier) * guided
-            return x - (x / root**2 - final * sigma / root)
-
         changed = model.clone()
-        changed.set_model_sampler_cfg_function(rescaled)
+        wear(changed, formulas.rescaling(multiplier))
         return Output(changed)

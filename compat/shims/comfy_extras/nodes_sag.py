@@ -1,33 +1,29 @@
-"""ComfyUI's helpers of self-attention guidance. Source: node_behaviour.md 8; Hong et al. 2022, arXiv 2210.00939."""
+"""ComfyUI's self-attention guidance. Source: node_behaviour.md 8; Hong et al. 2022, arXiv 2210.00939."""
 
-import math
+from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, interpolate, pad
 
-KERNEL = 9  # pixels of the blur's kernel
+from compat.core_nodes import built_in
+from compat.host import host
+from compat.missing import missing
+from engine.steering import self_attention
 
 
 def gaussian_blur_2d(img: Tensor, kernel_size: int, sigma: float) -> Tensor:
     """A Gaussian blur, mirrored at the sides. Shapes: img [B, C, H, W]. Units: sigma in cells."""
-    half = (kernel_size - 1) * 0.5
-    bell = torch.exp(-0.5 * (torch.linspace(-half, half, kernel_size) / sigma) ** 2)
-    bell = (bell / bell.sum()).to(img)
-    channels, side = img.shape[-3], kernel_size // 2
-    kernel = (bell[:, None] * bell[None]).expand(channels, 1, kernel_size, kernel_size)
-    return conv2d(pad(img, [side] * 4, mode="reflect"), kernel, groups=channels)
+    return self_attention.gaussian_blur(img, kernel_size, sigma)
 
 
 def create_blur_map(x0: Tensor, attn: Tensor, sigma: float = 3.0, threshold: float = 1.0) -> Tensor:
     """A latent blurred where the model looks most.
 
-    Shapes: x0 [B, C, h, w]; attn [B·heads, queries, keys] of the middle block, queries × keys = its cells.
+    Shapes: x0 [B, C, h, w]; attn [B·heads, queries, keys] of the middle block, as many keys as it has cells.
     """
-    batch, _, height, width = x0.shape
-    cells = attn.shape[1]
-    looked = attn.reshape(batch, -1, *attn.shape[1:]).mean(1).sum(1) > threshold
-    ratio = 2 ** (math.ceil(math.sqrt(height * width / cells)) - 1).bit_length()
-    small = (batch, 1, math.ceil(height / ratio), math.ceil(width / ratio))
-    mask = interpolate(looked.reshape(small).to(x0.dtype), (height, width))
-    return gaussian_blur_2d(x0, KERNEL, sigma) * mask + x0 * (1.0 - mask)
+    return self_attention.blur_map(x0, attn.reshape(len(x0), -1, *attn.shape[1:]), sigma, threshold)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SelfAttentionGuidance":
+        return built_in.class_of(host().registry[name])
+    raise missing(__name__, name)

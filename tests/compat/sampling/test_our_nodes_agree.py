@@ -1,6 +1,7 @@
 """What our own nodes do to a model is the same picture in both ways, and with a model that plugins changed before."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from compat import crossing
 from engine import values
+from nodes import guidance, unet_patches
 from nodes import model_sampling as reading
 from nodes.sampling import Walk
 from tests.compat.sampling.conftest import Studio, noise, relative
@@ -41,6 +43,31 @@ READINGS: dict[str, Node] = {
 }
 
 
+def shrunk(after_skip: bool) -> Node:
+    return lambda model: unet_patches.patch_model_add_downscale(
+        model=model,
+        block_number=1,
+        end_percent=0.6,
+        downscale_after_skip=after_skip,
+        downscale_method="bicubic",
+        upscale_method="bislerp",
+    )
+
+
+TOOLS: dict[str, Node] = {
+    "rescale": lambda model: guidance.rescale_cfg(model=model),
+    "freeu": lambda model: unet_patches.free_u(model=model),
+    "freeu v2": lambda model: unet_patches.free_u_v2(model=model),
+    "hypertile": lambda model: unet_patches.hyper_tile(model=model, tile_size=1, swap_size=3, max_depth=1),
+    "shrink after the skip": shrunk(True),
+    "shrink before it": shrunk(False),
+    "tome": lambda model: unet_patches.tome_patch_model(model=model, ratio=0.5),
+    "differential": lambda model: guidance.differential_diffusion(model=model, strength=0.8),
+    "pag": lambda model: guidance.perturbed_attention_guidance(model=model),
+    "sag": lambda model: guidance.self_attention_guidance(model=model, scale=1.5),
+}
+
+
 def latent() -> dict[str, Any]:
     return {"samples": noise(*SHAPE), "noise_mask": noise(1, 1, 8, 8, seed=4).sigmoid()}
 
@@ -66,3 +93,44 @@ def test_a_reading(studio: Studio, name: str) -> None:
     walk = Walk("euler", "normal", 2, 7)
     plain = studio.by_engine(latent(), studio.guided(), walk)
     assert (relative(drawn(studio, READINGS[name], walk), plain) > 1e-3) is (name != "eps")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_tool(studio: Studio, name: str) -> None:
+    walk = Walk("euler", "karras", 2, 7)
+    plain = studio.by_engine(latent(), studio.guided(), walk)
+    assert relative(drawn(studio, TOOLS[name], walk), plain) > 1e-4
+
+
+def test_tools_go_together(studio: Studio) -> None:
+    walk = Walk("dpmpp_2m", "karras", 2, 7)
+    alone = {name: drawn(studio, TOOLS[name], walk) for name in ("pag", "sag")}
+
+    def all_of_them(model: values.Model) -> values.Model:
+        for node in TOOLS.values():
+            model = node(model)
+        return READINGS["v_prediction"](model)
+
+    drawn(studio, all_of_them, walk, cfg=1.0)
+    both = drawn(studio, lambda model: TOOLS["sag"](TOOLS["pag"](model)), walk)
+    assert all(relative(both, each) > 1e-4 for each in alone.values())
+
+
+def test_the_last_formula_wins_and_lists_grow(studio: Studio) -> None:
+    model = TOOLS["freeu"](TOOLS["rescale"](TOOLS["freeu v2"](studio.model)))
+    again = guidance.rescale_cfg(model=model, multiplier=0.0)
+    assert again.hooks.combine is not model.hooks.combine
+    assert len(again.hooks.patches["patches"]["output_block_patch"]) == 2
+    assert not studio.model.hooks.patches
+
+
+def test_a_model_that_is_not_changed_does_not_answer_as_the_one_before_it(studio: Studio) -> None:
+    plain, walk = studio.model, Walk("euler", "karras", 2, 7)
+    kept = crossing.enter(plain)  # so that both are of one BaseModel, as long as a plugin holds it
+    expected = studio.by_engine(latent(), studio.guided(), walk)
+    for other in ("v_prediction", "sd3"):
+        changed = TOOLS["freeu"](READINGS[other](plain))
+        assert crossing.enter(changed).model is kept.model
+        studio.as_comfy(latent(), studio.guided(), walk, changed)
+        # Another value of the same model, which enters as a patcher of its own.
+        assert relative(studio.as_comfy(latent(), studio.guided(), walk, replace(plain)), expected) < CLOSE

@@ -1,0 +1,13 @@
+"""ComfyUI's node that merges tokens. Source: node_behaviour.md 8."""
+
+from typing import Any
+
+from compat.core_nodes import built_in
+from compat.host import host
+from compat.missing import missing
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TomePatchModel":
+        return built_in.class_of(host().registry[name])
+    raise missing(__name__, name)
