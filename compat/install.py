@@ -27,6 +27,7 @@ CROSSINGS: tuple[str, ...] = (
     "compat.crossings.guests",
     "compat.crossings.model",
     "compat.crossings.vae",
+    "compat.crossings.vision",
 )
 """Modules of compat.crossings, each registering its kinds of values."""
 

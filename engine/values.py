@@ -26,7 +26,7 @@ from engine.text.encoder import encode
 from engine.text.tokenizer import Chunk, Tokenizer
 
 if TYPE_CHECKING:
-    from engine.models.vision import Seen, VisionTower
+    from engine.models.vision import Seen, SiglipTower, VisionTower
     from engine.text.clip import TextEncoder
 
 Check = Callable[[], None]
@@ -237,7 +237,7 @@ class ControlNet:
 class ClipVision:
     """CLIP's eyes: what a picture shows, as vectors that guide a denoiser or a plugin."""
 
-    part: "Part[VisionTower]"
+    part: "Part[VisionTower | SiglipTower]"
     keeper: Keeper
 
     @property
@@ -245,15 +245,31 @@ class ClipVision:
         """How many pixels wide the square is that it sees."""
         return self.part.module.vision_config.picture
 
-    def see(self, pixels: Tensor) -> "Seen":
+    def ready(self, image: Tensor, crop: bool = True) -> Tensor:
+        """Pictures as `see` wants them: the middle square, or all of it stretched to one.
+
+        Shapes: image [B, H, W, C] of 0 … 1. Returns: [B, 3, size, size].
+        """
+        from engine.models.vision import preprocessed  # slow: it imports transformers
+
+        return preprocessed(image, self.size, *self.part.module.vision_config.colours, crop=crop)
+
+    def look(self, image: Tensor, crop: bool = True) -> "Seen":
+        """What pictures show. Shapes: image [B, H, W, C] of 0 … 1. Raises: OutOfMemory."""
+        return self.see(self.ready(image, crop))
+
+    def see(self, pixels: Tensor, keeps_all: bool = False) -> "Seen":
         """What pictures show, float32 on the CPU. Shapes: pixels [B, 3, size, size], normalised.
 
         Raises: OutOfMemory.
         """
         place = self.part.place
         with self.keeper.using(self.part) as tower, torch.no_grad():
-            seen = tower(pixels.to(place.device, place.dtype))
-        return replace(seen, **{name: value.float().cpu() for name, value in vars(seen).items()})
+            seen = tower(pixels.to(place.device, place.dtype), keeps_all)
+        found: dict[str, Any] = {
+            name: value.float().cpu() for name, value in vars(seen).items() if isinstance(value, Tensor)
+        }
+        return replace(seen, **found, image_sizes=[tuple(pixels.shape[1:])] * len(pixels))
 
 
 @dataclass(frozen=True)

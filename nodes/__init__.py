@@ -37,6 +37,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         unet_patches,
         upscaling,
         vae,
+        vision,
     )
 
     modules = (
@@ -59,6 +60,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         compositing,
         mask,
         upscaling,
+        vision,
         controlnet,
         lora,
         hypernetwork,

@@ -110,6 +110,15 @@ def sigmas_of(sigmas: object, name: str) -> Tensor:
     return levels
 
 
+def need_clip_vision(clip_vision: values.ClipVision | None) -> values.ClipVision:
+    """The eyes on a wire. Raises: CheckpointError, when the checkpoint had none."""
+    if clip_vision is None:
+        raise CheckpointError(
+            "there is no CLIP vision model: the checkpoint has none. Load one with CLIPVisionLoader and connect that."
+        )
+    return clip_vision
+
+
 def need_clip(clip: values.Clip | None) -> values.Clip:
     """The text encoder on a wire. Raises: CheckpointError, when the checkpoint had none."""
     if clip is None:
@@ -243,9 +252,7 @@ def _sizes(options: Mapping[str, Any]) -> Sizes:
 
 def need_seen(seen: object, name: str) -> Tensor:
     """The summaries [B, P] in what a CLIP vision saw, ours or a plugin's. Raises: SamplingError."""
-    embeddings = getattr(seen, "embeds", None)
-    if embeddings is None:
-        embeddings = getattr(seen, "image_embeds", None)
+    embeddings = getattr(seen, "image_embeds", None)
     if not isinstance(embeddings, Tensor) or embeddings.ndim != 2:
         raise SamplingError(f"{name}: expected what CLIPVisionEncode saw in a picture, got {_what(seen)}.")
     return embeddings

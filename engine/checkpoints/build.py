@@ -23,7 +23,7 @@ from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
 
 if TYPE_CHECKING:
-    from engine.models.vision import VisionTower
+    from engine.models.vision import SiglipTower, VisionTower
     from engine.text.clip import TextEncoder
 
 log = logging.getLogger(__name__)
@@ -82,18 +82,21 @@ class Builder:
         config = self._config(tensors, lambda shapes: TextConfig.from_shapes(shapes, hints.clip_heads, activation))
         return self._part("the text encoder", "text", lambda: TextEncoder(config), tensors)
 
-    def vision(self, prefix: str) -> "Part[VisionTower] | None":
-        """CLIP's vision tower below a prefix, in either layout, or None. Raises: CheckpointError."""
+    def vision(self, prefix: str) -> "Part[VisionTower | SiglipTower] | None":
+        """CLIP's vision tower below a prefix, in either layout, or SigLIP's, or None. Raises: CheckpointError."""
         tensors = self.file.read(prefix)
         if open_clip.is_open_clip(tensors):
             tensors = open_clip.converted(tensors, vision=True)
         tensors = {name.removeprefix("vision_model."): tensor for name, tensor in tensors.items()}
-        if "embeddings.patch_embedding.weight" not in tensors or "visual_projection.weight" not in tensors:
+        is_siglip = "embeddings.patch_embedding.bias" in tensors and "embeddings.class_embedding" not in tensors
+        if "embeddings.patch_embedding.weight" not in tensors:
             return None
-        from engine.models.vision import VisionConfig, VisionTower  # slow: it imports transformers
+        if not is_siglip and "visual_projection.weight" not in tensors:
+            return None
+        from engine.models.vision import VisionConfig, tower  # slow: it imports transformers
 
         config = self._config(tensors, VisionConfig.from_shapes)
-        return self._part("the CLIP vision tower", "text", lambda: VisionTower(config), tensors)
+        return self._part("the CLIP vision tower", "text", lambda: tower(config), tensors)
 
     def vae(self, prefix: str) -> Part[AutoencoderKL] | None:
         """The autoencoder below a prefix, in the original layout or diffusers', or None. Raises: CheckpointError."""

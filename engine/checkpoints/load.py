@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from engine.checkpoints import diffusers_folder, keys, parameterization
+from engine.checkpoints import diffusers_folder, image_prompts, keys, parameterization
 from engine.checkpoints.build import Builder
 from engine.checkpoints.configs import Configuration
 from engine.checkpoints.detect import Match, detect, network_prefix
@@ -193,11 +193,7 @@ class Loader:
             part = builder.vision(prefix)
             if part is not None:
                 return ClipVision(part, self.keeper)
-        raise CheckpointError(
-            f"{builder.file.path.name}: no CLIP vision tower inside; expected tensors such as "
-            f"vision_model.encoder.layers.0.mlp.fc1.weight and visual_projection.weight, "
-            f"got {', '.join(sorted(builder.file.shapes)[:3])}"
-        )
+        raise image_prompts.no_vision(builder.file)
 
     def lora(self, path: Path) -> Lora:
         """A file of changes for other files' weights; one that was read lately is not read again.

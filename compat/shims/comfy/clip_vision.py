@@ -74,7 +74,8 @@ class ClipVisionModel:
     @classmethod
     def around(cls, ours: ClipVision) -> "ClipVisionModel":
         """One over a tower of the engine's."""
-        made = cls({"image_size": ours.size})
+        mean, deviation = ours.part.module.vision_config.colours
+        made = cls({"image_size": ours.size, "image_mean": [*mean], "image_std": [*deviation]})
         made._hold(ours)
         return made
 
@@ -88,6 +89,15 @@ class ClipVisionModel:
             load_device=self.load_device,
             offload_device=comfy.model_management.text_encoder_offload_device(),
         )
+
+    def is_untouched(self) -> bool:
+        """Whether it sees as the engine's tower does: nobody put other numbers, weights or functions on it."""
+        if self.ours is None or type(self) is not ClipVisionModel or {"encode_image", "get_sd"} & vars(self).keys():
+            return False
+        colours = self.ours.part.module.vision_config.colours
+        known = (self.ours.size, *(tuple(each) for each in colours))
+        mine = (self.image_size, tuple(self.image_mean), tuple(self.image_std))
+        return mine == known and not self.patcher.patches and not self.patcher.object_patches
 
     def load_sd(self, sd: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
         """Takes weights over. Returns: names missing, and names not known. Raises: CheckpointError."""
@@ -109,13 +119,10 @@ class ClipVisionModel:
         pixels = clip_preprocess(image, self.image_size, self.image_mean, self.image_std, crop)
         comfy.model_management.load_model_gpu(self.patcher)
         with self.model.residence.using() as tower, torch.no_grad():
-            seen = tower(pixels.to(self.load_device, self.dtype))
+            seen = tower(pixels.to(self.load_device, self.dtype), self.return_all_hidden_states)
         found = Output()
-        found["last_hidden_state"] = seen.last.float().cpu()
-        found["image_embeds"] = seen.embeds.float().cpu()
-        found["penultimate_hidden_states"] = seen.penultimate.float().cpu()
-        found["all_hidden_states"] = seen.every.float().cpu() if self.return_all_hidden_states else None
-        found["mm_projected"] = None
+        for name, value in vars(seen).items():
+            found[name] = value.float().cpu() if isinstance(value, Tensor) else value
         found["image_sizes"] = [tuple(pixels.shape[1:])] * pixels.shape[0]
         return found
 

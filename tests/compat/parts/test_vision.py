@@ -88,3 +88,31 @@ def test_an_output_can_be_made_by_hand():
     made.last_hidden_state = 2
     assert (made.image_embeds, made["last_hidden_state"]) == (1, 2)
     assert not hasattr(made, "mm_projected")
+
+
+def test_eyes_cross_the_border_and_come_back_as_they_were(host, weights, picture):
+    from compat.crossing import enter, leave
+    from engine.checkpoints.tensors import in_memory
+
+    ours = host.loader.clip_vision(in_memory("eyes", weights))
+    theirs = enter(ours)
+    assert enter(ours) is theirs
+    assert leave(theirs) is ours
+    theirs.image_mean = [0.5] * 3
+    left = leave(theirs)
+    assert left is not ours
+    assert torch.equal(left.look(picture).image_embeds, theirs.encode_image(picture).image_embeds)
+    assert enter(left) is theirs
+
+
+def test_what_our_node_saw_reads_for_a_plugin_as_its_own(host, weights, picture):
+    from compat.crossing import enter
+    from engine.checkpoints.tensors import in_memory
+
+    ours = host.loader.clip_vision(in_memory("eyes", weights))
+    seen = enter(ours.look(picture))
+    assert isinstance(seen, comfy.clip_vision.Output)
+    expected = comfy.clip_vision.load_clipvision_from_sd(weights).encode_image(picture)
+    for name in ("image_embeds", "last_hidden_state", "penultimate_hidden_states"):
+        assert torch.equal(seen[name], expected[name])
+    assert (seen.mm_projected, seen.image_sizes) == (None, expected.image_sizes)

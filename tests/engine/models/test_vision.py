@@ -36,19 +36,19 @@ def _weights(model) -> dict[str, Tensor]:
 
 
 def test_it_sees_what_transformers_sees(theirs, pixels):
-    seen = Loader().clip_vision(in_memory("vision", _weights(theirs))).see(pixels)
+    seen = Loader().clip_vision(in_memory("vision", _weights(theirs))).see(pixels, keeps_all=True)
     with torch.no_grad():
         expected = theirs(pixels, output_hidden_states=True)
-    torch.testing.assert_close(seen.embeds, expected.image_embeds)
-    torch.testing.assert_close(seen.last, expected.last_hidden_state)
-    torch.testing.assert_close(seen.penultimate, expected.hidden_states[-2])
-    torch.testing.assert_close(seen.every[:, 1], expected.hidden_states[1])
+    torch.testing.assert_close(seen.image_embeds, expected.image_embeds)
+    torch.testing.assert_close(seen.last_hidden_state, expected.last_hidden_state)
+    torch.testing.assert_close(seen.penultimate_hidden_states, expected.hidden_states[-2])
+    torch.testing.assert_close(seen.all_hidden_states[:, 1], expected.hidden_states[1])
 
 
 def test_a_tower_in_open_clips_layout_is_the_same_tower(theirs, pixels):
     vision = Loader().clip_vision(in_memory("vision", _as_open_clip(_weights(theirs))))
     expected = Loader().clip_vision(in_memory("vision", _weights(theirs))).see(pixels)
-    torch.testing.assert_close(vision.see(pixels).embeds, expected.embeds)
+    torch.testing.assert_close(vision.see(pixels).image_embeds, expected.image_embeds)
 
 
 def test_pictures_are_made_ready_as_by_transformers(theirs):
