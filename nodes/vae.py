@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-import torch
-from torch import Tensor
-from torch.nn.functional import conv2d
-
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
-from engine.images import crop_to_multiple, repeat_to_batch, resize_mask
+from engine.pictures import inpainting
 from engine.values import Watch
 from nodes.convert import decodable, encodable, need_mask, need_vae
 from nodes.types import Image, Latent, Mask, Vae
 
+DecodeTile = Annotated[int, Widget(min=64, max=4096, step=32, tooltip="In pixels.")]
+EncodeTile = Annotated[int, Widget(min=64, max=4096, step=64, tooltip="In pixels.")]
+Overlap = Annotated[int, Widget(min=0, max=4096, step=32, tooltip="In pixels.")]
+TemporalSize = Annotated[int, Widget(min=8, max=4096, step=4, tooltip="For videos: frames at once.")]
+TemporalOverlap = Annotated[int, Widget(min=4, max=4096, step=4, tooltip="For videos: frames that overlap.")]
 Grow = Annotated[int, Widget(min=0, max=64, step=1)]
 
 
@@ -38,23 +39,45 @@ def vae_encode_for_inpaint(*, pixels: Image, vae: Vae, mask: Mask, grow_mask_by:
     grow_mask_by: by how many pixels the redrawn part is larger than the mask, so that no seam is left.
     """
     vae = need_vae(vae)
-    image = encodable(pixels, vae, "pixels").movedim(-1, 1)
-    height, width = image.shape[2:]
-    masks = crop_to_multiple(resize_mask(need_mask(mask, "mask"), width, height), vae.ratio)
-    image = crop_to_multiple(image, vae.ratio)
-    grey = (image - 0.5) * (1.0 - repeat_to_batch(masks, len(image)).round()) + 0.5
-    samples = vae.encode(grey.movedim(1, -1), Watch(run.stop_if_cancelled, run.progress))
-    return {"samples": samples, "noise_mask": grown(masks, grow_mask_by).round()}
+    image, masks = inpainting.fitted(encodable(pixels, vae, "pixels"), need_mask(mask, "mask"), vae.ratio)
+    samples = vae.encode(inpainting.greyed(image, masks), Watch(run.stop_if_cancelled, run.progress))
+    return {"samples": samples, "noise_mask": inpainting.widened(masks, grow_mask_by).round()}
 
 
-def grown(masks: Tensor, side: int) -> Tensor:
-    """A mask widened by a square of `side` pixels, about its half on each side; 0 leaves it as it is.
+@node("VAEDecodeTiled", category="_for_testing", display_name="VAE Decode (Tiled)")
+def vae_decode_tiled(
+    *,
+    samples: Latent,
+    vae: Vae,
+    tile_size: DecodeTile = 512,
+    overlap: Overlap = 64,
+    temporal_size: TemporalSize = 64,
+    temporal_overlap: TemporalOverlap = 8,
+    run: Run,
+) -> Image:
+    """Turn latents into pictures piece by piece, where the whole does not fit into memory.
 
-    Shapes: masks [B, 1, H, W].
+    overlap: how many pixels of two pieces lie over each other.
     """
-    if side == 0:
-        return masks
-    # ComfyUI: an even square reaches one pixel further to the right and down.
-    kernel, padding = torch.ones(1, 1, side, side), -(-(side - 1) // 2)
-    wider = conv2d(masks.round(), kernel.to(masks), padding=padding).clamp(0, 1)
-    return wider[..., : masks.shape[-2], : masks.shape[-1]]
+    vae = need_vae(vae)
+    given, watch = decodable(samples, vae, "samples"), Watch(run.stop_if_cancelled, run.progress)
+    # ComfyUI: pieces overlap by a quarter at most.
+    overlap = tile_size // 4 if tile_size < overlap * 4 else overlap
+    return vae.decode_tiled(given, max(1, tile_size // vae.ratio), overlap // vae.ratio, watch)
+
+
+@node("VAEEncodeTiled", category="_for_testing", display_name="VAE Encode (Tiled)")
+def vae_encode_tiled(
+    *,
+    pixels: Image,
+    vae: Vae,
+    tile_size: EncodeTile = 512,
+    overlap: Overlap = 64,
+    temporal_size: TemporalSize = 64,
+    temporal_overlap: TemporalOverlap = 8,
+    run: Run,
+) -> Latent:
+    """Turn pictures into latents piece by piece, where the whole does not fit into memory."""
+    vae = need_vae(vae)
+    image, watch = encodable(pixels, vae, "pixels"), Watch(run.stop_if_cancelled, run.progress)
+    return {"samples": vae.encode_tiled(image, tile_size, overlap, watch)}

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import node_helpers
-import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from compat.core_nodes.widgets import STRENGTH, number, whole, wires
-from engine import images
+from engine.pictures import inpainting
 from nodes.convert import need_mask
+from nodes.mixed_texts import averaged, concatenated, silenced
 
 Conditioning = Sequence[Sequence[Any]]
 
@@ -88,8 +87,7 @@ class ConditioningConcat:
 
     def concat(self, conditioning_to: Conditioning, conditioning_from: Conditioning) -> tuple[Any]:
         """Every entry with the tokens of the other's first one after its own."""
-        added = conditioning_from[0][0]
-        return ([[torch.cat((tokens, added), 1), dict(options)] for tokens, options in conditioning_to],)
+        return (concatenated(conditioning_to, conditioning_from),)
 
 
 class ConditioningAverage:
@@ -109,20 +107,7 @@ class ConditioningAverage:
         self, conditioning_to: Conditioning, conditioning_from: Conditioning, conditioning_to_strength: float
     ) -> tuple[Any]:
         """Every entry mixed with the first of the other list, cut or filled up with zeros to its length."""
-        share = conditioning_to_strength
-        other, other_options = conditioning_from[0]
-        pooled_from = other_options.get("pooled_output")
-        made = []
-        for tokens, options in conditioning_to:
-            fitted = pad(other, (0, 0, 0, max(0, tokens.shape[1] - other.shape[1])))[:, : tokens.shape[1]]
-            changed = dict(options)
-            pooled_to = options.get("pooled_output", pooled_from)
-            if pooled_from is not None and pooled_to is not None:
-                changed["pooled_output"] = pooled_to * share + pooled_from * (1.0 - share)
-            elif pooled_from is not None:
-                changed["pooled_output"] = pooled_from
-            made.append([tokens * share + fitted * (1.0 - share), changed])
-        return (made,)
+        return (averaged(conditioning_to, conditioning_from, conditioning_to_strength),)
 
 
 class ConditioningZeroOut:
@@ -139,15 +124,7 @@ class ConditioningZeroOut:
 
     def zero_out(self, conditioning: Conditioning) -> tuple[Any]:
         """Tokens and summaries as zeros; all else stays."""
-        made = []
-        for tokens, options in conditioning:
-            zeros = {
-                name: torch.zeros_like(options[name])
-                for name in ("pooled_output", "conditioning_lyrics")
-                if options.get(name) is not None
-            }
-            made.append([torch.zeros_like(tokens), {**options, **zeros}])
-        return (made,)
+        return (silenced(conditioning),)
 
 
 class ConditioningSetArea:
@@ -275,28 +252,11 @@ class InpaintModelConditioning:
         noise_mask: bool = True,
     ) -> tuple[Any, Any, dict[str, Any]]:
         """Both conditionings with the picture, grey where it is masked, and the picture's latent."""
-        pixels, masks = fitted(pixels, mask, CELL)
-        said = {"concat_latent_image": vae.encode(greyed(pixels, masks)), "concat_mask": masks}
+        pixels, masks = inpainting.fitted(pixels, need_mask(mask, "mask"), CELL)
+        said = {"concat_latent_image": vae.encode(inpainting.greyed(pixels, masks)), "concat_mask": masks}
         latent = {"samples": vae.encode(pixels), **({"noise_mask": masks} if noise_mask else {})}
         sides = (node_helpers.conditioning_set_values(each, said) for each in (positive, negative))
         return (*sides, latent)  # type: ignore[return-value]
-
-
-def fitted(pixels: Tensor, mask: Tensor, multiple: int) -> tuple[Tensor, Tensor]:
-    """Pictures and their masks, both cut evenly to multiples of a number of pixels.
-
-    Returns: [B, H, W, C] and [M, 1, H, W].
-    """
-    masks = images.resize_mask(need_mask(mask, "mask"), pixels.shape[2], pixels.shape[1])
-    cut = images.crop_to_multiple(pixels.movedim(-1, 1), multiple).movedim(1, -1)
-    return cut, images.crop_to_multiple(masks, multiple)
-
-
-def greyed(pixels: Tensor, masks: Tensor) -> Tensor:
-    """Pictures whose colours are grey where they are masked. Shapes: as `fitted` returns them."""
-    kept = 1.0 - images.repeat_to_batch(masks, len(pixels)).round().movedim(1, -1)
-    colours = (pixels[..., :3] - 0.5) * kept + 0.5
-    return torch.cat([colours, pixels[..., 3:]], dim=-1)
 
 
 class CLIPVisionEncode:

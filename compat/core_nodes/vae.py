@@ -7,10 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from compat.core_nodes.conditioning import fitted, greyed
 from compat.core_nodes.widgets import whole, wires
-from engine import images
-from nodes.vae import grown
+from engine.pictures import inpainting
+from nodes.convert import need_mask
 
 _TEMPORAL = {"temporal_size": whole(64, 8, 4096, 4), "temporal_overlap": whole(8, 4, 4096, 4)}
 
@@ -90,7 +89,7 @@ class VAEEncode:
     @staticmethod
     def vae_encode_crop_pixels(pixels: Tensor) -> Tensor:
         """Pictures cut evenly to multiples of 8 pixels; old versions had it."""
-        return images.crop_to_multiple(pixels.movedim(-1, 1), 8).movedim(1, -1)
+        return inpainting.cut(pixels, 8)
 
 
 class VAEEncodeTiled:
@@ -141,9 +140,10 @@ class VAEEncodeForInpaint:
 
     def encode(self, vae: Any, pixels: Tensor, mask: Tensor, grow_mask_by: int = 6) -> tuple[dict[str, Any]]:
         """The latents, and the mask grown by so many pixels."""
-        pixels, masks = fitted(pixels, mask, _asked(vae, "spacial_compression_encode") or 8)
-        latent = vae.encode(greyed(pixels, masks)[..., :3])
-        return ({"samples": latent, "noise_mask": grown(masks, grow_mask_by).round()},)
+        multiple = _asked(vae, "spacial_compression_encode") or 8
+        pixels, masks = inpainting.fitted(pixels, need_mask(mask, "mask"), multiple)
+        latent = vae.encode(inpainting.greyed(pixels, masks)[..., :3])
+        return ({"samples": latent, "noise_mask": inpainting.widened(masks, grow_mask_by).round()},)
 
 
 def _asked(vae: Any, question: str) -> int | None:
