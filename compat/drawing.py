@@ -8,6 +8,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from compat import crossing, originals
 from compat import host as hosts
 from compat.machine.options import live
@@ -32,6 +34,15 @@ class Drawing(sampling.Drawing):
     def __init__(self) -> None:
         super().__init__(Settings())
 
+    def levels(self, model: values.Model, scheduler: str, steps: int, denoise: float) -> Tensor:
+        """The noise levels of a schedule, a plugin's own included. Raises: SamplingError; what its function raises."""
+        if not hosts.is_installed() or (scheduler in SCHEDULERS and not originals.replaced("euler", scheduler)):
+            return super().levels(model, scheduler, steps, denoise)
+        from comfy_extras.nodes_custom_sampler import BasicScheduler
+
+        made: Tensor = BasicScheduler.execute(crossing.enter(model), scheduler, steps, denoise)[0]
+        return made
+
     def draw(
         self,
         model: values.Model,
@@ -47,24 +58,73 @@ class Drawing(sampling.Drawing):
         """
         if not hosts.is_installed():
             return super().draw(model, latent, guidance, walk, run)
-        reasons = why_not_plain(model, guidance, walk)
-        if not reasons:
-            return sampling.Drawing(live(hosts.host().settings)).draw(model, latent, guidance, walk, run)
-        log.debug("node %s is drawn in ComfyUI's way: %s", run.node_id, ", ".join(reasons))
+        if _is_plain_way(why_not_plain(model, guidance, walk), run):
+            return _engine().draw(model, latent, guidance, walk, run)
         return as_plugins_know_it(model, latent, guidance, walk, run)
+
+    def draw_custom(
+        self,
+        model: values.Model,
+        latent: dict[str, Any],
+        guidance: sampling.Guidance,
+        course: sampling.Course,
+        run: Run,
+    ) -> sampling.Drawn:
+        """Walk a latent down levels that another node chose. Returns and raises: as there and in `draw`."""
+        if not hosts.is_installed():
+            return super().draw_custom(model, latent, guidance, course, run)
+        if _is_plain_way(why_not_plain_course(model, guidance, course), run):
+            return _engine().draw_custom(model, latent, guidance, course, run)
+        return custom_as_plugins_know_it(model, latent, guidance, course, run)
+
+    def draw_guided(self, guider: Any, latent: dict[str, Any], course: sampling.Course, run: Run) -> sampling.Drawn:
+        """The same by a guider, which may be a plugin's own. Returns and raises: as there and in `draw`."""
+        if not hosts.is_installed():
+            return super().draw_guided(guider, latent, course, run)
+        ours = isinstance(guider, sampling.Guider)
+        reasons = why_not_plain_course(guider.model, guider.guidance, course) if ours else ["a guider of a plugin's"]
+        if _is_plain_way(reasons, run):
+            return _engine().draw_guided(guider, latent, course, run)
+        return guided_as_plugins_know_it(guider, latent, course, run)
+
+
+def _engine() -> sampling.Drawing:
+    return sampling.Drawing(live(hosts.host().settings))
+
+
+def _is_plain_way(reasons: Sequence[str], run: Run) -> bool:
+    if reasons:
+        log.debug("node %s is drawn in ComfyUI's way: %s", run.node_id, ", ".join(reasons))
+    return not reasons
 
 
 def why_not_plain(model: values.Model, guidance: sampling.Guidance, walk: sampling.Walk) -> list[str]:
     """What of a plugin's takes part in a drawing; nothing, when the engine can draw it by itself."""
-    reasons = [] if _is_plain_guest(model.guest) else ["the model was changed"]
-    sides = (guidance.positive, guidance.negative)
-    if not all(_is_plain_conditioning(side) for side in sides):
-        reasons.append("a conditioning holds more")
-    if walk.sampler not in SAMPLERS:
-        reasons.append(f"sampler {walk.sampler}")
+    reasons = [*_changed(model, guidance), *_foreign_sampler(walk.sampler)]
     if walk.scheduler not in SCHEDULERS:
         reasons.append(f"schedule {walk.scheduler}")
     return [*reasons, *originals.replaced(walk.sampler, walk.scheduler)]
+
+
+def why_not_plain_course(model: values.Model, guidance: sampling.Guidance, course: sampling.Course) -> list[str]:
+    """The same for a course whose parts came from nodes. What is no sampler at all is the engine's to complain of."""
+    sampler: Any = course.sampler
+    if not isinstance(sampler, sampling.Sampler):
+        theirs = callable(getattr(sampler, "sample", None))
+        return [*_changed(model, guidance), *(["a sampler of a plugin's"] if theirs else [])]
+    reasons = [*_changed(model, guidance), *_foreign_sampler(sampler.name)]
+    return [*reasons, *originals.replaced(sampler.name, "")]
+
+
+def _changed(model: values.Model, guidance: sampling.Guidance) -> list[str]:
+    reasons = [] if _is_plain_guest(model.guest) else ["the model was changed"]
+    if not all(_is_plain_conditioning(side) for side in guidance.sides.values()):
+        reasons.append("a conditioning holds more")
+    return reasons
+
+
+def _foreign_sampler(name: str) -> list[str]:
+    return [] if name in SAMPLERS else [f"sampler {name}"]
 
 
 def _is_plain_guest(guest: object | None) -> bool:
@@ -86,7 +146,7 @@ def _is_plain_conditioning(conditioning: object) -> bool:
 def _is_plain(options: Mapping[str, Any]) -> bool:
     hints = options.get("control") or ()
     ours = isinstance(hints, tuple) and all(
-        isinstance(hint, ControlHint) and isinstance(hint.net, values.ControlNet) for hint in hints
+        isinstance(hint, ControlHint) and isinstance(hint.net, values.Control) for hint in hints
     )
     return ours and not any(options.get(key) for key in NOT_OURS)
 
@@ -94,6 +154,7 @@ def _is_plain(options: Mapping[str, Any]) -> bool:
 def as_plugins_know_it(
     model: values.Model, latent: dict[str, Any], guidance: sampling.Guidance, walk: sampling.Walk, run: Run
 ) -> dict[str, Any]:
+    """As nodes.common_ksampler draws, where everything of a plugin's is asked. Returns and raises: as Drawing.draw."""
     import nodes  # here, because compat adds common_ksampler to it from outside
 
     part = walk.part
@@ -115,3 +176,40 @@ def as_plugins_know_it(
             force_full_denoise=part is not None and not part.keep_noise,
         )
     return with_samples(drawn, drawn["samples"].float())
+
+
+def custom_as_plugins_know_it(
+    model: values.Model, latent: dict[str, Any], guidance: sampling.Guidance, course: sampling.Course, run: Run
+) -> sampling.Drawn:
+    """As ComfyUI's SamplerCustom draws. Returns and raises: as Drawing.draw_custom."""
+    from comfy_extras.nodes_custom_sampler import SamplerCustom
+
+    noise = course.noise
+    silent = isinstance(noise, sampling.Noise) and noise.is_silent
+    with hosts.host().node(run):
+        made = SamplerCustom.execute(
+            crossing.enter(model),
+            not silent,
+            noise.seed,
+            guidance.cfg,
+            crossing.enter(guidance.positive),
+            crossing.enter(guidance.negative),
+            crossing.enter(course.sampler),
+            course.sigmas,
+            latent,
+        )
+    return _drawn(*made)
+
+
+def guided_as_plugins_know_it(guider: Any, latent: dict[str, Any], course: sampling.Course, run: Run) -> sampling.Drawn:
+    """As ComfyUI's SamplerCustomAdvanced draws. Returns and raises: as Drawing.draw_guided."""
+    from comfy_extras.nodes_custom_sampler import SamplerCustomAdvanced
+
+    parts = (crossing.enter(course.noise), crossing.enter(guider), crossing.enter(course.sampler))
+    with hosts.host().node(run):
+        made = SamplerCustomAdvanced.execute(*parts, course.sigmas, latent)
+    return _drawn(*made)
+
+
+def _drawn(output: dict[str, Any], denoised: dict[str, Any]) -> sampling.Drawn:
+    return sampling.Drawn(*(with_samples(each, each["samples"].float()) for each in (output, denoised)))

@@ -25,7 +25,10 @@ CROSSINGS: tuple[str, ...] = (
     "compat.crossings.conditioning",
     "compat.crossings.control",
     "compat.crossings.guests",
+    "compat.crossings.guider",
     "compat.crossings.model",
+    "compat.crossings.noise",
+    "compat.crossings.sampler",
     "compat.crossings.vae",
     "compat.crossings.vision",
 )

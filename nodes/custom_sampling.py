@@ -9,7 +9,7 @@ from nodes import ways
 from nodes.convert import fitted_channels, samples_of, sigmas_of, with_samples
 from nodes.sampling import Drawing
 from nodes.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, Seed, Sigmas
-from nodes.ways import Course, Guidance
+from nodes.ways import Course, Guidance, need_noise
 
 
 class Latents(NamedTuple):
@@ -34,6 +34,7 @@ def disable_noise() -> Noise:
 @node("AddNoise", category="_for_testing/custom_sampling/noise")
 def add_noise(*, model: Model, noise: Noise, sigmas: Sigmas, latent_image: Latent) -> Latent:
     """Put as much noise on a latent as the levels' first has more than their last."""
+    need_noise(noise)
     levels = sigmas_of(sigmas, "sigmas")
     if len(levels) == 0:
         return latent_image
@@ -70,5 +71,6 @@ def sampler_custom_advanced(
     *, noise: Noise, guider: Guider, sampler: Sampler, sigmas: Sigmas, latent_image: Latent, drawing: Drawing, run: Run
 ) -> Latents:
     """Draw with any noise, any guider and any sampler along any noise levels."""
+    need_noise(noise)
     course = Course(noise, sampler, sigmas_of(sigmas, "sigmas"))
     return Latents(*drawing.draw_guided(guider, latent_image, course, run))

@@ -4,17 +4,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
+from torch import Tensor
+
 from engine import values
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
 from engine.sampling.preview import preview
 from engine.sampling.sample import sample
-from engine.sampling.schedules import Part
+from engine.sampling.schedules import Part, sigmas
 from engine.settings import Settings
-from nodes.convert import conditions, fitted_channels, noise_mask_of, samples_of, sigmas_of, with_samples
+from nodes.convert import conditions, fitted_channels, noise_mask_of, samples_of, with_samples
 from nodes.preview import Last, Watcher
 from nodes.types import Cfg, Conditioning, Denoise, Latent, Model, SamplerName, Scheduler, Seed, Steps
-from nodes.ways import Course, Drawn, Guidance, Guider, Noise, Sampler, Walk
+from nodes.ways import Course, Drawn, Guidance, Guider, Noise, Sampler, Walk, need_guider, need_sampler
 
 __all__ = ["Course", "Drawing", "Drawn", "Guidance", "Guider", "Noise", "Sampler", "Walk"]
 
@@ -26,6 +28,10 @@ class Drawing:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    def levels(self, model: values.Model, scheduler: str, steps: int, denoise: float) -> Tensor:
+        """The noise levels of a schedule, at most steps + 1 of its last. Raises: SamplingError."""
+        return sigmas(scheduler, model.prediction.table, steps, denoise)[-(steps + 1) :]
 
     def draw(self, model: values.Model, latent: Latent, guidance: Guidance, walk: Walk, run: Run) -> dict[str, Any]:
         """Walk a latent down the noise levels of a schedule, telling the run of every step.
@@ -46,11 +52,12 @@ class Drawing:
         Returns: the latent with new samples, float32, and the clean one of the last step.
         Raises: SamplingError, Cancelled.
         """
-        sigmas_of(course.sigmas, "sigmas")
+        need_sampler(course.sampler)
         return Drawn(*self._drawn(model, latent, guidance, course, course.noise.seed, run))
 
     def draw_guided(self, guider: Guider, latent: Latent, course: Course, run: Run) -> Drawn:
         """The same by a guider. Returns and raises: as `draw_custom`."""
+        need_guider(guider)
         return self.draw_custom(guider.model, latent, guider.guidance, course, run)
 
     def _drawn(

@@ -6,6 +6,7 @@ from engine.graph.define import Choices, Widget, node
 from engine.sampling import levels, schedules
 from engine.sampling.levels import ALIGNED, SPACINGS, Ends
 from nodes.convert import naming, sigmas_of
+from nodes.sampling import Drawing
 from nodes.types import Denoise, Model, Scheduler, Sigmas, Steps
 
 HIGHEST, LOWEST = 14.614642, 0.0291675  # Stable Diffusion's.
@@ -44,10 +45,11 @@ class Level(NamedTuple):
 
 
 @node("BasicScheduler", category="sampling/custom_sampling/schedulers")
-def basic_scheduler(*, model: Model, scheduler: Scheduler, steps: Steps = 20, denoise: Denoise = 1.0) -> Sigmas:
+def basic_scheduler(
+    *, model: Model, scheduler: Scheduler, steps: Steps = 20, denoise: Denoise = 1.0, drawing: Drawing
+) -> Sigmas:
     """Make the noise levels that KSampler would use; with a denoise below 1, the last of a longer run."""
-    made = schedules.sigmas(scheduler, model.prediction.table, steps, denoise)
-    return made[-(steps + 1) :]
+    return drawing.levels(model, scheduler, steps, denoise)
 
 
 @node("KarrasScheduler", category="sampling/custom_sampling/schedulers")

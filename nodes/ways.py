@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine import values
+from engine.errors import SamplingError
 from engine.sampling import noise
 from engine.sampling.hooks import Rule
 from engine.sampling.schedules import Part, sigmas
@@ -119,3 +120,21 @@ class Drawn(NamedTuple):
 
     output: dict[str, Any]
     denoised_output: dict[str, Any]
+
+
+def need_sampler(value: object) -> None:
+    """Raises: SamplingError, for what is no sampler of the engine's."""
+    if not isinstance(value, Sampler):
+        raise SamplingError(f"sampler: expected one from KSamplerSelect or a Sampler node, got {type(value).__name__}.")
+
+
+def need_guider(value: object) -> None:
+    """Raises: SamplingError, for what is no guider of ours."""
+    if not isinstance(value, Guider):
+        raise SamplingError(f"guider: expected one from BasicGuider, CFGGuider …, got {type(value).__name__}.")
+
+
+def need_noise(value: object) -> None:
+    """Raises: SamplingError, for what makes no noise."""
+    if not callable(getattr(value, "of", None)):
+        raise SamplingError(f"noise: expected one from RandomNoise or DisableNoise, got {type(value).__name__}.")

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from compat.sampling.scales import Ends
 from engine.sampling import schedules
+from engine.sampling.levels import Ends
 
 
 class SchedulerHandler(NamedTuple):
@@ -96,4 +96,4 @@ def linear_quadratic_schedule(
 
 def kl_optimal_scheduler(n: int, sigma_min: float, sigma_max: float) -> Tensor:
     """Equal steps in arctan σ."""
-    return schedules.kl_optimal(n, Ends.of(sigma_min, sigma_max))
+    return schedules.kl_optimal(n, Ends(float(sigma_min), float(sigma_max)))

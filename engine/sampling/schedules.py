@@ -149,7 +149,7 @@ def linear_quadratic(steps: int, table: SigmaTable, threshold: float = 0.025) ->
     return torch.tensor([1.0 - share for share in [*done, 1.0]]) * table.sigma_max
 
 
-def kl_optimal(steps: int, table: SigmaTable) -> Tensor:
+def kl_optimal(steps: int, table: SigmaTable | Ends) -> Tensor:
     """Equal steps in arctan σ. Source: Sabour et al. 2024, arXiv 2404.14507, theorem 3.1."""
     if steps == 1:
         return torch.tensor([table.sigma_max, 0.0])

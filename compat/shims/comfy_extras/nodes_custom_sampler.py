@@ -4,15 +4,40 @@ from typing import Any
 
 import comfy
 import latent_preview
+import node_helpers
 import torch
 from torch import Tensor
 
+from compat.core_nodes import built_in
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import SEED, number, whole, wires
+from compat.host import host
+from compat.missing import missing
+from compat.sampling.ruled import RuledGuider
+from engine.sampling import levels
+from engine.sampling.guiders import DualCfg
 
 Latent = dict[str, Any]
 
 _CFG = ("FLOAT", {"default": 8.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01})
+
+
+# fmt: off
+OTHERS = frozenset({
+    "AddNoise", "BetaSamplingScheduler", "DualCFGGuider", "ExponentialScheduler", "ExtendIntermediateSigmas",
+    "KarrasScheduler", "LaplaceScheduler", "ManualSigmas", "PolyexponentialScheduler", "SDTurboScheduler",
+    "SamplerDPMAdaptative", "SamplerDPMPP_2M_SDE", "SamplerDPMPP_2S_Ancestral", "SamplerDPMPP_3M_SDE",
+    "SamplerDPMPP_SDE", "SamplerER_SDE", "SamplerEulerAncestral", "SamplerEulerAncestralCFGPP", "SamplerLMS",
+    "SamplerSASolver", "SamplingPercentToSigma", "SetFirstSigma", "SplitSigmasDenoise", "VPScheduler",
+})
+# fmt: on
+"""Nodes of this module that are our own ones, in ComfyUI's form."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in OTHERS:
+        return built_in.class_of(host().registry[name])
+    raise missing(__name__, name)
 
 
 class Noise_EmptyNoise:
@@ -132,6 +157,26 @@ class CFGGuider:
     get_guider = execute
 
 
+class Guider_DualCFG(RuledGuider):
+    """Guidance by two wanted sides and a negative, one pushed away from the other and that from the negative."""
+
+    NAMES = ("positive", "negative", "middle")
+
+    def set_conds(self, positive: Any, middle: Any, negative: Any) -> None:  # type: ignore[override]
+        """The three."""
+        middle = node_helpers.conditioning_set_values(middle, {"prompt_type": "negative"})
+        self.inner_set_conds({"positive": positive, "middle": middle, "negative": negative})
+
+    def set_cfg(self, cfg1: float, cfg2: float, nested: bool = False) -> None:  # type: ignore[override]
+        """How strongly: between the wanted sides, and between the second of them and the negative."""
+        self.cfg1, self.cfg2, self.nested = cfg1, cfg2, nested
+        self.cfg = cfg1
+
+    def rule(self) -> DualCfg:
+        """Both pushes."""
+        return DualCfg(self.cfg1, self.cfg2, self.nested)
+
+
 class KSamplerSelect:
     """A sampler by its name."""
 
@@ -169,11 +214,10 @@ class BasicScheduler:
     def execute(cls, model: Any, scheduler: str, steps: int, denoise: float) -> Output:
         """The last steps + 1 levels of a longer schedule, where denoise is below 1; none where it is 0."""
         if denoise <= 0.0:
-            return Output(torch.FloatTensor([]))
+            return Output(torch.zeros(0))
         total = int(steps / denoise) if denoise < 1.0 else steps
         table = model.get_model_object("model_sampling")
-        levels = comfy.samplers.calculate_sigmas(table, scheduler, total).cpu()
-        return Output(levels[-(steps + 1) :])
+        return Output(comfy.samplers.calculate_sigmas(table, scheduler, total).cpu()[-(steps + 1) :])
 
     get_sigmas = execute
 
@@ -194,7 +238,7 @@ class SplitSigmas:
     @classmethod
     def execute(cls, sigmas: Tensor, step: int) -> Output:
         """Both parts; the level of the step is in both."""
-        return Output(sigmas[: step + 1], sigmas[step:])
+        return Output(*levels.split(sigmas, step))
 
     get_sigmas = execute
 
@@ -214,10 +258,7 @@ class FlipSigmas:
     @classmethod
     def execute(cls, sigmas: Tensor) -> Output:
         """The levels rising, the first above 0."""
-        turned = sigmas.flip(0).clone()
-        if len(turned) and turned[0] == 0:
-            turned[0] = 0.0001
-        return Output(turned)
+        return Output(levels.turned(sigmas))
 
     get_sigmas = execute
 

@@ -1,64 +1,56 @@
 """ComfyUI's guidance that takes away only what contradicts nothing. Source: node_behaviour.md 7.5."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import comfy
 from torch import Tensor
 
+from compat.core_nodes import built_in
 from compat.core_nodes.output import Output
 from compat.core_nodes.widgets import number, wires
+from compat.host import host
+from compat.missing import missing
+from compat.sampling.ruled import RuledGuider
+from engine.sampling import guiders
+from engine.sampling.hooks import Answers
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PerpNeg":
+        return built_in.class_of(host().registry[name])
+    raise missing(__name__, name)
 
 
 def perp_neg(x: Tensor, pos: Tensor, neg: Tensor, empty: Tensor, neg_scale: float, cond_scale: float) -> Tensor:
-    """Guidance away from the part of the negative side that is at right angles to the positive one.
-
-    Source: Armandpour et al. 2023, arXiv 2304.04968.
-    """
-    towards, away = pos - empty, neg - empty
-    across: Tensor = away - ((away * towards).sum() / towards.norm() ** 2) * towards
-    return empty + cond_scale * (towards - across * neg_scale)
+    """Guidance away from the part of the negative side that is at right angles to the positive one."""
+    return guiders.across(pos, neg, empty, cond_scale, neg_scale)
 
 
-class Guider_PerpNeg(comfy.samplers.CFGGuider):  # type: ignore[misc]
+class Guider_PerpNeg(RuledGuider):
     """Guidance by three conditions: what to show, what not, and nothing at all."""
 
-    def set_conds(self, positive: Any, negative: Any, empty_negative_prompt: Any) -> None:
+    NAMES = ("positive", "negative", "empty_negative_prompt")
+
+    def set_conds(  # type: ignore[override]
+        self, positive: Any, negative: Any, empty_negative_prompt: Any
+    ) -> None:
         """The three."""
         self.inner_set_conds(
             {"positive": positive, "empty_negative_prompt": empty_negative_prompt, "negative": negative}
         )
 
-    def set_cfg(self, cfg: float, neg_scale: float) -> None:
+    def set_cfg(self, cfg: float, neg_scale: float) -> None:  # type: ignore[override]
         """How strongly all of it is meant, and the negative side of it."""
         self.cfg = cfg
         self.neg_scale = neg_scale
 
-    def predict_noise(
-        self, x: Tensor, timestep: Tensor, model_options: dict[str, Any] | None = None, seed: int | None = None
-    ) -> Tensor:
-        """The clean latent, as guidance has it."""
-        options = model_options or {}
-        sides = [self.conds.get(name) for name in ("negative", "positive", "empty_negative_prompt")]
-        neg, pos, empty = comfy.samplers.calc_cond_batch(self.inner_model, sides, x, timestep, options)
-        made = perp_neg(x, pos, neg, empty, self.neg_scale, self.cfg)
-        for function in options.get("sampler_post_cfg_function", []):
-            made = function(
-                {
-                    "denoised": made,
-                    "cond": sides[1],
-                    "uncond": sides[0],
-                    "cond_scale": self.cfg,
-                    "model": self.inner_model,
-                    "uncond_denoised": neg,
-                    "cond_denoised": pos,
-                    "sigma": timestep,
-                    "model_options": options,
-                    "input": x,
-                    "empty_cond": sides[2],
-                    "empty_cond_denoised": empty,
-                }
-            )
-        return made
+    def rule(self) -> guiders.PerpNeg:
+        """What is at right angles."""
+        return guiders.PerpNeg(self.cfg, self.neg_scale)
+
+    def told_more(self, conds: Sequence[Any], answers: Answers) -> dict[str, Any]:
+        """The third side."""
+        return {"empty_cond": conds[2], "empty_cond_denoised": answers.others[0]}
 
 
 class PerpNegGuider:
