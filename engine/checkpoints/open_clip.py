@@ -3,7 +3,7 @@
 Source: node_behaviour.md A.5 and A.8; github.com/mlfoundations/open_clip (transformer.py) for the names themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
@@ -63,3 +63,25 @@ def _of_block(block: str, name: str, tensor: Tensor) -> dict[str, Tensor]:
         return {f"{block}.self_attn.{projection}.{kind}": part for projection, part in thirds}
     module, _, kind = name.rpartition(".")
     return {f"{block}.{_BLOCK[module]}.{kind}": tensor} if module in _BLOCK else {}
+
+
+def originals(names: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """OpenCLIP's names for the weights of a text tower: each with the weights it is made of, joined one below the
+    other, and whether it is stored the other way round.
+    """
+    whole = {ours: theirs for theirs, ours in _TEXT.items()}
+    modules = {ours: theirs for theirs, ours in _BLOCK.items()}
+    for name in names:
+        if name in whole:
+            yield whole[name], (name,), False
+        elif name == "text_projection.weight":
+            yield "text_projection", (name,), True
+        elif name.startswith("encoder.layers."):
+            number, _, rest = name.removeprefix("encoder.layers.").partition(".")
+            module, _, kind = rest.rpartition(".")
+            block = f"{_BLOCKS}{number}"
+            if module in modules:
+                yield f"{block}.{modules[module]}.{kind}", (name,), False
+            elif module == "self_attn.q_proj":
+                parts = tuple(f"encoder.layers.{number}.self_attn.{each}_proj.{kind}" for each in "qkv")
+                yield f"{block}.attn.in_proj_{kind}", parts, False

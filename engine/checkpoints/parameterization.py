@@ -71,9 +71,12 @@ def is_playground(file: TensorFile, match: Match) -> bool:
     return match.family.id == "sdxl" and all(name in file.shapes for name in PLAYGROUND_MARKS)
 
 
-def marks(prediction: Prediction) -> dict[str, Tensor]:
+def marks(prediction: Prediction, latents: LatentFormat | None = None) -> dict[str, Tensor]:
     """What a file says of a prediction that is not its family's: the tensors that mark it."""
     table = prediction.table
+    if prediction.kind == "edm" and latents is not None and latents.mean:
+        statistics = zip(PLAYGROUND_MARKS, (latents.mean, latents.deviation), strict=True)
+        return {name: torch.tensor(values).view(1, -1, 1, 1) for name, values in statistics}
     if prediction.kind != "v":
         return {}
     if isinstance(table, ContinuousTable):

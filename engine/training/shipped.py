@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from engine.checkpoints.families.sd1 import FAMILY
 from engine.checkpoints.hints import METADATA, TOKEN_IDS
-from engine.checkpoints.save import Weights, save_tensors
+from engine.checkpoints.save import layout, save_tensors
 from engine.models.vae import AutoencoderKL
 from engine.training import denoiser, text_tower
 from engine.training.text_tower import TextTower
@@ -24,8 +25,8 @@ def export(
     Raises: PathError when it cannot be written; nothing half-written is left then.
     """
     text = tower.encoder.state_dict()
-    weights = Weights(_half(unet.state_dict()), _half(text), _half(autoencoder.state_dict()))
-    tensors = weights.layout()
+    texts = {"clip_l": _half(text)}
+    tensors = dict(layout(FAMILY, _half(unet.state_dict()), texts, _half(autoencoder.state_dict())))
     tensors.pop("cond_stage_model.transformer.text_model.embeddings.position_ids", None)
     tensors[TOKEN_IDS] = tower.ids.to(torch.int32)
     said = {

@@ -24,9 +24,8 @@ from compat.machine.formats import unet_manual_cast
 from compat.missing import missing
 from compat.parts.clip import CLIP
 from compat.parts.vae import VAE
-from engine.checkpoints import texts
+from engine.checkpoints import save, texts
 from engine.checkpoints.load import Checkpoint, Loader
-from engine.checkpoints.save import Weights, save_tensors
 from engine.checkpoints.tensors import TensorFile, in_memory, read_object
 from engine.errors import CheckpointError
 from engine.settings import Precision
@@ -225,9 +224,15 @@ def save_checkpoint(
     extra_keys: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Writes a checkpoint with all patches worked in. Raises: PathError."""
-    weights = Weights.of(leave(model), None if clip is None else leave(clip), None if vae is None else vae.working())
-    tensors = {**weights.layout(), **(extra_keys or {})}
-    save_tensors(Path(output_path), tensors, {key: str(value) for key, value in (metadata or {}).items()})
+    ours = leave(model)
+    tensors = save.layout(
+        save.family_of(ours),
+        save.model_weights(ours),
+        None if clip is None else save.text_weights(leave(clip)),
+        None if vae is None else save.vae_weights(vae.working()),
+    )
+    said = {key: str(value) for key, value in (metadata or {}).items()}
+    save.save_tensors(Path(output_path), {**tensors, **(extra_keys or {})}, said)
 
 
 class StyleModel:

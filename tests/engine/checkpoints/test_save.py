@@ -9,9 +9,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from engine.adapters import lora
+from engine.checkpoints import save
+from engine.checkpoints.families import sd1, sd2, sdxl
 from engine.checkpoints.hints import Hints
 from engine.checkpoints.load import Loader
-from engine.checkpoints.save import Weights, save_checkpoint, save_tensors
+from engine.checkpoints.save import layout, save_checkpoint, save_tensors
 from engine.errors import PathError
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
@@ -32,8 +34,17 @@ def read(path):
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
 
 
+def whole(loaded, *, with_vae=True):
+    return layout(
+        sd1.FAMILY,
+        save.model_weights(loaded.model),
+        save.text_weights(loaded.clip),
+        save.vae_weights(loaded.vae) if with_vae else None,
+    )
+
+
 def test_what_was_loaded_is_saved_bit_by_bit(tmp_path, loaded, full):
-    save_checkpoint(tmp_path / "second.safetensors", Weights.of(loaded.model, loaded.clip, loaded.vae))
+    save_checkpoint(tmp_path / "second.safetensors", whole(loaded))
     saved, _ = read(tmp_path / "second.safetensors")
     position_ids = "cond_stage_model.transformer.text_model.embeddings.position_ids"
     assert saved.keys() == full.keys() - {"model_ema.decay"}
@@ -43,9 +54,7 @@ def test_what_was_loaded_is_saved_bit_by_bit(tmp_path, loaded, full):
 
 def test_a_miniature_that_is_saved_loads_again_with_its_hints(tmp_path, loaded):
     hints = Hints(unet_heads=4, clip_heads=2, clip_activation="gelu")
-    save_checkpoint(
-        tmp_path / "second.safetensors", Weights.of(loaded.model, loaded.clip), hints, {"modelspec.title": "x"}
-    )
+    save_checkpoint(tmp_path / "second.safetensors", whole(loaded, with_vae=False), hints, {"modelspec.title": "x"})
     again = Loader().checkpoint(tmp_path / "second.safetensors")
     assert again.model.part.module.config.heads == 4
     assert again.clip.encoders[0].part.module.text_config.heads == 2
@@ -57,19 +66,38 @@ def test_patches_are_worked_into_what_is_saved(tmp_path, loaded):
     key = "input_blocks.0.0.bias"
     entries = {f"diffusion_model.{key.removesuffix('.bias')}.diff_b": torch.ones(32)}
     model, _ = lora.apply(loaded.model, None, lora.Lora("x", entries), 0.5, 0.0)
-    save_checkpoint(tmp_path / "second.safetensors", Weights.of(model))
+    save_checkpoint(tmp_path / "second.safetensors", layout(sd1.FAMILY, save.model_weights(model)))
     saved, _ = read(tmp_path / "second.safetensors")
     expected = (loaded.model.part.weights[key].float() + 0.5).half()
     assert torch.equal(saved[f"model.diffusion_model.{key}"], expected)
 
 
-def test_a_saved_checkpoint_has_the_names_and_shapes_of_the_published_one():
-    packed = (LAYOUTS / "sd15.json.gz").read_bytes()
+FAMILIES = {
+    "sd15": (sd1.FAMILY, UNetConfig(), {"clip_l": TextConfig()}),
+    "sd21": (sd2.FAMILY, None, {"clip_h": TextConfig(1024, 24, 16, 4096, activation="gelu", projection=1024)}),
+    "sdxl_base": (
+        sdxl.FAMILY,
+        None,
+        {"clip_l": TextConfig(), "clip_g": TextConfig(1280, 32, 20, 5120, activation="gelu", projection=1280)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_saved_checkpoint_has_the_names_and_shapes_of_the_published_one(name):
+    packed = (LAYOUTS / f"{name}.json.gz").read_bytes()
     published = {name: tuple(shape) for name, shape in json.loads(gzip.decompress(packed)).items()}
+    network = "model.diffusion_model."
+    shapes = {key.removeprefix(network): shape for key, shape in published.items() if key.startswith(network)}
+    family, config, texts = FAMILIES[name]
     with torch.device("meta"):
-        networks = UNet(UNetConfig()), TextEncoder(TextConfig()), AutoencoderKL(VAEConfig())
-    layout = Weights(*(dict(network.named_parameters()) for network in networks)).layout()
-    assert {name: tuple(tensor.shape) for name, tensor in layout.items()} == published
+        unet, vae = UNet(config or UNetConfig.from_shapes(shapes)), AutoencoderKL(VAEConfig())
+        encoders = {id: dict(TextEncoder(each).named_parameters()) for id, each in texts.items()}
+    made = layout(family, dict(unet.named_parameters()), encoders, dict(vae.named_parameters()))
+    unused = {key for key in published if key.endswith("logit_scale")}
+    assert {key: tuple(tensor.shape) for key, tensor in made.items()} == {
+        key: shape for key, shape in published.items() if key not in unused
+    }
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing_behind(tmp_path):
