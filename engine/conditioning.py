@@ -28,12 +28,13 @@ class Area:
 class ControlHint:
     """A picture of edges, depth, a pose … and the network that makes the denoiser follow it.
 
-    `net(x, hint, timesteps, context, y)` gives engine.models.control.ControlResiduals, in the device and dtype of x.
-    Hints are compared by identity, so that conditions sharing one can be asked about together.
+    `net(x, hint, timesteps, context, y)` gives engine.models.control.ControlResiduals, in the device and dtype of x;
+    what it may have besides, engine/sampling/controls.py says. Hints are compared by identity, so that conditions
+    sharing one can be asked about together. `vae` encodes the picture for nets that read latents, and `mask` is what
+    some of those read beside it.
 
-    Shapes: image [B, 3, H, W], 0 … 1, of any size.
-    Units: start and end are shares of the run, 0 its first step and 1 its last. `vae` encodes the picture for nets that
-    read latents.
+    Shapes: image [B, 3, H, W], 0 … 1, of any size; mask [M, 1, H, W].
+    Units: start and end are shares of the run, 0 its first step and 1 its last.
     """
 
     net: Callable[..., Any]
@@ -42,6 +43,7 @@ class ControlHint:
     start: float = 0.0
     end: float = 1.0
     vae: Any = None
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,10 @@ class Condition:
     lends the hints to the other side of the guidance. `vector` is what class-conditional networks read besides the
     text, when it is not to be made of `pooled`, `sizes` and `pictures` (several of which are noised together by
     `picture_merge`); `concat_latent` and `concat_mask` are the further channels of inpainting and editing networks.
+    `control_tokens` is what the hints' networks read in the place of the text.
 
-    Shapes: tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask [M, H, W] of any size;
-    concat_latent [B, C, h, w], as the autoencoder made it.
+    Shapes: tokens and control_tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask
+    [M, H, W] of any size; concat_latent [B, C, h, w], as the autoencoder made it.
     Units: start and end percent are shares of the run, 0 … 1.
     """
 
@@ -109,3 +112,4 @@ class Condition:
     sizes: Sizes = Sizes()
     pictures: tuple[SeenPicture, ...] = ()
     picture_merge: float = 0.05
+    control_tokens: Tensor | None = None

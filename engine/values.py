@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from engine.controls import Adapter, Control, ControlLora, ControlNet
 from engine.devices import memory
 from engine.devices.patches import Patches, joined
 from engine.devices.residency import Keeper, Part
 from engine.devices.tiles import Tiling, tiled
 from engine.errors import CheckpointError, OutOfMemory
-from engine.models.control import ControlResiduals
 from engine.models.latent_format import LatentFormat
 from engine.models.vae import AutoencoderKL
 from engine.sampling.guidance import Hooks
@@ -28,6 +28,21 @@ from engine.text.tokenizer import Chunk, Tokenizer
 if TYPE_CHECKING:
     from engine.models.vision import Seen, SiglipTower, VisionTower
     from engine.text.clip import TextEncoder
+
+__all__ = [
+    "NOBODY",
+    "Adapter",
+    "Clip",
+    "ClipVision",
+    "Control",
+    "ControlLora",
+    "ControlNet",
+    "Encoder",
+    "Model",
+    "PixelSpace",
+    "Vae",
+    "Watch",
+]
 
 Check = Callable[[], None]
 
@@ -198,39 +213,6 @@ class Clip:
 
     def _finder(self, encoder: Encoder) -> Callable[[str], Tensor | None]:
         return lambda name: self.embeddings.find(name, encoder.id, encoder.width)
-
-
-@dataclass(frozen=True, eq=False)
-class ControlNet:
-    """A network that reads a hint picture. `is_pooled`: its answers are averaged over the picture (shuffle nets)."""
-
-    part: Part[Any]
-    keeper: Keeper
-    is_pooled: bool = False
-
-    def __call__(
-        self, x: Tensor, hint: Tensor, timesteps: Tensor, context: Tensor, y: Tensor | None = None
-    ) -> ControlResiduals:
-        """What the hint asks of the denoiser, in the device and format of x.
-
-        Shapes: x [B, C, h, w]; hint [B, 3, 8·h, 8·w]; timesteps [B]; context [B, T, D]; y [B, V] where the net has it.
-        """
-        place = self.part.place
-        with self.keeper.using(self.part) as net, torch.no_grad():
-            given = [each.to(place.device, place.dtype) for each in (x, hint)]
-            text = context.to(place.device, place.dtype)
-            vector = None if y is None else y.to(place.device, place.dtype)
-            residuals = net(*given, timesteps.to(place.device), text, vector)
-        return ControlResiduals(
-            tuple(self._handed_over(each, x) for each in residuals.input), self._handed_over(residuals.middle, x)
-        )
-
-    def _handed_over(self, residual: Tensor | None, like: Tensor) -> Tensor | None:
-        if residual is None:
-            return None
-        if self.is_pooled:
-            residual = residual.mean(dim=(2, 3), keepdim=True).expand_as(residual)
-        return residual.to(like.device, like.dtype)
 
 
 @dataclass(frozen=True, eq=False)

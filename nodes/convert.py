@@ -218,6 +218,7 @@ def _condition(entry: object, name: str) -> Condition:
             raise SamplingError(
                 f"{name}: expected [tokens, options] with tokens [1, tokens, features], got {entry!r:.200}."
             )
+    told = options.get("cross_attn_controlnet")
     return Condition(
         tokens=tokens,
         pooled=options.get("pooled_output"),
@@ -228,13 +229,14 @@ def _condition(entry: object, name: str) -> Condition:
         area_from_mask=bool(options.get("set_area_to_bounds", False)),
         start_percent=float(options.get("start_percent", 0.0)),
         end_percent=float(options.get("end_percent", 1.0)),
-        control=_control(options.get("control"), tokens.shape[2], name),
+        control=_control(options.get("control"), (tokens if told is None else told).shape[2], name),
         control_on_negative=bool(options.get("control_apply_to_uncond", False)),
         concat_latent=options.get("concat_latent_image"),
         concat_mask=options.get("concat_mask"),
         sizes=_sizes(options),
         pictures=tuple(_picture(each, name) for each in options.get("unclip_conditioning") or ()),
         picture_merge=float(options.get("unclip_noise_augment_merge", 0.05)),
+        control_tokens=told,
     )
 
 
@@ -279,8 +281,8 @@ def _control(control: object, features: int, name: str) -> tuple[ControlHint, ..
     if not isinstance(control, tuple) or not all(isinstance(each, ControlHint) for each in control):
         raise SamplingError(f"{name}: expected hints made by a ControlNetApply node, got {_what(control)}.")
     for hint in control:
-        reads = hint.net.part.module.config.unet.context_width if isinstance(hint.net, values.ControlNet) else features
-        if reads != features:
+        reads = getattr(hint.net, "text_width", None)
+        if reads not in (None, features):
             raise SamplingError(
                 f"{name}: the ControlNet reads texts of {reads} features, this one has {features}; "
                 "it was made for another model family."

@@ -30,7 +30,7 @@ Model = Annotated[values.Model, Wire("MODEL")]
 Clip = Annotated[values.Clip, Wire("CLIP")]
 """None, when the checkpoint had no text encoder; `convert.need_clip` says so to the user."""
 Vae = Annotated[values.Vae, Wire("VAE")]
-ControlNet = Annotated[values.ControlNet, Wire("CONTROL_NET")]
+ControlNet = Annotated[values.Control, Wire("CONTROL_NET")]
 ClipVision = Annotated[values.ClipVision, Wire("CLIP_VISION")]
 """None, when the checkpoint had no eyes."""
 ClipVisionOutput = Annotated[Any, Wire("CLIP_VISION_OUTPUT")]

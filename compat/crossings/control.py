@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
-from comfy.controlnet import ControlBase, ControlNet
+from comfy.controlnet import ControlBase, ControlLora, ControlNet, T2IAdapter, around
 from torch import Tensor
 
 from compat.crossing import enter, leave
@@ -13,7 +13,7 @@ from engine import values
 from engine.conditioning import ControlHint
 from engine.errors import SamplingError
 
-_known: WeakValueDictionary[int, ControlNet] = WeakValueDictionary()
+_known: WeakValueDictionary[int, Any] = WeakValueDictionary()
 _chains: WeakValueDictionary[tuple[int, ...], Any] = WeakValueDictionary()
 
 
@@ -40,10 +40,12 @@ def is_control(value: object) -> bool:
 
 
 @enter.register
-def _(value: values.ControlNet) -> ControlNet:
+def _(value: values.ControlNet | values.ControlLora | values.Adapter) -> ControlBase:
     known = _known.get(id(value))
-    if known is None or known.ours is not value:
-        known = _known[id(value)] = ControlNet.around(value)
+    if known is None or known.made_of is not value:
+        known = around(value)
+        known.made_of = value  # type: ignore[attr-defined]
+        _known[id(value)] = known
     return known
 
 
@@ -54,8 +56,9 @@ def _(value: AuthorsControl) -> Any:
 
 @leave.register
 def _(value: ControlBase) -> Any:
-    if _is_ours(value) and value.cond_hint_original is None and value.previous_controlnet is None:
-        return value.ours  # type: ignore[attr-defined]
+    ours = _ours(value)
+    if ours is not None and value.cond_hint_original is None and value.previous_controlnet is None:
+        return ours
     return AuthorsControl(value)
 
 
@@ -97,7 +100,8 @@ def _hinted(hint: ControlHint, before: Any) -> Any:
         made = (enter(hint.net) if guest is None else guest).copy()
         span = hint.start, hint.end
         vae = None if hint.vae is None else enter(hint.vae)
-        made = made.set_cond_hint(hint.image, hint.strength, span, vae=vae) or made
+        further = {} if hint.mask is None else {"extra_concat": [hint.mask]}
+        made = made.set_cond_hint(hint.image, hint.strength, span, vae=vae, **further) or made
     made.set_previous_controlnet(before)
     return made
 
@@ -107,8 +111,9 @@ def _hint_of(link: Any) -> ControlHint:
     known = (getattr(link, "hints", None) or (None,))[-1]
     start, end = getattr(link, "timestep_percent_range", (0.0, 1.0))
     strength, image = float(getattr(link, "strength", 1.0)), getattr(link, "cond_hint_original", None)
-    if _is_ours(link) and isinstance(image, Tensor):
-        made = ControlHint(link.ours, image, strength, start, end)
+    ours = _ours(link)
+    if ours is not None and isinstance(image, Tensor):
+        made = ControlHint(ours, image, strength, start, end)
         return known if known is not None and _alike(known, made) else made
     if known is not None and isinstance(known.net, AuthorsControl) and known.net.is_hinted and known.net.guest is link:
         return known
@@ -119,17 +124,39 @@ def _alike(a: ControlHint, b: ControlHint) -> bool:
     return (a.net is b.net and a.image is b.image) and (a.strength, a.start, a.end) == (b.strength, b.start, b.end)
 
 
-def _is_ours(control: Any) -> bool:
-    """Whether it is one of our nets, and nothing about it but the hint is changed."""
-    if type(control) is not ControlNet or control.ours is None or not control.is_ours():
-        return False
+def _ours(control: Any) -> Any:
+    """Our net behind a control object, if it is one, and nothing about it but the hint is changed; None otherwise."""
+    kind = type(control)
+    if kind is ControlLora:
+        ours, is_same = control.seed, control.seed is not None and not control.control_weights
+    elif kind in (ControlNet, T2IAdapter):
+        ours, is_same = control.ours, control.is_ours()
+    else:
+        return None
+    if not is_same or not _is_usual(control, ours):
+        return None
+    if kind is not ControlNet:
+        return None if control.extra_args else ours
+    told = {"control_type": list(ours.kinds)} if ours.kinds else {}
+    if control.extra_args == told:
+        return ours
+    kinds = control.extra_args.get("control_type")
+    if control.extra_args.keys() != {"control_type"} or not isinstance(kinds, list | tuple):
+        return None
+    # SetUnionControlNetType of a plugin: the same object gives the same net.
+    known = getattr(control, "told", None)
+    if known is None or known.part is not ours.part or known.kinds != tuple(kinds):
+        known = control.told = ours.of_kind(*kinds)
+    return known
+
+
+def _is_usual(control: Any, ours: Any) -> bool:
     fresh = vars(ControlBase()).keys() | _STATE
     return (
         vars(control).keys() <= fresh
-        and not control.extra_args
         and control.extra_hooks is None
-        and control.extra_conds == ["y"]
-        and control.global_average_pooling == control.ours.is_pooled
+        and control.extra_conds == (["y"] if isinstance(control, ControlNet) else [])
+        and control.global_average_pooling == getattr(ours, "is_pooled", False)
         and (control.compression_ratio, control.upscale_algorithm) == (8, "nearest-exact")
         and control.strength_type.name == "CONSTANT"
         and control.preprocess_image is ControlBase().preprocess_image
@@ -146,6 +173,14 @@ _STATE = {
     "ckpt_name",
     "hints",
     "_fitted_for",
+    "made_of",
+    "told",
+    "control_weights",
+    "seed",
+    "t2i_model",
+    "channels_in",
+    "control_input",
+    "device",
 }
 
 

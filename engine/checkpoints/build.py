@@ -18,6 +18,7 @@ from engine.devices.device import Devices, PartKind
 from engine.devices.residency import Network, Part
 from engine.errors import CheckpointError
 from engine.models.controlnet import ControlNet, ControlNetConfig
+from engine.models.t2i_adapter import AdapterConfig, T2IAdapter
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
@@ -109,13 +110,25 @@ class Builder:
         config = self._config(tensors, VAEConfig.from_shapes)
         return self._part("the autoencoder", "vae", lambda: AutoencoderKL(config), tensors)
 
-    def controlnet(self, prefix: str) -> Part[ControlNet]:
-        """The ControlNet below a prefix, in the original layout or diffusers'. Raises: CheckpointError."""
+    def controlnet(self, prefix: str, like: UNetConfig | None = None) -> Part[ControlNet]:
+        """The ControlNet below a prefix, in the original layout or diffusers'.
+
+        `like` is the denoiser that it was grown from, whose heads it has.
+
+        Raises: CheckpointError.
+        """
         tensors = self.file.read(prefix)
         if "controlnet_cond_embedding.conv_in.weight" in tensors:
             tensors = keys.translated(tensors, keys.diffusers_controlnet_names(shapes_of(tensors)))
         config = self._config(tensors, lambda shapes: ControlNetConfig.from_shapes(shapes, self.hints.unet_heads))
+        if like is not None:
+            config = replace(config, unet=replace(config.unet, heads=like.heads, head_width=like.head_width))
         return self._part("the ControlNet", "network", lambda: ControlNet(config), tensors)
+
+    def adapter(self, tensors: Mapping[str, Tensor]) -> Part[T2IAdapter]:
+        """A T2I-Adapter whose weights have our names. Raises: CheckpointError."""
+        config = self._config(tensors, AdapterConfig.from_shapes)
+        return self._part("the T2I-Adapter", "network", lambda: T2IAdapter(config), tensors)
 
     def _config(self, tensors: Mapping[str, Tensor], read: Callable[[Shapes], Config]) -> Config:
         try:

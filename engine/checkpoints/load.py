@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from engine.checkpoints import diffusers_folder, image_prompts, keys, parameterization
+from engine.checkpoints import controls, diffusers_folder, image_prompts, keys, parameterization
 from engine.checkpoints.build import Builder
 from engine.checkpoints.configs import Configuration
-from engine.checkpoints.detect import Match, detect, network_prefix
+from engine.checkpoints.detect import Match, detect
 from engine.checkpoints.families import sdxl
 from engine.checkpoints.family import TextSpec
 from engine.checkpoints.lora_files import Lora, LoraFiles
@@ -24,7 +24,7 @@ from engine.models.latent_format import SD1, LatentFormat
 from engine.text.embedding import Embeddings
 from engine.text.embedding import Folders as EmbeddingFolders
 from engine.text.tokenizer import Tokenizer
-from engine.values import Clip, ClipVision, ControlNet, Encoder, Model, PixelSpace, Vae
+from engine.values import Clip, ClipVision, Control, Encoder, Model, PixelSpace, Vae
 
 if TYPE_CHECKING:
     from engine.text.clip import TextEncoder
@@ -172,16 +172,15 @@ class Loader:
         """No autoencoder at all, for models that work on pixels."""
         return Vae(Part("pixel space", PixelSpace(), {}, self.devices.place("vae")), self.keeper)
 
-    def controlnet(self, source: Path | TensorFile) -> ControlNet:
-        """A ControlNet, in the original layout or diffusers'.
+    def controlnet(self, source: Path | TensorFile, base: Model | None = None) -> Control:
+        """A ControlNet, control-LoRA or T2I-Adapter, in any layout.
 
-        Raises: CheckpointError, for a file that is none, or of a kind we cannot run yet.
+        `base` is the model that a file may hold the difference to.
+
+        Raises: CheckpointError, for a file that is none (saying what it is), or of a kind we cannot run.
         """
         file = self.opened(source)
-        builder = Builder(file, self.devices)
-        # ComfyUI: the name alone says that a net's answers are to be averaged over the picture.
-        is_pooled = file.path.stem.endswith(("_shuffle", "_shuffle_fp16"))
-        return ControlNet(builder.controlnet(_controlnet_prefix(file)), self.keeper, is_pooled)
+        return controls.controlnet(Builder(file, self.devices), self.keeper, base)
 
     def clip_vision(self, source: Path | TensorFile) -> ClipVision:
         """CLIP's eyes, from a file of their own or out of a checkpoint.
@@ -271,24 +270,4 @@ def _in_our_layout(file: TensorFile) -> TensorFile:
         file,
         shapes={ours: file.shapes[name] for ours, name in theirs.items()},
         load=lambda wanted: {ours: file.load([theirs[ours]])[theirs[ours]] for ours in wanted},
-    )
-
-
-def _controlnet_prefix(file: TensorFile) -> str:
-    """Where the ControlNet is in the file. Source of the order: node_behaviour.md C.3."""
-    name, shapes = file.path.name, file.shapes
-    if "lora_controlnet" in shapes:
-        raise CheckpointError(f"{name}: a control-LoRA, which is not supported yet; use a full ControlNet")
-    if "control_add_embedding.linear_1.bias" in shapes:
-        raise CheckpointError(f"{name}: a union ControlNet, which is not supported yet; use one for a single kind")
-    if "controlnet_cond_embedding.conv_in.weight" in shapes or "zero_convs.0.0.weight" in shapes:
-        return ""
-    if "control_model.zero_convs.0.0.weight" in shapes:
-        if "difference" in shapes:
-            log.warning("%s holds only the difference to its base model, and will guide wrongly without it", name)
-        return "control_model."
-    kind = "a checkpoint" if network_prefix(shapes) else "of an unknown kind"
-    raise CheckpointError(
-        f"{name}: {kind}, not a ControlNet; expected tensors such as zero_convs.0.0.weight or "
-        f"controlnet_cond_embedding.conv_in.weight, got {', '.join(sorted(shapes)[:3])}"
     )

@@ -1,5 +1,6 @@
 """What a ControlNet or T2I-Adapter hands to a UNet."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -19,10 +20,20 @@ class ControlResiduals:
 
     def scaled(self, strength: float) -> "ControlResiduals":
         """The same control, weaker or stronger."""
+        return self.mapped(lambda x: x * strength)
+
+    def rows(self, places: Sequence[int]) -> "ControlResiduals":
+        """The control for these of the batch's latents, each as often as it is named."""
+        return self.mapped(lambda x: x[list(places)])
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "ControlResiduals":
+        """The same control with every place changed."""
+
+        def changed(x: Tensor | None) -> Tensor | None:
+            return None if x is None else change(x)
+
         return ControlResiduals(
-            tuple(_scaled(x, strength) for x in self.input),
-            _scaled(self.middle, strength),
-            tuple(_scaled(x, strength) for x in self.encoder),
+            tuple(changed(x) for x in self.input), changed(self.middle), tuple(changed(x) for x in self.encoder)
         )
 
     def added(self, other: "ControlResiduals") -> "ControlResiduals":
@@ -32,10 +43,6 @@ class ControlResiduals:
             _added(self.middle, other.middle),
             _added_places(self.encoder, other.encoder),
         )
-
-
-def _scaled(x: Tensor | None, strength: float) -> Tensor | None:
-    return None if x is None else x * strength
 
 
 def _added(a: Tensor | None, b: Tensor | None) -> Tensor | None:

@@ -1,14 +1,17 @@
 """The copy of a UNet's encoder that reads a hint picture: ControlNet, in the layout of its first checkpoints."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from engine.errors import CheckpointError
 from engine.models.control import ControlResiduals
+from engine.models.control_union import KindEmbedding, KindTransformer
 from engine.models.layers import conv3x3
+from engine.models.shapes import numbered
 from engine.models.unet import build_input_blocks, build_middle_block, embed_time, embedding_mlp, label_mlp
 from engine.models.unet_config import UNetConfig
 
@@ -17,11 +20,13 @@ __all__ = ["ControlNet", "ControlNetConfig", "ControlResiduals"]
 
 @dataclass(frozen=True)
 class ControlNetConfig:
-    """The encoder it copies, and the hint it reads."""
+    """The encoder it copies, and the hint it reads; `kinds` of hints, and layers between them, for union nets."""
 
     unet: UNetConfig = field(default_factory=UNetConfig)
     hint_channels: int = 3
     hint_widths: tuple[int, ...] = (16, 32, 96, 256)
+    kinds: int | None = None
+    kind_layers: int = 1
 
     @classmethod
     def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]], heads: int | None = None) -> "ControlNetConfig":
@@ -36,6 +41,8 @@ class ControlNetConfig:
             unet=UNetConfig.from_shapes(shapes, heads),
             hint_channels=rows[0][1],
             hint_widths=(rows[0][0], *(shape[0] for shape in rows[2:-1:2])),
+            kinds=shapes["task_embedding"][0] if "task_embedding" in shapes else None,
+            kind_layers=numbered(shapes, "transformer_layes.{}.ln_1.weight"),
         )
 
 
@@ -56,6 +63,15 @@ class ControlNet(nn.Module):
         self.input_hint_block = _hint_block(config)
         self.middle_block = build_middle_block(unet)
         self.middle_block_out = nn.Sequential(_zeroed(nn.Conv2d(widths[-1], widths[-1], 1)))
+        self.control_add_embedding: nn.Module | None = None
+        self.task_embedding: nn.Parameter | None = None
+        if config.kinds is not None:
+            width = unet.model_channels
+            self.control_add_embedding = KindEmbedding(config.kinds, unet.embedding_width)
+            self.task_embedding = nn.Parameter(torch.zeros(config.kinds, width))
+            # The checkpoints' own spelling.
+            self.transformer_layes = nn.Sequential(*(KindTransformer(width) for _ in range(config.kind_layers)))
+            self.spatial_ch_projs = nn.Linear(width, width)
 
     def forward(
         self,
@@ -64,15 +80,22 @@ class ControlNet(nn.Module):
         timesteps: Tensor,
         context: Tensor,
         y: Tensor | None = None,
+        kinds: Sequence[int] = (),
         cancelled: Callable[[], None] | None = None,
     ) -> ControlResiduals:
         """The control for one evaluation of the UNet.
 
-        Shapes: x [B, C, h, w] latent, scaled as for the UNet; hint [B, 3, 8·h, 8·w], 0 … 1; timesteps [B];
+        `kinds` are what the hint is, for union nets; none leaves it to the net.
+
+        Shapes: x [B, C, h, w] latent, scaled as for the UNet; hint [B, hint_channels, 8·h, 8·w], 0 … 1; timesteps [B];
         context [B, T, D]; y [B, class_width] for nets with class_width.
+        Raises: SamplingError, for a y of another width or a kind the net does not know.
         """
         embedding = embed_time(self, self.config.unet, timesteps, y, x.dtype)  # [B, E]
         guide = self.input_hint_block(hint.to(x.dtype))  # [B, C, h, w]
+        if self.control_add_embedding is not None:
+            embedding = embedding + self.control_add_embedding(kinds, x)  # [B, E]
+            guide = self._of_kind(guide, kinds)  # [B, C, h, w]
         h, residuals = x, []
         for index, (block, zero_conv) in enumerate(zip(self.input_blocks, self.zero_convs, strict=True)):
             if cancelled is not None:
@@ -83,6 +106,14 @@ class ControlNet(nn.Module):
         if self.middle_block is not None:
             h = self.middle_block(h, embedding, context)  # [B, C·m, h / 2^l, w / 2^l]
         return ControlResiduals(input=tuple(residuals), middle=self.middle_block_out(h))
+
+    def _of_kind(self, guide: Tensor, kinds: Sequence[int]) -> Tensor:
+        """What the hint asks for, knowing its kind. ComfyUI: of several kinds the first."""
+        if not kinds or self.task_embedding is None:
+            return guide
+        token = guide.mean(dim=(2, 3)) + self.task_embedding[kinds[0]]
+        told = self.transformer_layes(token[:, None])[:, 0]
+        return guide + self.spatial_ch_projs(told)[:, :, None, None]
 
     def copy_encoder(self, unet: nn.Module) -> None:
         """Begin training where the paper does: with the UNet's own encoder."""

@@ -38,6 +38,20 @@ class UNetConfig:
         """The width of the time embedding."""
         return 4 * self.model_channels
 
+    @property
+    def skip_widths(self) -> tuple[int, ...]:
+        """How many channels each input block leaves on its skip connection."""
+        widths = [self.model_channels]
+        for level, count in enumerate(self.res_blocks):
+            downsampling = 1 if level < len(self.res_blocks) - 1 else 0
+            widths += [self.width(level)] * (count + downsampling)
+        return tuple(widths)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether there is a transformer anywhere; the smallest ControlNets have none."""
+        return any((*self.input_depths, self.middle_depth, *self.output_depths))
+
     def width(self, level: int) -> int:
         """How many channels a level has."""
         return self.channel_multipliers[level] * self.model_channels

@@ -185,6 +185,7 @@ def _mirrored(side: Sequence[Fitted], other: Sequence[Fitted]) -> list[Fitted]:
             picture_merge=text.picture_merge,
             concat_latent=text.concat_latent,
             concat_mask=text.concat_mask,
+            control_tokens=text.control_tokens,
         )
         found.append(replace(fitted, condition=condition))
     return found

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.conditioning import Condition
+from engine.conditioning import Condition, ControlHint
 from engine.models.control import ControlResiduals
 from engine.sampling.batches import Chunks, can_repeat, stacked_tokens
-from engine.sampling.fitting import Fitted, fit, fitted_picture, repeated_to_batch
+from engine.sampling.controls import Controls
+from engine.sampling.fitting import Fitted, fit, repeated_to_batch
 from engine.sampling.hooks import (
     NEGATIVE,
     POSITIVE,
@@ -43,7 +44,8 @@ class Question:
     tokens: Tensor
     vector: Tensor | None
     concat: Tensor | None
-    hints: tuple[Any, ...]
+    hints: tuple[ControlHint, ...]
+    told: Tensor | None
 
     def goes_with(self, others: Sequence["Question"], may_repeat: bool) -> bool:
         """Whether it can be asked in one batch with these."""
@@ -56,6 +58,7 @@ class Question:
             and (len(lengths) == 1 or (may_repeat and can_repeat(lengths)))
             and _shape(self.concat) == _shape(first.concat)
             and _shape(self.vector) == _shape(first.vector)
+            and _shape(self.told) == _shape(first.told)
         )
 
 
@@ -86,7 +89,7 @@ class Guide:
         self.rule, self.concat, self.hooks, self.dtype = rule, concat, hooks or Hooks(), dtype
         self.vectors = vectors
         self.chunks = chunks or Chunks(2**31)
-        self._pictures: dict[tuple[int, int, int], Tensor] = {}
+        self.controls = Controls(network)
         self._fitted: dict[tuple[int, ...], tuple[Sequence[Condition], Sequence[Fitted]]] = {}
 
     def both(self, x: Tensor, sigma: Tensor, needs_negative: bool = False) -> tuple[Tensor, Tensor]:
@@ -167,7 +170,7 @@ class Guide:
         return groups
 
     def _question(self, sign: int, fitted: Fitted, x: Tensor, level: float) -> Question:
-        concat, vector = self.concat(fitted), fitted.condition.vector
+        concat, vector, told = self.concat(fitted), fitted.condition.vector, fitted.condition.control_tokens
         if self.vectors is not None:
             vector = self.vectors(fitted.condition, sign, (x.shape[-2], x.shape[-1]))
         return Question(
@@ -179,6 +182,7 @@ class Guide:
             None if vector is None else repeated_to_batch(vector.to(x.device, self.dtype), len(x)),
             None if concat is None else _part(concat, fitted.box),
             tuple(hint for hint, span in fitted.hints if span.holds(level)),
+            None if told is None else repeated_to_batch(told.to(x.device, self.dtype), len(x)),
         )
 
     def _asked(self, group: Sequence[Question], sigma: Tensor, patches: Patches | None = None) -> Tensor:
@@ -187,6 +191,7 @@ class Guide:
         scaled = self.prediction.scaled_input(x, sigma).to(self.dtype)
         concat = [question.concat for question in group if question.concat is not None]
         vectors = [question.vector for question in group if question.vector is not None]
+        told = [question.told for question in group if question.told is not None]
         rows = _Rows(
             scaled,
             torch.cat(concat).to(self.dtype) if concat else None,
@@ -194,7 +199,9 @@ class Guide:
             self.prediction.timestep(sigma).to(x.device).expand(len(x)),
             stacked_tokens([question.tokens for question in group]),
             torch.cat(vectors) if vectors else None,
-            tuple((hint, self._hint_rows(hint, question_rows(group), scaled)) for hint in group[0].hints),
+            group[0].hints,
+            torch.cat(told) if told else None,
+            [place for question in group for place in range(len(question.x))],
             [question.sign for question in group for _ in question.x],
             joined_patches(self.hooks.patches, patches) if patches else self.hooks.patches,
         )
@@ -225,22 +232,10 @@ class Guide:
         return self.network(x, timesteps, context, **others)
 
     def _control(self, rows: "_Rows", part: slice, vector: Tensor | None) -> ControlResiduals | None:
-        total: ControlResiduals | None = None
-        for hint, pictures in rows.hints:
-            found = hint.net(rows.x[part], pictures[part], rows.timesteps[part], rows.context[part], vector)
-            scaled = found.scaled(hint.strength)
-            total = scaled if total is None else total.added(scaled)
-        return total
-
-    def _hint_rows(self, hint: Any, rows: tuple[int, int], like: Tensor) -> Tensor:
-        """The hint's pictures, one for each row, at eight times the latent's size."""
-        height, width = like.shape[-2:]
-        key = (id(hint), height, width)
-        if key not in self._pictures:
-            size = (8 * height, 8 * width)
-            self._pictures[key] = fitted_picture(hint.image.float(), size, "nearest-exact").to(like)
-        questions, batch = rows
-        return repeated_to_batch(self._pictures[key], batch).repeat(questions, 1, 1, 1)
+        context = rows.context if rows.told is None else rows.told
+        return self.controls.asked(
+            rows.hints, rows.places[part], rows.x[part], rows.timesteps[part], context[part], vector
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +248,9 @@ class _Rows:
     timesteps: Tensor
     context: Tensor
     vector: Tensor | None
-    hints: tuple[tuple[Any, Tensor], ...]
+    hints: tuple[ControlHint, ...]
+    told: Tensor | None
+    places: Sequence[int]
     signs: Sequence[int]
     patches: Patches
 
@@ -262,11 +259,6 @@ class _Rows:
         if self.concat is None:
             return self.x[part]
         return torch.cat([self.x[part], self.concat[part]], dim=1)
-
-
-def question_rows(group: Sequence[Question]) -> tuple[int, int]:
-    """How many questions a group has, and how many latents each is about."""
-    return len(group), len(group[0].x)
 
 
 def _part(x: Tensor, box: Any) -> Tensor:

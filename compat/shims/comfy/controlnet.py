@@ -14,16 +14,17 @@ from torch import Tensor
 import comfy.cldm.cldm
 import comfy.model_management
 import comfy.model_patcher
+import comfy.t2i_adapter.adapter
 import comfy.utils
-from compat import files
+from compat import crossing, files
 from compat.dress import dress
 from compat.host import host
 from compat.missing import missing
 from compat.parts.control import Control, ControlBase, StrengthType, broadcast_image_to, unchanged
 from compat.residence import Residence
 from engine import values
+from engine.checkpoints.controls import LORA
 from engine.checkpoints.tensors import TensorFile, in_memory
-from engine.errors import CheckpointError
 
 
 class ControlNet(ControlBase):
@@ -75,6 +76,8 @@ class ControlNet(ControlBase):
         network.residence = Residence(ours.part, ours.keeper, "")
         made = cls(network, ours.is_pooled, load_device=place.device)
         made.ours = ours
+        if ours.kinds:
+            made.set_extra_arg("control_type", list(ours.kinds))
         return made
 
     def get_control(
@@ -161,12 +164,20 @@ class ControlLora(ControlNet):
     ) -> None:
         super().__init__(None, global_average_pooling)
         self.control_weights = dict(control_weights)
+        self.seed: values.ControlLora | None = None
+
+    @classmethod
+    def around(cls, ours: values.ControlLora) -> "ControlLora":  # type: ignore[override]  # it is no network yet
+        """A control object over one of our control-LoRAs."""
+        made = cls({}, ours.is_pooled)
+        made.seed = ours
+        return made
 
     def pre_run(self, model: Any, percent_to_timestep_function: Callable[[float], float]) -> None:
         """A run begins: the UNet's own weights with the differences on them become the ControlNet."""
         super().pre_run(model, percent_to_timestep_function)
-        base = {name: weight for name, weight in model.diffusion_model.state_dict().items() if not weight.is_meta}
-        ours = host().loader.controlnet(in_memory("control-LoRA", _grown(self.control_weights, base)))
+        seed = self.seed or _seed(self.control_weights)
+        ours = seed.begun(model.diffusion_model)
         network = ControlNet.around(ours)
         self.ours, self.control_model = ours, network.control_model
         self.control_model_wrapped, self.load_device = network.control_model_wrapped, network.load_device
@@ -175,6 +186,7 @@ class ControlLora(ControlNet):
         """Another one with the same differences and state."""
         made = type(self)(self.control_weights, global_average_pooling=self.global_average_pooling)
         self.copy_to(made)
+        made.seed = self.seed
         return made
 
     def cleanup(self) -> None:
@@ -210,6 +222,18 @@ class T2IAdapter(ControlBase):
         self.compression_ratio = compression_ratio
         self.upscale_algorithm = upscale_algorithm
         self.device = device or comfy.model_management.get_torch_device()
+        self.ours: values.Adapter | None = None
+
+    @classmethod
+    def around(cls, ours: values.Adapter) -> "T2IAdapter":
+        """A control object over one of our adapters."""
+        made = cls(comfy.t2i_adapter.adapter.Lent(ours), ours.hint_channels, device=ours.part.place.device)
+        made.ours = ours
+        return made
+
+    def is_ours(self) -> bool:
+        """Whether the network is still the one that our loader made."""
+        return self.ours is not None and getattr(self.t2i_model, "ours", None) is self.ours
 
     def scale_image_to(self, width: int, height: int) -> tuple[int, int]:
         """The hint's size for a picture's: a multiple of what the adapter works on."""
@@ -247,8 +271,9 @@ class T2IAdapter(ControlBase):
 
     def copy(self) -> "T2IAdapter":
         """Another one with the same network and state."""
-        made = type(self)(self.t2i_model, self.channels_in, self.compression_ratio, self.upscale_algorithm)
+        made = type(self)(self.t2i_model, self.channels_in, self.compression_ratio, self.upscale_algorithm, self.device)
         self.copy_to(made)
+        made.ours = self.ours
         return made
 
     def cleanup(self) -> None:
@@ -277,28 +302,22 @@ def load_controlnet_state_dict(
 
 
 def _loaded(file: TensorFile, model: Any) -> ControlBase:
-    is_pooled = file.path.stem.endswith(("_shuffle", "_shuffle_fp16"))
-    if "lora_controlnet" in file.shapes:
-        return ControlLora(file.read(), global_average_pooling=is_pooled)
-    return ControlNet.around(host().loader.controlnet(file))
+    base = None if model is None else crossing.leave(model)
+    return around(host().loader.controlnet(file, base))
 
 
-def _grown(differences: Mapping[str, Tensor], base: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A ControlNet's weights: those the file has, and the UNet's encoder with the products of up and down on it."""
-    shared = ("time_embed.", "label_emb.", "input_blocks.", "middle_block.")
-    weights = {name: weight.float() for name, weight in base.items() if name.startswith(shared)}
-    for name, tensor in differences.items():
-        if name.endswith(".up"):
-            module = name.removesuffix(".up")
-            down = differences[f"{module}.down"].float()
-            whole = weights.get(f"{module}.weight")
-            if whole is None:
-                raise CheckpointError(f"this control-LoRA is for another UNet: it changes {module}, which is not there")
-            product = tensor.float().flatten(1) @ down.flatten(1)
-            weights[f"{module}.weight"] = whole + product.reshape(whole.shape).to(whole.device)
-        elif not name.endswith(".down") and name != "lora_controlnet":
-            weights[name] = tensor
-    return weights
+def around(ours: values.Control) -> ControlBase:
+    """A control object over one of our nets, of whatever kind."""
+    if isinstance(ours, values.Adapter):
+        return T2IAdapter.around(ours)
+    return ControlLora.around(ours) if isinstance(ours, values.ControlLora) else ControlNet.around(ours)
+
+
+def _seed(differences: Mapping[str, Tensor]) -> values.ControlLora:
+    """A control-LoRA of tensors, whether or not a plugin took away the one by which files of it are known."""
+    made = host().loader.controlnet(in_memory("control-LoRA", {LORA: torch.zeros(0), **differences}))
+    assert isinstance(made, values.ControlLora)
+    return made
 
 
 __all__ = [

@@ -69,7 +69,8 @@ class ControlNet(controlnet.ControlNet):
             class_width=adm_in_channels,
         )
         with torch.device(device or "cpu"):
-            super().__init__(controlnet.ControlNetConfig(unet=config, hint_channels=hint_channels))
+            kinds = union_controlnet_num_control_type
+            super().__init__(controlnet.ControlNetConfig(unet=config, hint_channels=hint_channels, kinds=kinds))
         self.to(dtype)
         self._describe(dtype, dims, num_classes, union_controlnet_num_control_type)
 
@@ -78,7 +79,8 @@ class ControlNet(controlnet.ControlNet):
         """One of our ControlNets as this class. Both are the same network: what changes one changes the other."""
         made = cls.__new__(cls)
         made.__dict__ = network.__dict__
-        made._describe(dtype, 2, None if network.config.unet.class_width is None else "sequential", None)
+        classes = None if network.config.unet.class_width is None else "sequential"
+        made._describe(dtype, 2, classes, network.config.kinds)
         return made
 
     def _describe(self, dtype: torch.dtype, dims: int, num_classes: Any, control_types: int | None) -> None:
@@ -88,16 +90,15 @@ class ControlNet(controlnet.ControlNet):
         self.model_channels = self.config.unet.model_channels
         self.in_channels = self.config.unet.in_channels
         self.num_control_type = control_types
-        self.control_add_embedding: Any = None
 
     def forward(  # type: ignore[override]
         self, x: Tensor, hint: Tensor, timesteps: Tensor, context: Tensor, y: Tensor | None = None, **kwargs: Any
     ) -> dict[str, list[Tensor]]:
-        """What the hint asks for: `output` per input block, and `middle`.
+        """What the hint asks for: `output` per input block, and `middle`. `control_type` says what kinds it is.
 
         Shapes: x [B, C, h, w]; hint [B, 3, 8·h, 8·w]; timesteps [B]; context [B, T, D]; y [B, V].
         """
-        found = super().forward(x, hint, timesteps, context, y)
+        found = super().forward(x, hint, timesteps, context, y, tuple(kwargs.get("control_type") or ()))
         return {
             "middle": [each for each in [found.middle] if each is not None],
             "output": [each for each in found.input if each is not None],
