@@ -10,6 +10,7 @@ def all_nodes() -> list[Callable[..., Any]]:
     Imported here and not at the top: a name like `nodes.types` must not cost loading every network.
     """
     from nodes import (
+        animation,
         compositing,
         conditioning,
         controlnet,
@@ -27,7 +28,6 @@ def all_nodes() -> list[Callable[..., Any]]:
         lora,
         mask,
         merging,
-        model_files,
         model_sampling,
         primitive,
         samplers,
@@ -56,6 +56,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         guiders,
         vae,
         image_files,
+        animation,
         image,
         image_filters,
         compositing,
@@ -66,7 +67,6 @@ def all_nodes() -> list[Callable[..., Any]]:
         lora,
         hypernetwork,
         merging,
-        model_files,
         model_sampling,
         unet_patches,
         guidance,

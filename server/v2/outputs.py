@@ -11,6 +11,8 @@ from server.protocol import v2
 
 KINDS: Final[Mapping[str, v2.Kind]] = {
     "images": "image",
+    "a_images": "image",
+    "b_images": "image",
     "gifs": "video",
     "video": "video",
     "videos": "video",

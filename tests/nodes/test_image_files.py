@@ -20,6 +20,7 @@ import engine.saving
 from engine import file_checks
 from engine.errors import Cancelled, ImageError, PathError
 from engine.folders import Folders
+from engine.graph.builder import Builder
 from engine.graph.define import node_type
 from engine.graph.events import Event, Preview, Progress
 from engine.graph.nodetype import Result
@@ -27,6 +28,7 @@ from engine.graph.run import Run
 from engine.metadata import read_workflow
 from engine.settings import Settings
 from nodes import image_files
+from tests.nodes.bench import Bench
 
 Noise = Callable[..., Tensor]
 PROMPT = {"9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}}}
@@ -291,3 +293,29 @@ def test_pictures_sent_to_a_client_arrive_whole_and_one_by_one(noise: Noise) -> 
             assert torch.equal(torch.from_numpy(np.asarray(opened).copy()) / 255, picture)
     assert [each for each in sent if isinstance(each, Progress)] == [Progress("1", n, 3) for n in (1, 2, 3)]
     assert math.isnan(image_files.never_the_same())
+
+
+# comparing
+
+
+@pytest.mark.parametrize("view", [{}, {"compare_view": ["", ""]}, {"compare_view": None}])
+def test_two_pictures_are_shown_to_be_compared(view: dict[str, Any], bench: Bench) -> None:
+    graph = Builder()
+    one, two = (bench.constant(graph, torch.full((1, 4, side, 3), 0.5)) for side in (6, 8))
+    shown = graph.node("ImageCompare", image_a=one, image_b=two, **view)
+    ui = bench.run(graph, shown).check().ui[shown.id]
+    sizes = []
+    for (file,) in (ui["a_images"], ui["b_images"]):
+        assert file["type"] == "temp"
+        with Image.open(bench.folders.temp / file["filename"]) as picture:
+            sizes.append(picture.size)
+    assert sizes == [(6, 4), (8, 4)]
+    assert "comfy.compare.a_temp_" in ui["a_images"][0]["filename"]
+
+
+def test_one_picture_alone_is_shown_too(bench: Bench) -> None:
+    graph = Builder()
+    shown = graph.node("ImageCompare", image_b=bench.constant(graph, torch.zeros(2, 4, 4, 3)))
+    ui = bench.run(graph, shown).check().ui[shown.id]
+    assert [*ui] == ["b_images"]
+    assert len(ui["b_images"]) == 2
