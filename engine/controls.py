@@ -137,20 +137,12 @@ class Adapter:
         have = getattr(getattr(network, "config", None), "skip_widths", None)
         if have is None:
             return self
-        wanted = self._wanted(len(have))
-        if len(wanted) > len(have) or any(a is not None and a != b for a, b in zip(wanted, have, strict=False)):
+        # The widths that it adds to, block by block; its last feature is for the last of them, or what follows.
+        features = [torch.empty(width, device="meta") for width in self.part.module.config.widths]
+        wanted = [None if each is None else len(each) for each in self.part.module.placed(features).encoder]
+        if len(wanted) != len(have) or any(a not in (None, b) for a, b in zip(wanted, have, strict=False)):
             _refuse(self.part.name, wanted, have)
         return self
-
-    def _wanted(self, blocks: int) -> tuple[int | None, ...]:
-        """The widths that it adds to, block by block; None where it adds nothing."""
-        config = self.part.module.config
-        features = [torch.empty(width, device="meta") for width in config.widths]
-        placed = self.part.module.placed(features)
-        wanted = [None if each is None else len(each) for each in placed.encoder]
-        if placed.middle is not None and len(wanted) == blocks:
-            wanted[-1] = len(placed.middle)
-        return tuple(wanted)
 
     def __call__(
         self, x: Tensor, hint: Tensor, timesteps: Tensor | None = None, context: Any = None, y: Any = None

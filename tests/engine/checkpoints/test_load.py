@@ -200,13 +200,6 @@ def test_a_shuffle_controlnet_speaks_of_the_whole_picture(tmp_path, loader, part
     close(residual, residual.mean(dim=(2, 3), keepdim=True).expand_as(residual))
 
 
-@pytest.mark.parametrize(("extra", "reason"), [("lora_controlnet", "control-LoRA"), (None, "not a ControlNet")])
-def test_a_file_that_is_no_controlnet_we_can_run_is_refused(tmp_path, loader, parts, extra, reason):
-    tensors = parts("unet", "model.diffusion_model.") | ({extra: torch.zeros(1)} if extra else {})
-    with pytest.raises(CheckpointError, match=reason):
-        loader.controlnet(write(tmp_path, tensors))
-
-
 def test_learned_words_come_from_the_embeddings_folders(tmp_path, full):
     (tmp_path / "embeddings").mkdir()
     key = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"
