@@ -197,6 +197,14 @@ def repeat_image_batch(*, image: Image, amount: BatchSize = 1) -> Image:
     return image.repeat(amount, 1, 1, 1)
 
 
+@node("FluxKontextImageScale", category="advanced/conditioning/flux")
+def flux_kontext_image_scale(*, image: Image, run: Run) -> Image:
+    """Bring pictures to the size nearest in proportions that Flux Kontext was trained with."""
+    height, width = need_image(image, "image").shape[1:3]
+    size = layout.kontext_size(width, height)
+    return resize_image(image, *size, "lanczos", "center", run.stop_if_cancelled)
+
+
 @node("ImageInvert", category="image", display_name="Invert Image")
 def image_invert(*, image: Image) -> Image:
     """Turn light into dark; alpha too."""

@@ -27,7 +27,7 @@ from nodes.convert import naming, need_image
 from nodes.types import ExtraJson, Image, Mask, PromptJson
 
 ImageName = Annotated[str, Files("input", image_upload=True)]
-CompareView = Annotated[Any, Wire("IMAGECOMPARE")]
+CompareView = Annotated[Any, Wire("IMAGECOMPARE", socketless=True)]
 Prefix = Annotated[
     str, Widget(tooltip="Folder and start of the file names; %width%, %year% and the like are filled in.")
 ]

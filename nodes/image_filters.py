@@ -1,7 +1,8 @@
 """Nodes that change finished pictures: blending, softening, edges."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+from engine.errors import ImageError
 from engine.graph.define import Choices, Widget, node
 from engine.graph.run import Run
 from engine.images import need_room
@@ -21,6 +22,14 @@ Dither = Annotated[str, Choices(filters.DITHERS)]
 Threshold = Annotated[float, Widget(min=0.01, max=0.99, step=0.01)]
 Operation = Annotated[str, Choices(filters.MORPHOLOGIES)]
 KernelSide = Annotated[int, Widget(min=3, max=999, step=1, tooltip="In pixels.")]
+
+
+class Parts(NamedTuple):
+    """A picture's brightness and colours as grey pictures."""
+
+    Y: Image
+    U: Image
+    V: Image
 
 
 @node("ImageBlend", category="image/postprocessing", display_name="Image Blend")
@@ -79,3 +88,23 @@ def image_add_noise(*, image: Image, seed: Seed = 0, strength: Share = 0.5) -> I
     """Put grain on pictures."""
     need_room(need_image(image, "image").shape)
     return filters.noisy(image, seed, strength)
+
+
+@node("ImageRGBToYUV", category="image/batch")
+def image_rgb_to_yuv(*, image: Image) -> Parts:
+    """Take pictures apart into brightness and colour.
+
+    U: how blue, V: how red; a half is neither.
+    """
+    parts = filters.to_yuv(need_colours(image, "image"))
+    return Parts(*(each[..., None].repeat(1, 1, 1, 3) for each in parts))
+
+
+@node("ImageYUVToRGB", category="image/batch")
+def image_yuv_to_rgb(*, Y: Image, U: Image, V: Image) -> Image:
+    """Put pictures together from brightness and colour."""
+    parts = [need_colours(each, name)[..., 0] for name, each in (("Y", Y), ("U", U), ("V", V))]
+    if len({part.shape for part in parts}) > 1:
+        shapes = ", ".join(str(list(part.shape)) for part in parts)
+        raise ImageError(f"Y, U, V: expected pictures of one size, got {shapes} (batch, height, width).")
+    return filters.from_yuv(*parts)

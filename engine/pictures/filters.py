@@ -120,6 +120,24 @@ def _dilated(x: Tensor, side: int, sign: int) -> Tensor:
     return max_pool2d(tall, (side, 1), stride=1) * sign
 
 
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, and how far blue and red may be from the grey
+_BLUE, _RED = 0.564, 0.713
+
+
+def to_yuv(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Brightness, and how blue and how red it is (0.5 is neither). Shapes: [B, H, W, 3] → [B, H, W] each."""
+    red, green, blue = image.unbind(dim=-1)
+    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return luma, (blue - luma) * _BLUE + 0.5, (red - luma) * _RED + 0.5
+
+
+def from_yuv(luma: Tensor, blue: Tensor, red: Tensor) -> Tensor:
+    """The picture of these three, clamped to 0 … 1. Shapes: [B, H, W] each → [B, H, W, 3]."""
+    towards_blue, towards_red = (blue - 0.5) / _BLUE, (red - 0.5) / _RED
+    green = luma - (_LUMA[0] * towards_red + _LUMA[2] * towards_blue) / _LUMA[1]
+    return torch.stack([luma + towards_red, green, luma + towards_blue], dim=-1).clamp(0, 1)
+
+
 def noisy(image: Tensor, seed: int, strength: float) -> Tensor:
     """Pictures with grain on them. Shapes: [B, H, W, C]."""
     generator = torch.Generator().manual_seed(seed)

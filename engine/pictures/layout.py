@@ -18,6 +18,13 @@ DIRECTIONS = ("right", "down", "left", "up")
 ROTATIONS = ("none", "90 degrees", "180 degrees", "270 degrees")
 FLIPS = ("x-axis: vertically", "y-axis: horizontally")
 
+KONTEXT_SIZES = (
+    *((672, 1568), (688, 1504), (720, 1456), (752, 1392), (800, 1328), (832, 1248), (880, 1184), (944, 1104)),
+    *((1024, 1024), (1104, 944), (1184, 880), (1248, 832), (1328, 800), (1392, 752), (1456, 720), (1504, 688)),
+    (1568, 672),
+)
+"""Widths and heights that Flux Kontext was trained with. Source: node_behaviour.md 4."""
+
 Axis = Literal[1, 2]
 _ROWS: Axis = 1
 _COLUMNS: Axis = 2
@@ -64,6 +71,11 @@ def turned(x: Tensor, rotation: str, rows: int, columns: int) -> Tensor:
 def flipped(x: Tensor, flip: str, rows: int, columns: int) -> Tensor:
     """Mirrored by one of FLIPS: "vertically" puts the top at the bottom."""
     return x.flip(rows if flip.startswith("x") else columns)
+
+
+def kontext_size(width: int, height: int) -> tuple[int, int]:
+    """The width and height nearest in proportions among KONTEXT_SIZES; of two as near, the narrower."""
+    return min(KONTEXT_SIZES, key=lambda size: (abs(width / height - size[0] / size[1]), size[0]))
 
 
 def padded_to_fit(image: Tensor, width: int, height: int, colour: str, method: str) -> Tensor:

@@ -161,3 +161,7 @@ def test_a_picture_is_turned_mirrored_cut_and_stitched(noise: Noise) -> None:
         image=given, target_width=8, target_height=8, padding_color="black", interpolation="area"
     )
     assert padded.shape == (1, 8, 8, 3)
+
+
+def test_a_picture_for_kontext_is_cut_and_scaled(noise: Noise) -> None:
+    assert image.flux_kontext_image_scale(image=noise(1, 32, 32, 3), run=RUN).shape == (1, 1024, 1024, 3)

@@ -52,3 +52,13 @@ def test_pictures_are_blended(bench: Bench) -> None:
     one, two = (bench.constant(graph, torch.full((1, 4, 4, 3), value)) for value in (0.5, 1.0))
     made = graph.node("ImageBlend", image1=one, image2=two, blend_factor=0.5, blend_mode="multiply")
     assert bench.value(graph, made).unique().tolist() == [0.5]
+
+
+def test_a_picture_is_taken_apart_and_put_together(bench: Bench) -> None:
+    graph, given = Builder(), torch.rand(2, 4, 5, 3, generator=torch.Generator().manual_seed(0))
+    parts = graph.node("ImageRGBToYUV", image=bench.constant(graph, given))
+    made = graph.node("ImageYUVToRGB", Y=parts.out(0), U=parts.out(1), V=parts.out(2))
+    assert torch.allclose(bench.value(graph, made), given, atol=1e-4)
+    small = bench.constant(graph, torch.zeros(2, 4, 4, 3))
+    wrong = graph.node("ImageYUVToRGB", Y=parts.out(0), U=small, V=parts.out(2))
+    assert "Y, U, V: expected pictures of one size" in bench.message(graph, wrong)

@@ -1,5 +1,6 @@
 """Filters, against kornia, Pillow and closed forms."""
 
+import kornia.color
 import kornia.morphology
 import numpy
 import pytest
@@ -98,3 +99,13 @@ def test_grain_is_the_seeds_and_stays_in_range() -> None:
     expected = picture() + 0.5 * torch.randn(picture().shape, generator=torch.Generator().manual_seed(7))
     assert torch.equal(made, expected.clamp(0, 1))
     assert torch.equal(filters.noisy(picture(), 7, 0.0), picture())
+
+
+def test_brightness_and_colours_are_kornias() -> None:
+    wanted = kornia.color.rgb_to_ycbcr(picture().movedim(-1, 1))
+    made = filters.to_yuv(picture())
+    assert torch.allclose(torch.stack(made, dim=1), wanted, atol=1e-5)
+    assert torch.allclose(filters.from_yuv(*made), picture(), atol=1e-4)
+    strange = picture()[..., 0], picture()[..., 1], picture()[..., 2]
+    wanted = kornia.color.ycbcr_to_rgb(torch.stack(strange, dim=1)).clamp(0, 1).movedim(1, -1)
+    assert torch.allclose(filters.from_yuv(*strange), wanted, atol=5e-3)  # kornia rounds its constants to three digits

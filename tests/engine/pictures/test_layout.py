@@ -105,3 +105,12 @@ def test_the_last_picture_and_opaque_alpha_fill_up_what_is_missing() -> None:
     assert torch.equal(made[2, :, 6:], second[1])
     assert (made[:, :, :4, 3] == 1).all()
     assert made[0, 0, 4].tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [((500, 500), (1024, 1024)), ((1920, 1080), (1392, 752)), ((1, 9), (672, 1568)), ((9, 1), (1568, 672))],
+)
+def test_the_size_for_kontext_is_nearest_in_proportions(size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    assert layout.kontext_size(*size) == wanted
+    assert all(width % 16 == 0 and 0.98 < width * height / 1024**2 < 1.02 for width, height in layout.KONTEXT_SIZES)
