@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import comfy
 from torch import Tensor
 
 from compat import crossing
-from engine.conditioning import Area, Condition
+from engine.conditioning import Area, Condition, SeenPicture, Sizes
 from engine.errors import SamplingError
 from engine.sampling.hooks import Patches, Side
 
@@ -69,14 +70,41 @@ def cond_of(condition: Condition) -> dict[str, Any]:
         "area": None if condition.area is None else _area(condition.area),
         "concat_latent_image": condition.concat_latent,
         "concat_mask": condition.concat_mask,
+        "cross_attn_controlnet": condition.control_tokens,
+        **_sizes(condition.sizes),
     }
     made.update({name: value for name, value in given.items() if value is not None})
-    if condition.control:
-        ((_, options),) = crossing.enter([[condition.tokens, {"control": condition.control}]])
-        made["control"] = options["control"]
+    if condition.pictures:
+        made["unclip_conditioning"] = [_picture(each) for each in condition.pictures]
+        made["unclip_noise_augment_merge"] = condition.picture_merge
+    # What plugins know in other clothes crosses the border as part of a conditioning.
+    dressed = {"control": condition.control or None, "hooks": getattr(condition, "hooks", None)}
+    ((_, options),) = crossing.enter([[condition.tokens, {name: each for name, each in dressed.items() if each}]])
+    made.update(options)
     if condition.vector is not None:
         made["model_conds"] = {"y": comfy.conds.CONDRegular(condition.vector)}
     return made
+
+
+def _sizes(sizes: Sizes) -> dict[str, float | None]:
+    return {
+        "width": sizes.width,
+        "height": sizes.height,
+        "crop_w": sizes.crop_x,
+        "crop_h": sizes.crop_y,
+        "target_width": sizes.target_width,
+        "target_height": sizes.target_height,
+        "aesthetic_score": sizes.aesthetic_score,
+    }
+
+
+def _picture(picture: SeenPicture) -> dict[str, Any]:
+    seen = SimpleNamespace(image_embeds=picture.embeddings)
+    return {
+        "clip_vision_output": seen,
+        "strength": picture.strength,
+        "noise_augmentation": picture.noise_augmentation,
+    }
 
 
 def _area(area: Area) -> tuple[Any, ...]:

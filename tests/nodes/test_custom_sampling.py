@@ -317,7 +317,7 @@ def test_rising_levels_take_a_sampler_that_can_walk_up(bench: Bench) -> None:
     drawing = Custom()
     rising = bench.constant(drawing.graph, FALLING.flip(0).clamp(min=1e-4))
     message = bench.message(drawing.graph, drawing.custom(drawing.sampler("euler_ancestral"), rising))
-    assert "the noise levels rise, from 0.0001 to 0.4 in step 1" in message
+    assert "the noise levels rise, from 0.0001 to 1.5 in step 1" in message
     assert "euler_ancestral adds noise on its way down and cannot walk up" in message
     (walked,) = samples(bench, drawing, drawing.custom(drawing.sampler("euler"), rising))
     assert bool(walked.isfinite().all())

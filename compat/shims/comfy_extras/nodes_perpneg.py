@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import node_helpers
 from torch import Tensor
 
 from compat.core_nodes import built_in
@@ -34,10 +35,9 @@ class Guider_PerpNeg(RuledGuider):
     def set_conds(  # type: ignore[override]
         self, positive: Any, negative: Any, empty_negative_prompt: Any
     ) -> None:
-        """The three."""
-        self.inner_set_conds(
-            {"positive": positive, "empty_negative_prompt": empty_negative_prompt, "negative": negative}
-        )
+        """The three. An empty text counts as something not wanted, where a model asks how beautiful a picture is."""
+        empty = node_helpers.conditioning_set_values(empty_negative_prompt, {"prompt_type": "negative"})
+        self.inner_set_conds({"positive": positive, "empty_negative_prompt": empty, "negative": negative})
 
     def set_cfg(self, cfg: float, neg_scale: float) -> None:  # type: ignore[override]
         """How strongly all of it is meant, and the negative side of it."""

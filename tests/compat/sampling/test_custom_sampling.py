@@ -1,5 +1,7 @@
 """Custom sampling with plugins about: both ways of drawing agree, and plugins' parts go with ours."""
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from torch import Tensor
 from compat import crossing, drawing
 from compat.drawing import Drawing
 from compat.host import Host
+from engine.conditioning import Area
 from engine.errors import SamplingError
 from engine.sampling.guiders import DualCfg, PerpNeg, away_across
 from engine.sampling.hooks import Hooks, Rule
@@ -134,6 +137,48 @@ def test_a_run_that_stops_early_says_what_is_clean(studio: Studio) -> None:
     made = both(studio, guider(studio), course(sigmas=LEVELS[:3]))
     assert agree(made)
     assert relative(made[0].output["samples"], made[0].denoised_output["samples"]) > 0.05
+
+
+def test_conditions_of_no_side_are_told_whole(studio: Studio) -> None:
+    from compat.sampling.again import cond_of
+
+    seen = SimpleNamespace(image_embeds=noise(1, 8))
+    told = {
+        "pooled_output": noise(1, 16),
+        "strength": 0.8,
+        "area": (8, 4, 0, 2),
+        "start_percent": 0.1,
+        "mask": noise(1, 8, 8),
+        "mask_strength": 0.7,
+        "set_area_to_bounds": True,
+        "end_percent": 0.9,
+        "concat_latent_image": noise(1, 4, 8, 8),
+        "concat_mask": noise(1, 8, 8),
+        "control_apply_to_uncond": True,
+        "width": 512,
+        "height": 640,
+        "crop_w": 8,
+        "crop_h": 16,
+        "target_width": 256,
+        "target_height": 128,
+        "aesthetic_score": 5.0,
+        "unclip_noise_augment_merge": 0.2,
+        "cross_attn_controlnet": noise(1, 77, 64),
+        "unclip_conditioning": [{"clip_vision_output": seen, "strength": 0.5, "noise_augmentation": 0.3}],
+    }
+    (condition,) = conditions(entry(noise(1, 77, 64), **told), "empty")
+    made = cond_of(condition)
+    assert made.keys() == {*told, "cross_attn"}
+    (picture,) = made.pop("unclip_conditioning")
+    assert picture["clip_vision_output"].image_embeds is seen.image_embeds
+    assert (picture["strength"], picture["noise_augmentation"]) == (0.5, 0.3)
+    for name, value in made.items():
+        wanted = told.get(name, condition.tokens)
+        assert torch.equal(value, wanted) if isinstance(value, Tensor) else value == wanted
+    hinted = cond_of(replace(condition, control=(studio.hint(),)))
+    assert hinted["control"].previous_controlnet is None
+    share = cond_of(replace(condition, area=Area(0.5, 0.5, 0.25, 0.0, is_share=True)))
+    assert share["area"] == ("percentage", 0.5, 0.5, 0.25, 0.0)
 
 
 # ------------------------------------------------------------------------------------------------------ over the border

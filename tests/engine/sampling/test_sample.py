@@ -199,10 +199,15 @@ def test_a_weak_denoising_stays_near_the_picture() -> None:
     assert float((weak - picture).norm()) < 0.3 * float((strong - picture).norm())
 
 
-@pytest.mark.parametrize("levels", [torch.zeros(0), torch.tensor([3.0])])
-def test_with_nothing_to_walk_the_latent_comes_back_as_it_is(levels: Tensor) -> None:
+def test_with_no_levels_the_latent_comes_back_as_it_is() -> None:
     picture = torch.randn(1, 4, 8, 8)
-    assert drawn(latent=picture, sigmas=levels) is picture
+    assert drawn(latent=picture, sigmas=torch.zeros(0)) is picture
+
+
+def test_one_level_alone_is_nothing_to_walk_but_noise_to_add() -> None:
+    picture, noise = torch.randn(2, 1, 4, 8, 8)
+    made = drawn(latent=picture, noise=noise, sigmas=torch.tensor([3.0]), latent_format=SD1)
+    torch.testing.assert_close(made, picture + 3.0 * noise / 0.18215)
 
 
 def test_a_flow_begins_with_pure_noise_and_is_brought_back_when_stopped_early() -> None:
