@@ -16,6 +16,7 @@ from comfy import patcher_extension
 from comfy.ldm.modules.diffusionmodules.openaimodel import Timestep, UNetModel
 from compat import channels
 from compat.missing import missing
+from compat.sampling import told
 from engine.errors import LatentwireError
 from engine.sampling.inpainting import GREY
 from engine.sampling.sample import ACTIVATIONS, USUAL_WIDTH
@@ -312,9 +313,21 @@ class SD15_instructpix2pix(IP2P, BaseModel):
 class SD21UNCLIP(BaseModel):
     """Stable Diffusion 2.1 guided by a picture."""
 
+    def encode_adm(self, **kwargs: Any) -> Tensor | None:
+        return told.vector("unclip", self.adm_channels, kwargs)
+
+
+class Lotus(BaseModel):
+    """Stable Diffusion 2 taught to see depth or normals."""
+
+    def encode_adm(self, **kwargs: Any) -> Tensor | None:
+        return told.vector("lotus", 4, kwargs)
+
 
 def sdxl_pooled(args: Mapping[str, Any], noise_augmentor: Any) -> Tensor:
-    """The summary of a text that SDXL reads."""
+    """The summary of a text that SDXL reads, or of the pictures in its place."""
+    if args.get("unclip_conditioning"):
+        return told.vector("unclip", 2 * 1280, args)[:, :1280]
     pooled: Tensor = args["pooled_output"]
     return pooled
 

@@ -130,14 +130,24 @@ def model_config_from_unet(
 
 def config_of_network(unet_config: dict[str, Any], family: str) -> BASE:
     """The family of one of the engine's networks; a miniature in a family's layout is of the family, too."""
-    for each in comfy.supported_models.models:
+    supported = comfy.supported_models
+    for each in supported.models:
         if each.matches(unet_config):
             made = each(unet_config)
             break
     else:
-        made = {"sd1": comfy.supported_models.SD15, "sd2": comfy.supported_models.SD20}.get(
-            family, comfy.supported_models.SDXL if family.startswith("sdxl") else BASE
-        )(unet_config)
+        is_editing = unet_config.get("in_channels") == 8
+        seen_by_l = unet_config.get("adm_in_channels") == 1536
+        made = {
+            "sd1": supported.SD15_instructpix2pix if is_editing else supported.SD15,
+            "sd2": supported.SD20,
+            "sd2_unclip": supported.SD21UnclipL
+            if unet_config.get("adm_in_channels") == 1536
+            else supported.SD21UnclipH,
+            "lotus_d": supported.LotusD,
+            "sdxl_refiner": supported.SDXLRefiner,
+            "sdxl": supported.SDXL_instructpix2pix if is_editing else supported.SDXL,
+        }.get(family, BASE)(unet_config)
     made.unet_config.update({name: unet_config[name] for name in unet_config})
     return made
 
@@ -148,6 +158,9 @@ def family_of(model_config: Any) -> str:
         (comfy.supported_models.SD15, "sd1"),
         (comfy.supported_models.SDXLRefiner, "sdxl_refiner"),
         (comfy.supported_models.SDXL, "sdxl"),
+        (comfy.supported_models.LotusD, "lotus_d"),
+        (comfy.supported_models.SD21UnclipL, "sd2_unclip"),
+        (comfy.supported_models.SD21UnclipH, "sd2_unclip"),
         (comfy.supported_models.SD20, "sd2"),
     )
     return next((name for kind, name in known if isinstance(model_config, kind)), type(model_config).__name__.lower())

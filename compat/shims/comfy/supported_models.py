@@ -112,6 +112,18 @@ class SD21UnclipH(SD20):
         return model_base.SD21UNCLIP
 
 
+class LotusD(SD20):
+    """Lotus, which draws how far away everything is."""
+
+    unet_config = {**SD20.unet_config, "adm_in_channels": 4}
+
+    def _class(self) -> type[model_base.BaseModel]:
+        return model_base.Lotus
+
+    def model_type(self, state_dict: Mapping[str, Any], prefix: str = "") -> ModelType:
+        return ModelType.IMG_TO_IMG
+
+
 class SDXLRefiner(BASE):
     """SDXL's refiner."""
 
@@ -301,6 +313,7 @@ class QwenImage(_Flow):
 
 
 models: list[type[BASE]] = [
+    LotusD,
     SD15_instructpix2pix,
     SD15,
     SD20,

@@ -2,18 +2,22 @@
 
 import pytest
 import torch
-from diffusers import StableDiffusionXLPipeline
+from diffusers import DDPMScheduler, StableDiffusionXLPipeline
+from diffusers.models.embeddings import get_timestep_embedding
 from transformers import CLIPTokenizer
 
 from engine.checkpoints.load import Loader
 from engine.checkpoints.tensors import in_memory
 from engine.conditioning import Condition, SeenPicture, Sizes
+from engine.errors import SamplingError
 from engine.sampling.sample import sample
+from engine.sampling.vectors import Vectors
 from engine.text.tokenizer import Tokenizer
 from tests import families
 
 PROMPT = "a red apple on a table, oil on canvas"
 NEGATIVE = "text, blurry"
+ZERO = torch.tensor([0])
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +160,6 @@ def _tower(encoder):
 
 
 def test_unclip_is_told_what_a_picture_showed():
-    from diffusers import DDPMScheduler
-    from diffusers.models.embeddings import get_timestep_embedding
-
     mini = families.sd2(vector=2048, kind="class")
     loaded = Loader().checkpoint(in_memory("unclip", mini.tensors))
     assert (loaded.model.family, loaded.model.prediction.kind) == ("sd2_unclip", "v")
@@ -175,3 +176,80 @@ def test_unclip_is_told_what_a_picture_showed():
     nothing, x = drawn(loaded.model, [Condition(tokens)])
     given = {"encoder_hidden_states": tokens, "class_labels": torch.zeros(1, 2048)}
     close(nothing, theirs_drawn(mini.unet, loaded.model, x, 3.0, **given))
+
+
+def test_sdxl_inpainting_is_shown_the_mask_and_the_picture_around_it():
+    mini = families.sdxl(in_channels=9)
+    loaded = Loader().checkpoint(in_memory("inpainting", mini.tensors))
+    picture = torch.randn(1, 4, 8, 12, generator=torch.Generator().manual_seed(6))
+    mask = torch.zeros(1, 64, 96)
+    mask[:, :, 40:] = 1.0
+    text = condition(loaded.clip, PROMPT, concat_latent=picture, concat_mask=mask)
+    ours, x = drawn(loaded.model, [text])
+    shrunk = torch.nn.functional.interpolate(mask[:, None], size=(8, 12), mode="bilinear").round()
+    channels = torch.cat([shrunk, picture * 0.13025], dim=1)
+    told = {"text_embeds": text.pooled, "time_ids": torch.tensor([[64.0, 96, 0, 0, 64, 96]])}
+    given = {"encoder_hidden_states": text.tokens, "added_cond_kwargs": told}
+    close(ours, theirs_drawn(mini.unet, loaded.model, x, 3.0, channels, **given))
+
+
+@pytest.mark.parametrize(("marks", "factor"), [({}, 1.0), ({"edm_vpred.sigma_max": torch.tensor(120.0)}, 0.13025)])
+def test_editing_networks_are_shown_the_picture_as_they_were_trained(marks, factor):
+    mini = families.sdxl(in_channels=8)
+    loaded = Loader().checkpoint(in_memory("edit", {**mini.tensors, **marks}))
+    assert loaded.model.prediction.kind == ("v" if marks else "eps")
+    picture = torch.randn(1, 4, 8, 12, generator=torch.Generator().manual_seed(6))
+    text = condition(loaded.clip, PROMPT, concat_latent=picture)
+    ours, x = drawn(loaded.model, [text])
+    told = {"text_embeds": text.pooled, "time_ids": torch.tensor([[64.0, 96, 0, 0, 64, 96]])}
+    given = {"encoder_hidden_states": text.tokens, "added_cond_kwargs": told}
+    close(ours, theirs_drawn(mini.unet, loaded.model, x, 3.0, picture * factor, **given))
+
+
+def test_depth_is_stretched_and_shown_to_networks_that_read_it():
+    mini = families.sd2(in_channels=5)
+    loaded = Loader().checkpoint(in_memory("depth", mini.tensors))
+    tokens, _ = loaded.clip.encode(PROMPT)
+    depth = torch.rand(1, 8, 12, generator=torch.Generator().manual_seed(6)) * 0.5 + 0.2
+    ours, x = drawn(loaded.model, [Condition(tokens, concat_mask=depth)])
+    # As StableDiffusionDepth2ImgPipeline.prepare_depth_map has it.
+    low, high = depth.min(), depth.max()
+    channels = (2.0 * (depth - low) / (high - low) - 1.0)[None]
+    close(ours, theirs_drawn(mini.unet, loaded.model, x, 3.0, channels, encoder_hidden_states=tokens))
+    with pytest.raises(SamplingError, match="guided by depth; put a depth map"):
+        drawn(loaded.model, [Condition(tokens)])
+
+
+def test_a_text_without_the_summary_that_a_model_reads_is_refused(base):
+    tokens, pooled = base.clip.encode(PROMPT)
+    for summary, came in ((None, "there is none"), (pooled[:, :7], "this one has 7")):
+        with pytest.raises(SamplingError, match=f"summary of the text of 1280 features, but {came}"):
+            drawn(base.model, [Condition(tokens, summary)])
+
+
+def test_several_pictures_are_summed_and_noised_together():
+    vectors = Vectors("unclip", 8, seed=10)
+    one = SeenPicture(torch.ones(1, 4), strength=0.5)
+    torch.manual_seed(1)
+    both = vectors(Condition(torch.zeros(1, 1, 1), pictures=(one, one), picture_merge=0.5), 0, (8, 8))
+    torch.manual_seed(1)
+    noise = torch.randn(1, 4)
+    kept = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    first = kept.add_noise(torch.ones(1, 4), torch.randn(1, 4, generator=torch.Generator().manual_seed(0)), ZERO)
+    again = kept.add_noise(first, noise, torch.tensor([500]))
+    close(both[:, :4], again)
+    close(both[:, 4:], get_timestep_embedding(torch.tensor([500]), 4, flip_sin_to_cos=True, downscale_freq_shift=0))
+    wrong = SeenPicture(torch.ones(1, 5))
+    with pytest.raises(SamplingError, match="a CLIP vision of 4 features"):
+        vectors(Condition(torch.zeros(1, 1, 1), pictures=(wrong,)), 0, (8, 8))
+
+
+def test_lotus_is_told_its_task():
+    mini = families.sd2(vector=4, kind="class")
+    loaded = Loader().checkpoint(in_memory("lotus", mini.tensors))
+    assert (loaded.model.family, loaded.model.prediction.kind) == ("lotus_d", "img_to_img")
+    tokens, _ = loaded.clip.encode("")
+    ours, x = drawn(loaded.model, [Condition(tokens)])
+    task = torch.tensor([[1.0, 0.0]])
+    y = torch.cat([torch.sin(task), torch.cos(task)], dim=1)
+    close(ours, theirs_drawn(mini.unet, loaded.model, x, 3.0, encoder_hidden_states=tokens, class_labels=y))
