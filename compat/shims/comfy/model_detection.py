@@ -141,9 +141,7 @@ def config_of_network(unet_config: dict[str, Any], family: str) -> BASE:
         made = {
             "sd1": supported.SD15_instructpix2pix if is_editing else supported.SD15,
             "sd2": supported.SD20,
-            "sd2_unclip": supported.SD21UnclipL
-            if unet_config.get("adm_in_channels") == 1536
-            else supported.SD21UnclipH,
+            "sd2_unclip": supported.SD21UnclipL if seen_by_l else supported.SD21UnclipH,
             "lotus_d": supported.LotusD,
             "sdxl_refiner": supported.SDXLRefiner,
             "sdxl": supported.SDXL_instructpix2pix if is_editing else supported.SDXL,
