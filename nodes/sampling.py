@@ -69,14 +69,14 @@ class Drawing:
             return latent, latent
         watcher = Watcher(run, self.settings, partial(preview, model.latent_format))
         last = Last(watcher)
-        sides = {name: conditions(side, name) for name, side in guidance.sides.items() if side or name == "positive"}
+        sides = {name: conditions(side, name) for name, side in guidance.sides.items()}
         with model.ready(run.stop_if_cancelled) as network:
             drawn = sample(
                 network,
                 model.prediction,
                 model.latent_format,
                 positive=sides.pop("positive"),
-                negative=sides.pop("negative", ()),
+                negative=sides.pop("negative"),
                 others=sides,
                 rule=guidance.rule,
                 cfg=guidance.cfg,

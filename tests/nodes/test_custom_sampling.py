@@ -340,6 +340,9 @@ def test_a_guider_of_another_family_or_without_texts_is_named(bench: Bench) -> N
     assert "positive: the text has 64 features, this model reads 128" in message
     empty = drawing.graph.node("BasicGuider", model=drawing.model, conditioning=bench.constant(drawing.graph, []))
     assert "conditioning" in bench.message(drawing.graph, drawing.advanced(guider=empty))
+    nothing = bench.constant(drawing.graph, None)
+    message = bench.message(drawing.graph, drawing.custom(negative=nothing))
+    assert "negative: expected a conditioning, a list of [tokens, options], got nothing" in message
     none = bench.constant(drawing.graph, [[None, {}]])
     perp = {"positive": drawing.positive, "negative": drawing.negative, "empty_conditioning": none}
     guider = drawing.graph.node("PerpNegGuider", model=drawing.model, **perp, cfg=3.0, neg_scale=1.0)
