@@ -13,6 +13,8 @@ from compat.drawing import Drawing
 from compat.host import Host
 from engine.conditioning import Area
 from engine.errors import SamplingError
+from engine.graph.builder import Builder
+from engine.graph.events import Progress
 from engine.sampling.guiders import DualCfg, PerpNeg, away_across
 from engine.sampling.hooks import Hooks, Rule
 from nodes import samplers, sampling
@@ -275,6 +277,37 @@ def test_our_guiders_and_samplers_work_in_a_plugins_hands(studio: Studio, comfy:
     drawn = theirs.sample(source, latent()["samples"], crossing.enter(EULER), LEVELS, seed=7)
     ours = sampling.Drawing(settings()).draw_guided(given, latent(), course(), studio.run)
     assert relative(drawn, ours.output["samples"]) < CLOSE
+
+
+def test_whole_graphs_take_either_way_and_tell_of_their_steps(host: Host, comfy: Any, monkeypatch: Any) -> None:
+    made = Builder()
+    loaded = made.node("CheckpointLoaderSimple", ckpt_name="tiny.safetensors")
+    texts = [made.node("CLIPTextEncode", text=each, clip=loaded.out(1)) for each in ("a red apple", "blurry")]
+    sides = {"positive": texts[0], "negative": texts[1], "cfg": 3.0}
+    drawn = made.node(
+        "SamplerCustomAdvanced",
+        noise=made.node("RandomNoise", noise_seed=7),
+        guider=made.node("CFGGuider", model=loaded.out(0), **sides),
+        sampler=made.node("KSamplerSelect", sampler_name="euler"),
+        sigmas=made.node("BasicScheduler", model=loaded.out(0), scheduler="karras", steps=3, denoise=1.0),
+        latent_image=made.node("EmptyLatentImage", width=64, height=64, batch_size=1),
+    )
+
+    def result() -> tuple[Tensor, list[float]]:
+        told: list[Any] = []
+        outcome = host.engine.executor.execute(made.prompt(), targets=[drawn.id], emit=told.append).check()
+        steps = [each.value for each in told if isinstance(each, Progress) and each.node == drawn.id]
+        return outcome.values[drawn.id][0][0]["samples"], steps
+
+    plain, steps = result()
+    asked: list[int] = []
+    usual = comfy.samplers.sampling_function
+    monkeypatch.setattr(comfy.samplers, "sampling_function", lambda *args: asked.append(1) or usual(*args))
+    host.engine.executor.forget()
+    other, others = result()
+    assert len(asked) == 3
+    assert relative(other, plain) < CLOSE
+    assert steps == others == [1, 2, 3]
 
 
 def test_functions_that_plugins_replaced_are_asked(studio: Studio, comfy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
