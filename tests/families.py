@@ -10,7 +10,13 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 from engine.checkpoints import keys
 from engine.models.vae import AutoencoderKL, VAEConfig
@@ -106,17 +112,52 @@ def text(width: int, layers: int, activation: str, projection: int | None = None
     return _randomised(made, seed)
 
 
+def eyes(projection: int) -> Any:
+    """A CLIP vision tower that sees 28 × 28 pixels, as transformers has it."""
+    torch.manual_seed(4)
+    config = CLIPVisionConfig(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=1,
+        patch_size=14,
+        image_size=28,
+        projection_dim=projection,
+        hidden_act="quick_gelu",
+    )
+    return _randomised(CLIPVisionModelWithProjection(config), 4)
+
+
+def open_clip_eyes(network: nn.Module) -> dict[str, Tensor]:
+    """The weights of transformers' CLIP vision tower under OpenCLIP's names."""
+    tensors = {name.removeprefix("vision_model."): tensor for name, tensor in network.state_dict().items()}
+    return {
+        "class_embedding": tensors["embeddings.class_embedding"],
+        "conv1.weight": tensors["embeddings.patch_embedding.weight"],
+        "positional_embedding": tensors["embeddings.position_embedding.weight"],
+        **{f"ln_pre.{kind}": tensors[f"pre_layrnorm.{kind}"] for kind in ("weight", "bias")},
+        **{f"ln_post.{kind}": tensors[f"post_layernorm.{kind}"] for kind in ("weight", "bias")},
+        "proj": tensors["visual_projection.weight"].T.contiguous(),
+        **_open_clip_blocks(tensors),
+    }
+
+
 def open_clip(network: nn.Module) -> dict[str, Tensor]:
     """The weights of transformers' CLIP text encoder under OpenCLIP's names."""
     tensors = {name.removeprefix("text_model."): tensor for name, tensor in network.state_dict().items()}
-    made = {
+    return {
         "positional_embedding": tensors["embeddings.position_embedding.weight"],
         "token_embedding.weight": tensors["embeddings.token_embedding.weight"],
         "ln_final.weight": tensors["final_layer_norm.weight"],
         "ln_final.bias": tensors["final_layer_norm.bias"],
         "text_projection": tensors["text_projection.weight"].T.contiguous(),
         "logit_scale": torch.tensor(4.6052),
+        **_open_clip_blocks(tensors),
     }
+
+
+def _open_clip_blocks(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    made: dict[str, Tensor] = {}
     modules = {
         "ln_1": "layer_norm1",
         "ln_2": "layer_norm2",

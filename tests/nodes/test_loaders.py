@@ -248,6 +248,21 @@ def test_the_text_of_another_family_is_refused_with_what_to_do(
     assert (options["aesthetic_score"], options["width"], options["height"]) == (5.0, 8, 9)
 
 
+def test_an_unclip_checkpoint_brings_its_eyes(folders: Folders, loader: Loader) -> None:
+    mini, eyes = families.sd2(vector=2048, kind="class"), families.eyes(1024)
+    tensors = {**mini.tensors, **families.below("embedder.model.visual.", families.open_clip_eyes(eyes))}
+    name = put(folders, "checkpoints", "x.safetensors", tensors)
+    loaded = loaders.unclip_checkpoint_loader(ckpt_name=name, folders=folders, loader=loader)
+    assert loaded.MODEL.family == "sd2_unclip"
+    assert loaded.CLIP_VISION is not None
+    pixels = torch.randn(1, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        theirs = eyes(pixels).image_embeds
+    torch.testing.assert_close(loaded.CLIP_VISION.see(pixels).image_embeds, theirs, rtol=1e-4, atol=1e-4)
+    plain = put(folders, "checkpoints", "y.safetensors", families.sdxl().tensors)
+    assert loaders.unclip_checkpoint_loader(ckpt_name=plain, folders=folders, loader=loader).CLIP_VISION is None
+
+
 def test_pictures_are_added_to_a_conditioning(condition: Any) -> None:
     class Seen:
         image_embeds = torch.zeros(1, 4)
