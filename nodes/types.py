@@ -34,11 +34,7 @@ ControlNet = Annotated[values.Control, Wire("CONTROL_NET")]
 ClipVision = Annotated[values.ClipVision, Wire("CLIP_VISION")]
 """None, when the checkpoint had no eyes."""
 ClipVisionOutput = Annotated[Any, Wire("CLIP_VISION_OUTPUT")]
-"""What CLIP saw in pictures: `image_embeds` [B, P] and more (engine.models.vision.Seen, or a plugin's own object)."""
-
-IpAdapter = Annotated[IpAdapterFile, Wire("IPADAPTER")]
-PictureEmbeds = Annotated[Tensor, Wire("EMBEDS")]
-"""What an IP-Adapter reads of pictures: [B, P], or [B, T, D] for all kinds but the standard one."""
+"""What CLIP saw in pictures: `image_embeds` [B, P] and more, as engine.models.vision.Seen or an object of a plugin's."""
 
 Sigmas = Annotated[Tensor, Wire("SIGMAS")]
 """[S + 1] noise levels of a run, usually falling and ending in 0; empty where there is nothing to do."""
