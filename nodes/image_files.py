@@ -27,6 +27,15 @@ from nodes.convert import naming, need_image
 from nodes.types import ExtraJson, Image, Mask, PromptJson
 
 ImageName = Annotated[str, Files("input", image_upload=True)]
+DrawnName = Annotated[
+    str,
+    Wire(
+        "COMBO",
+        image_upload=True,
+        image_folder="output",
+        remote={"route": "/internal/files/output", "refresh_button": True, "control_after_refresh": "first"},
+    ),
+]
 CompareView = Annotated[Any, Wire("IMAGECOMPARE", socketless=True)]
 Prefix = Annotated[
     str, Widget(tooltip="Folder and start of the file names; %width%, %year% and the like are filled in.")
@@ -61,6 +70,23 @@ def load_image(*, image: ImageName, folders: Folders, run: Run) -> LoadedImage:
     with naming("image"):
         frames = read_frames(folders.input_file(image), run.stop_if_cancelled)
     return LoadedImage(frames.images, frames.masks)
+
+
+@node(
+    "LoadImageOutput",
+    category="image",
+    display_name="Load Image (from Outputs)",
+    is_experimental=True,
+    fingerprint=image_fingerprint,
+    validate=image_exists,
+)
+def load_image_output(*, image: DrawnName, folders: Folders, run: Run) -> LoadedImage:
+    """A picture from the output folder.
+
+    image: the file, as in "a.png [output]".
+    MASK: 1 where the picture is transparent.
+    """
+    return load_image(image=image, folders=folders, run=run)
 
 
 @node("SaveImage", category="image", display_name="Save Image", is_output=True, validate=prefix_stays_inside)

@@ -25,6 +25,7 @@ from engine.graph.define import node_type
 from engine.graph.events import Event, Preview, Progress
 from engine.graph.nodetype import Result
 from engine.graph.run import Run
+from engine.graph.validate import validate
 from engine.metadata import read_workflow
 from engine.settings import Settings
 from nodes import image_files
@@ -319,3 +320,13 @@ def test_one_picture_alone_is_shown_too(bench: Bench) -> None:
     ui = bench.run(graph, shown).check().ui[shown.id]
     assert [*ui] == ["b_images"]
     assert len(ui["b_images"]) == 2
+
+
+def test_a_picture_is_loaded_from_the_output_folder(bench: Bench) -> None:
+    Image.new("RGB", (5, 3), (255, 0, 51)).save(bench.folders.output / "a.png")
+    graph = Builder()
+    loaded = graph.node("LoadImageOutput", image="a.png [output]")
+    assert bench.value(graph, loaded)[0, 0, 0].tolist() == pytest.approx([1.0, 0.0, 0.2])
+    missing = Builder()
+    missing.node("PreviewImage", images=missing.node("LoadImageOutput", image="b.png [output]"))
+    assert "Invalid image file: b.png [output]" in str(validate(missing.prompt(), bench.registry))

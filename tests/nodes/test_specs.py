@@ -120,7 +120,7 @@ def _input(name: str, config: list[Any]) -> tuple[Any, dict[str, Any]]:
     options = dict(config[1]) if len(config) > 1 else {}
     options.pop("tooltip", None)
     kind = config[0]
-    if kind == "COMBO":  # ComfyUI's newer way of writing a list of choices
+    if kind == "COMBO" and "options" in options:  # ComfyUI's newer way of writing a list of choices
         kind = options.pop("options")
         options.pop("multiselect", None)
     if name in FILE_INPUTS:
