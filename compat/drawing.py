@@ -14,6 +14,7 @@ from compat import crossing, originals
 from compat import host as hosts
 from compat.machine.options import live
 from engine import values
+from engine.adapters.hooks import Hook, HookGroup
 from engine.conditioning import ControlHint
 from engine.graph.run import Run
 from engine.sampling.samplers import SAMPLERS
@@ -24,7 +25,7 @@ from nodes.convert import with_samples
 
 log = logging.getLogger(__name__)
 
-NOT_OURS = frozenset({"hooks", "default", "gligen", "clip_start_percent", "clip_end_percent", "model_conds"})
+NOT_OURS = frozenset({"gligen", "model_conds"})
 """Options of a conditioning that only ComfyUI's way knows; nodes of plugins write them."""
 
 
@@ -148,7 +149,11 @@ def _is_plain(options: Mapping[str, Any]) -> bool:
     ours = isinstance(hints, tuple) and all(
         isinstance(hint, ControlHint) and isinstance(hint.net, values.Control) for hint in hints
     )
-    return ours and not any(options.get(key) for key in NOT_OURS)
+    return ours and _are_ours(options.get("hooks")) and not any(options.get(key) for key in NOT_OURS)
+
+
+def _are_ours(hooks: object) -> bool:
+    return not hooks or (isinstance(hooks, HookGroup) and all(isinstance(each, Hook) for each in hooks.hooks))
 
 
 def as_plugins_know_it(

@@ -26,6 +26,7 @@ CROSSINGS: tuple[str, ...] = (
     "compat.crossings.control",
     "compat.crossings.guests",
     "compat.crossings.guider",
+    "compat.crossings.hooks",
     "compat.crossings.model",
     "compat.crossings.noise",
     "compat.crossings.sampler",

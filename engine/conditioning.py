@@ -3,7 +3,7 @@
 Plain data. Nodes make it, engine/sampling reads it; neither tensors nor values here are ever changed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,8 @@ class Condition:
 
     Shapes: tokens and control_tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask
     [M, H, W] of any size; concat_latent [B, C, h, w], as the autoencoder made it.
-    Units: start and end percent are shares of the run, 0 … 1.
+    Units: start and end percent are shares of the run, 0 … 1. `hooks` are changes of the network that hold while it is
+    asked about this; `is_default` fills the places that other conditions leave.
     """
 
     tokens: Tensor
@@ -109,6 +110,8 @@ class Condition:
     vector: Tensor | None = None
     concat_latent: Tensor | None = None
     concat_mask: Tensor | None = None
+    hooks: Hashable | None = None
+    is_default: bool = False
     sizes: Sizes = Sizes()
     pictures: tuple[SeenPicture, ...] = ()
     picture_merge: float = 0.05

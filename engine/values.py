@@ -122,7 +122,7 @@ class Clip:
     Their vectors are joined by features, in the order of `encoders`; the summary is the last one's. `weights` and
     `patches` call a weight by its encoder's id and its name in that network ("clip_g.encoder.layers.0.mlp.fc1.weight",
     "clip_l.text_projection.weight"), also where there is only one encoder. `guest` is what a plugin keeps with the
-    encoders, as with Model.
+    encoders, as with Model; `hooks` are changes for single texts and by schedule (engine.adapters.hooks).
     """
 
     encoders: tuple[Encoder, ...]
@@ -130,6 +130,7 @@ class Clip:
     embeddings: Embeddings
     patches: Patches = field(default_factory=dict)
     guest: object | None = None
+    hooks: object | None = None
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -189,6 +190,10 @@ class Clip:
             return found[0]
         length = min(states.shape[1] for states, _ in found)
         return torch.cat([states[:, :length] for states, _ in found], dim=-1), found[-1][1]
+
+    def with_hooks(self, hooks: object | None) -> "Clip":
+        """The same encoders, their texts made with these hooks."""
+        return replace(self, hooks=hooks)
 
     def with_last_layer(self, layer: int) -> "Clip":
         """The same encoders, all stopped at another layer ("clip skip")."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine import values
+from engine.adapters import hooks
 from engine.conditioning import Area, Condition, ControlHint, SeenPicture, Sizes
 from engine.errors import CheckpointError, ImageError, LatentwireError, OutOfMemory, SamplingError
 from engine.images import as_masks
@@ -178,7 +179,14 @@ def text_conditioning(clip: values.Clip, text: str, check: Callable[[], None]) -
     own = getattr(clip, "conditioning", None)
     if own is not None:
         return own(text)
-    return encoded(*clip.encode(text, check))
+    return _of_each(clip, lambda encoder: encoder.encode(text, check))
+
+
+def _of_each(clip: values.Clip, encode: Callable[[values.Clip], tuple[Tensor, Tensor | None]]) -> list[list[Any]]:
+    """What an encoder makes with the hooks it has: an entry for each part of their schedule."""
+    return [
+        entry for encoder, options in hooks.worn(clip) for entry in with_options(encoded(*encode(encoder)), **options)
+    ]
 
 
 def texts_conditioning(clip: values.Clip, texts: Mapping[str, str], check: Callable[[], None]) -> list[list[Any]]:
@@ -187,7 +195,7 @@ def texts_conditioning(clip: values.Clip, texts: Mapping[str, str], check: Calla
     if own is not None:
         return own(texts)
     with naming("clip", CheckpointError):
-        return encoded(*clip.encode_texts(texts, check))
+        return _of_each(clip, lambda encoder: encoder.encode_texts(texts, check))
 
 
 def with_options(conditioning: Sequence[Sequence[Any]], **options: Any) -> list[list[Any]]:
@@ -227,8 +235,10 @@ def _condition(entry: object, name: str) -> Condition:
         mask=_mask(options.get("mask"), name),
         mask_strength=float(options.get("mask_strength", 1.0)),
         area_from_mask=bool(options.get("set_area_to_bounds", False)),
-        start_percent=float(options.get("start_percent", 0.0)),
-        end_percent=float(options.get("end_percent", 1.0)),
+        start_percent=max(float(options.get("start_percent", 0.0)), float(options.get("clip_start_percent", 0.0))),
+        end_percent=min(float(options.get("end_percent", 1.0)), float(options.get("clip_end_percent", 1.0))),
+        hooks=_hooks(options.get("hooks"), name),
+        is_default=bool(options.get("default", False)),
         control=_control(options.get("control"), (tokens if told is None else told).shape[2], name),
         control_on_negative=bool(options.get("control_apply_to_uncond", False)),
         concat_latent=options.get("concat_latent_image"),
@@ -238,6 +248,14 @@ def _condition(entry: object, name: str) -> Condition:
         picture_merge=float(options.get("unclip_noise_augment_merge", 0.05)),
         control_tokens=told,
     )
+
+
+def _hooks(group: object, name: str) -> hooks.HookGroup | None:
+    if group is None or (isinstance(group, hooks.HookGroup) and not group.hooks):
+        return None
+    if not isinstance(group, hooks.HookGroup) or not all(isinstance(each, hooks.Hook) for each in group.hooks):
+        raise SamplingError(f"{name}: expected hooks made by a CreateHook node, got {_what(group)}.")
+    return group
 
 
 def _sizes(options: Mapping[str, Any]) -> Sizes:

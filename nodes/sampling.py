@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from torch import Tensor
 
 from engine import values
+from engine.adapters.hooks import dresser
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
 from engine.sampling.preview import preview
@@ -70,7 +71,10 @@ class Drawing:
         watcher = Watcher(run, self.settings, partial(preview, model.latent_format))
         last = Last(watcher)
         sides = {name: conditions(side, name) for name, side in guidance.sides.items()}
-        with model.ready(run.stop_if_cancelled) as network:
+        everyone = [condition for side in sides.values() for condition in side]
+        check = run.stop_if_cancelled
+        dress = dresser(model, everyone, course.sigmas, check)
+        with model.ready(check) as network:
             drawn = sample(
                 network,
                 model.prediction,
@@ -87,7 +91,7 @@ class Drawing:
                 sigmas=course.sigmas,
                 noise_mask=noise_mask_of(latent),
                 seed=seed,
-                hooks=replace(model.hooks, check=run.stop_if_cancelled),
+                hooks=replace(model.hooks, check=check, dress=dress),
                 on_step=last,
             )
             result = with_samples(latent, drawn)

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from torch import Tensor
 
 from engine import values
+from engine.adapters import hooks
+from engine.adapters.keyframes import Keyframes
 from engine.graph.define import Choices, Hidden, Widget, Wire
 from engine.images import LATENT_METHODS, METHODS
 from engine.sampling.sample import SAMPLERS
@@ -41,6 +43,11 @@ Sigmas = Annotated[Tensor, Wire("SIGMAS")]
 Sampler = Annotated[ways.Sampler, Wire("SAMPLER")]
 Noise = Annotated[ways.NoiseSource, Wire("NOISE")]
 Guider = Annotated[ways.Guider, Wire("GUIDER")]
+
+HookGroup = Annotated[hooks.HookGroup, Wire("HOOKS")]
+HookKeyframes = Annotated[Keyframes, Wire("HOOK_KEYFRAMES")]
+TimestepsRange = Annotated[tuple[float, float], Wire("TIMESTEPS_RANGE")]
+"""Where in a run something begins and ends, as shares of it."""
 
 PromptJson = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
 """The graph being run, as API JSON; it goes into saved pictures."""

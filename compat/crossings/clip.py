@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
+import comfy.hooks
 import comfy.model_patcher
 import comfy.sd1_clip
 import comfy.sd2_clip
@@ -14,6 +15,7 @@ from torch import Tensor
 from compat.crossing import enter, leave
 from compat.parts import towers
 from compat.parts.clip import CLIP
+from engine.adapters.hooks import ClipHooks
 from engine.devices.patches import Patches
 from engine.values import Clip
 
@@ -64,6 +66,12 @@ class AuthorsClip:
         made.clip_layer(layer)
         return AuthorsClip(made)
 
+    def with_hooks(self, hooks: Any) -> "AuthorsClip":
+        """The same encoder, its texts made with these hooks."""
+        made = self.guest.clone()
+        _hooked(made, hooks)
+        return AuthorsClip(made)
+
     def with_patches(self, patches: Patches) -> "AuthorsClip":
         """The same encoder with more changes of its weights."""
         made = self.guest.clone()
@@ -83,8 +91,24 @@ def _(value: Clip) -> CLIP:
     if known is None or known.ours is not value:
         known = CLIP.around(value)
         known.ours = value
+        _hooked(known, value.hooks)
         _known[id(value)] = known
     return known
+
+
+def _hooked(clip: CLIP, hooks: object) -> None:
+    """Gives a CLIP the hooks of one of our encoders."""
+    if not isinstance(hooks, ClipHooks):
+        return
+    group = enter(hooks.group)
+    clip.apply_hooks_to_conds = group if hooks.on_conditions else None
+    clip.use_clip_schedule = hooks.is_scheduled
+    forced = group.clone()
+    if not hooks.is_scheduled:
+        forced.set_keyframes_on_hooks(None)
+    clip.patcher.forced_hooks = forced
+    target = comfy.hooks.create_target_dict(comfy.hooks.EnumWeightTarget.Clip)
+    clip.patcher.register_all_hook_patches(forced, target)
 
 
 @enter.register
@@ -120,6 +144,7 @@ def _renewed(guest: CLIP, value: Clip) -> CLIP:
     towers.give_patches(made.patcher, {name: each for name, each in further.items() if each})
     if guest.left is None or _layers(value) != _layers(guest.left):
         made.clip_layer(value.encoders[0].last_layer)
+    _hooked(made, value.hooks)
     made.left = value
     _known[id(value)] = made
     return made

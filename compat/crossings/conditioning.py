@@ -1,4 +1,5 @@
-"""CONDITIONING at the border: `control` is a tuple of hints on our wires, and the last of a chain for plugins.
+"""CONDITIONING at the border: `control` is a tuple of hints on our wires, and the last of a chain for plugins; `hooks`
+are groups of either kind.
 
 Lists that hold nothing of the kind cross as they are, the same object.
 """
@@ -15,23 +16,32 @@ from engine.conditioning import ControlHint
 
 @enter.register(list)
 def _(value: list[Any]) -> Any:
-    return _translated(value, lambda control: chain_of(control) if _are_hints(control) else control)
+    known: dict[int, Any] = {}  # entries that share a group go on sharing one
+
+    def hooked(group: Any) -> Any:
+        return known.setdefault(id(group), enter(group))
+
+    return _translated(value, {"control": lambda each: chain_of(each) if _are_hints(each) else each, "hooks": hooked})
 
 
 @leave.register(list)
 def _(value: list[Any]) -> Any:
     return _translated(
-        value, lambda control: control if control is None or isinstance(control, tuple) else hints_of(control)
+        value, {"control": lambda each: each if isinstance(each, tuple) else hints_of(each), "hooks": leave}
     )
 
 
-def _translated(value: list[Any], translate: Callable[[Any], Any]) -> list[Any]:
-    if not any(_is_entry(entry) and entry[1].get("control") is not None for entry in value):
+def _translated(value: list[Any], translate: Mapping[str, Callable[[Any], Any]]) -> list[Any]:
+    def has(entry: Any) -> bool:
+        return _is_entry(entry) and any(entry[1].get(key) is not None for key in translate)
+
+    if not any(has(entry) for entry in value):
         return value
     made = []
     for entry in value:
-        if _is_entry(entry) and entry[1].get("control") is not None:
-            entry = [entry[0], {**entry[1], "control": translate(entry[1]["control"])}, *entry[2:]]
+        if has(entry):
+            changed = {key: each(entry[1][key]) for key, each in translate.items() if entry[1].get(key) is not None}
+            entry = [entry[0], {**entry[1], **changed}, *entry[2:]]
         made.append(entry)
     return made
 

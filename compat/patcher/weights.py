@@ -118,8 +118,19 @@ class WeightsSide:
         self, patches: list[Any], weight: Tensor, key: str, intermediate_dtype: torch.dtype = torch.float32
     ) -> Tensor:
         """The weight with these patches, by the function that is comfy.lora.calculate_weight now."""
-        changed: Tensor = comfy.lora.calculate_weight(patches, weight, key, intermediate_dtype=intermediate_dtype)
+        changed: Tensor = comfy.lora.calculate_weight(
+            patches, weight, key, intermediate_dtype=intermediate_dtype, original_weights=self._original(key)
+        )
         return changed
+
+    def _original(self, key: str) -> dict[str, list[Any]] | None:
+        """A weight as it is without any patches, for changes that are differences to that."""
+        residence = self.residence
+        if residence is not None and key.startswith(residence.prefix):
+            plain = residence.part.weights.get(key[len(residence.prefix) :])
+        else:
+            plain = self.backup[key].weight if key in self.backup else None
+        return None if plain is None else {key: [(plain, _as_it_is)]}
 
     def patch_weight_to_device(self, key: str, device_to: Any = None, inplace_update: bool = False) -> None:
         """Puts one weight's patches on, in the module itself."""

@@ -54,8 +54,10 @@ def apply(
     return changed, None if clip is None else clip.with_patches(patches(bound.for_clip, strength_clip))
 
 
-def bind(lora: Lora, model: Model | None, clip: Clip | None) -> Bound:
+def bind(lora: Lora, model: Model | None, clip: Clip | None, *, is_whole: bool = True) -> Bound:
     """Whose weight each entry means; entries that fit none are left out with a warning.
+
+    `is_whole` False: the file's other entries are for a part that is bound elsewhere.
 
     Raises: CheckpointError, for a file whose parts do not go together.
     """
@@ -74,7 +76,8 @@ def bind(lora: Lora, model: Model | None, clip: Clip | None) -> Bound:
         shapes |= {name: tuple(clip.weights[name].shape) for name in for_clip if name in clip.weights}
     misfits = _misfits(lora, {**for_model, **for_clip}, shapes)
     _warn_of(lora, misfits, len(for_model) + len(for_clip))
-    _warn_of_the_rest(lora, entries.used, has_model=model is not None, has_text=clip is not None)
+    if is_whole or (model is not None and not for_model):
+        _warn_of_the_rest(lora, entries.used, has_text=clip is not None)
     return Bound(_without(for_model, misfits), _without(for_clip, misfits))
 
 
@@ -154,13 +157,9 @@ def _warn_of(lora: Lora, misfits: Mapping[str, str], total: int) -> None:
         )
 
 
-def _warn_of_the_rest(lora: Lora, used: set[str], *, has_model: bool, has_text: bool) -> None:
+def _warn_of_the_rest(lora: Lora, used: set[str], *, has_text: bool) -> None:
     ignored = IGNORED if has_text else (*IGNORED, *OF_THE_TEXT)
-    rest = sorted(
-        name
-        for name in lora.tensors
-        if name not in used and not name.startswith(ignored) and (has_model or name.startswith(OF_THE_TEXT))
-    )
+    rest = sorted(name for name in lora.tensors if name not in used and not name.startswith(ignored))
     if not rest:
         return
     if not used:

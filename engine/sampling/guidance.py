@@ -4,7 +4,7 @@ All conditions of both signs are asked about together where their shapes allow (
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -54,6 +54,7 @@ class Question:
         return (
             self.x.shape == first.x.shape
             and self.hints == first.hints
+            and self.fitted.condition.hooks == first.fitted.condition.hooks
             and self.tokens.shape[2] == first.tokens.shape[2]
             and (len(lengths) == 1 or (may_repeat and can_repeat(lengths)))
             and _shape(self.concat) == _shape(first.concat)
@@ -156,18 +157,17 @@ class Guide:
         level = float(sigma)
         # Diffusion transformers place their tokens, so a repeated text is another text to them.
         may_repeat = not self.prediction.table.flow
+        here = [(sign, fitted) for sign, side in sides for fitted in side if fitted.span.holds(level)]
         groups: list[list[Question]] = []
-        for sign, side in sides:
-            for fitted in side:
-                if not fitted.span.holds(level):
-                    continue
-                question = self._question(sign, fitted, x, level)
-                group = next((group for group in groups if question.goes_with(group, may_repeat)), None)
-                if group is None:
-                    groups.append([question])
-                else:
-                    group.append(question)
-        return groups
+        for question in _with_defaults([self._question(sign, fitted, x, level) for sign, fitted in here], x):
+            group = next((group for group in groups if question.goes_with(group, may_repeat)), None)
+            if group is None:
+                groups.append([question])
+            else:
+                group.append(question)
+        # Those with the same hooks one after the other, so that the network is dressed for them once.
+        order = list(dict.fromkeys(group[0].fitted.condition.hooks for group in groups))
+        return sorted(groups, key=lambda group: order.index(group[0].fitted.condition.hooks))
 
     def _question(self, sign: int, fitted: Fitted, x: Tensor, level: float) -> Question:
         concat, vector, told = self.concat(fitted), fitted.condition.vector, fitted.condition.control_tokens
@@ -205,6 +205,8 @@ class Guide:
             [question.sign for question in group for _ in question.x],
             joined_patches(self.hooks.patches, patches) if patches else self.hooks.patches,
         )
+        if self.hooks.dress is not None:
+            self.hooks.dress(group[0].fitted.condition.hooks, sigma)
         answer = self.chunks.run(lambda part: self._ask_network(rows, part), len(x), x.device)
         return self.prediction.denoised(answer, x, sigma)
 
@@ -259,6 +261,24 @@ class _Rows:
         if self.concat is None:
             return self.x[part]
         return torch.cat([self.x[part], self.concat[part]], dim=1)
+
+
+def _with_defaults(questions: Sequence[Question], x: Tensor) -> list[Question]:
+    """The questions, the default ones counting only where others of their sign leave something, else not at all.
+
+    Source: node_behaviour.md 1.0, `default`.
+    """
+    result = [question for question in questions if not question.fitted.condition.is_default]
+    taken: dict[int, Tensor] = {}
+    for question in result:
+        here = taken.setdefault(question.sign, torch.zeros_like(x[:, :1]))
+        _part(here, question.fitted.box).add_(question.weight)
+    for question in questions:
+        if question.fitted.condition.is_default:
+            left = (1.0 - taken.get(question.sign, torch.zeros_like(x[:, :1]))).clamp(min=0)
+            if bool((left > 0).any()):
+                result.append(replace(question, weight=_part(left, question.fitted.box)))
+    return result
 
 
 def _part(x: Tensor, box: Any) -> Tensor:

@@ -95,7 +95,8 @@ class Hooks:
     gets the function that asks the network, its arguments, and for each row the sign it is of (0 positive).
     `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level and the
     sign of each row besides ("sigmas", "cond_or_uncond"); `check` is called during long work and raises to stop.
-    `always_both`: the negative side is asked about even at scale 1.
+    `always_both`: the negative side is asked about even at scale 1. `dress`
+    gives the network the changes that conditions ask for (their `hooks`), before it is asked about them.
     """
 
     combine: Callable[[Answers], Tensor] | None = None
@@ -106,6 +107,7 @@ class Hooks:
     patches: Patches = field(default_factory=dict)
     check: Callable[[], None] | None = None
     always_both: bool = False
+    dress: Callable[[object | None, Tensor], None] | None = None
 
     def joined(self, later: "Hooks") -> "Hooks":
         """These and then the later ones, whose formula and mask win; an `around` goes around that of these."""
@@ -121,6 +123,7 @@ class Hooks:
             patches=joined_patches(self.patches, later.patches),
             check=later.check or self.check,
             always_both=self.always_both or later.always_both,
+            dress=later.dress or self.dress,
         )
 
     def pushed(self, answers: Answers) -> Tensor:
