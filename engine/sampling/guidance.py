@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.conditioning import Condition, ControlHint
+from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.sampling.batches import Chunks, can_repeat, stacked_tokens
 from engine.sampling.controls import Controls
@@ -114,7 +115,7 @@ class Guide:
 
         `sign` is what patches are told the rows are of. Shapes: as `both`.
         """
-        fitted = self.sides[side] if isinstance(side, int) else self._fitted_to(side, x)
+        fitted = self._side(side) if isinstance(side, int) else self._fitted_to(side, x)
         (answer,) = self._answers(x, sigma, [(sign, fitted)], patches)
         return answer
 
@@ -125,6 +126,15 @@ class Guide:
             found[side] if side in found else torch.zeros_like(x) for side in range(max(2, len(self.sides)))
         )
         return Answers(x, sigma, positive, negative, self.cfg, tuple(others), self.ask)
+
+    def _side(self, place: int) -> Sequence[Fitted]:
+        fitted = self.sides[place] if place < len(self.sides) else ()
+        if not fitted:
+            raise SamplingError(
+                f"something asked about side {place} of the guidance (0 positive, 1 negative), which has no conditions "
+                "here; a guider by one side alone has no negative one"
+            )
+        return fitted
 
     def _fitted_to(self, conditions: Sequence[Condition], x: Tensor) -> Sequence[Fitted]:
         key = (id(conditions), *x.shape[-2:])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.conditioning import Area, Condition, ControlHint
-from engine.errors import Cancelled
+from engine.errors import Cancelled, SamplingError
 from engine.models.control import ControlResiduals
 from engine.sampling.batches import Chunks
 from engine.sampling.fitting import fit, fit_sides
@@ -276,6 +276,13 @@ def test_a_hook_may_ask_again_about_a_side_a_latent_a_level_and_with_more_patche
     assert negative["patches"] == {"patches": {"name": [1]}, "note": 5, "cond_or_uncond": [1, 1]}
     torch.testing.assert_close(negative["x"], 2 * X / (1.5**2 + 1) ** 0.5)
     assert negative["timesteps"].tolist() == [float(TABLE.timestep(torch.tensor(1.5)))] * 2
+
+
+@pytest.mark.parametrize("side", [NEGATIVE, 2])
+def test_a_side_that_is_not_there_cannot_be_asked_about(side: int) -> None:
+    hooks = Hooks(combine=lambda answers: answers.ask(side))
+    with pytest.raises(SamplingError, match=rf"asked about side {side} of the guidance"):
+        ask([text(1.0)], [], 5.0, hooks=hooks)
 
 
 def test_a_hook_may_ask_about_conditions_of_no_side() -> None:
