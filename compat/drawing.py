@@ -25,7 +25,7 @@ from nodes.convert import with_samples
 
 log = logging.getLogger(__name__)
 
-NOT_OURS = frozenset({"gligen", "model_conds"})
+NOT_OURS = frozenset({"model_conds"})
 """Options of a conditioning that only ComfyUI's way knows; nodes of plugins write them."""
 
 
@@ -149,7 +149,12 @@ def _is_plain(options: Mapping[str, Any]) -> bool:
     ours = isinstance(hints, tuple) and all(
         isinstance(hint, ControlHint) and isinstance(hint.net, values.Control) for hint in hints
     )
+    ours = ours and _is_our_gligen(options.get("gligen"))
     return ours and _are_ours(options.get("hooks")) and not any(options.get(key) for key in NOT_OURS)
+
+
+def _is_our_gligen(given: Any) -> bool:
+    return not given or (isinstance(given, list | tuple) and len(given) > 1 and isinstance(given[1], values.Gligen))
 
 
 def _are_ours(hooks: object) -> bool:

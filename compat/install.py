@@ -24,6 +24,7 @@ CROSSINGS: tuple[str, ...] = (
     "compat.crossings.clip",
     "compat.crossings.conditioning",
     "compat.crossings.control",
+    "compat.crossings.gligen",
     "compat.crossings.guests",
     "compat.crossings.guider",
     "compat.crossings.hooks",

@@ -27,6 +27,7 @@ MEMBERS = {
     "latent_preview": ("prepare_callback", "get_previewer", "LatentPreviewer"),
     "nodes": ("common_ksampler",),
     "comfy.model_management": ("load_models_gpu", "get_torch_device"),
+    "comfy.gligen": ("Gligen",),
     "comfy.model_base": ("BaseModel",),
     "comfy.ldm.modules.attention": (
         "optimized_attention",

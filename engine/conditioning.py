@@ -46,6 +46,33 @@ class ControlHint:
     mask: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class BoxedPhrase:
+    """Something that should be in a part of the picture.
+
+    Shapes: vector [1, P], the summary of a text, not projected.
+    Units: latent cells.
+    """
+
+    vector: Tensor
+    height: int
+    width: int
+    y: int
+    x: int
+
+
+@dataclass(frozen=True, eq=False)
+class Grounding:
+    """Phrases in boxes, and the network that draws them there.
+
+    `net.shown(phrases, (height, width))` gives a patch for the UNet's transformers (engine.models.patches,
+    "middle_patch"). Compared by identity, as hints are.
+    """
+
+    net: Any
+    phrases: tuple[BoxedPhrase, ...]
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What SDXL's networks are told of the picture they draw; what is None is taken from the picture itself.
@@ -88,7 +115,7 @@ class Condition:
     lends the hints to the other side of the guidance. `vector` is what class-conditional networks read besides the
     text, when it is not to be made of `pooled`, `sizes` and `pictures` (several of which are noised together by
     `picture_merge`); `concat_latent` and `concat_mask` are the further channels of inpainting and editing networks.
-    `control_tokens` is what the hints' networks read in the place of the text.
+    `control_tokens` is what the hints' networks read in the place of the text. `grounding` says what is where.
 
     Shapes: tokens and control_tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask
     [M, H, W] of any size; concat_latent [B, C, h, w], as the autoencoder made it.
@@ -116,3 +143,4 @@ class Condition:
     pictures: tuple[SeenPicture, ...] = ()
     picture_merge: float = 0.05
     control_tokens: Tensor | None = None
+    grounding: Grounding | None = None

@@ -17,6 +17,7 @@ from engine.devices.patches import Patches, joined
 from engine.devices.residency import Keeper, Part
 from engine.devices.tiles import Tiling, tiled
 from engine.errors import CheckpointError, OutOfMemory
+from engine.grounding import Gligen
 from engine.models.latent_format import LatentFormat
 from engine.models.vae import AutoencoderKL
 from engine.sampling.guidance import Hooks
@@ -38,6 +39,7 @@ __all__ = [
     "ControlLora",
     "ControlNet",
     "Encoder",
+    "Gligen",
     "Model",
     "PixelSpace",
     "Vae",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine import values
 from engine.adapters import hooks
-from engine.conditioning import Area, Condition, ControlHint, SeenPicture, Sizes
+from engine.conditioning import Area, BoxedPhrase, Condition, ControlHint, Grounding, SeenPicture, Sizes
 from engine.errors import CheckpointError, ImageError, LatentwireError, OutOfMemory, SamplingError
 from engine.images import as_masks
 
@@ -247,6 +247,7 @@ def _condition(entry: object, name: str) -> Condition:
         pictures=tuple(_picture(each, name) for each in options.get("unclip_conditioning") or ()),
         picture_merge=float(options.get("unclip_noise_augment_merge", 0.05)),
         control_tokens=told,
+        grounding=_grounding(options.get("gligen"), name),
     )
 
 
@@ -306,6 +307,15 @@ def _control(control: object, features: int, name: str) -> tuple[ControlHint, ..
                 "it was made for another model family."
             )
     return control
+
+
+def _grounding(gligen: Any, name: str) -> Grounding | None:
+    if not gligen:
+        return None
+    kind, net, boxes = gligen[:3]
+    if kind != "position" or not hasattr(net, "shown"):
+        raise SamplingError(f"{name}: expected boxes made by GLIGENTextBoxApply, got {_what(net)}.")
+    return Grounding(net, tuple(BoxedPhrase(*each) for each in boxes))
 
 
 def _mask(mask: object, name: str) -> Tensor | None:

@@ -33,6 +33,7 @@ Clip = Annotated[values.Clip, Wire("CLIP")]
 """None, when the checkpoint had no text encoder; `convert.need_clip` says so to the user."""
 Vae = Annotated[values.Vae, Wire("VAE")]
 ControlNet = Annotated[values.Control, Wire("CONTROL_NET")]
+Gligen = Annotated[values.Gligen, Wire("GLIGEN")]
 ClipVision = Annotated[values.ClipVision, Wire("CLIP_VISION")]
 """None, when the checkpoint had no eyes."""
 ClipVisionOutput = Annotated[Any, Wire("CLIP_VISION_OUTPUT")]

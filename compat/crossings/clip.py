@@ -60,6 +60,10 @@ class AuthorsClip:
         """A text as vectors and a summary."""
         return self.guest.encode_from_tokens(self.guest.tokenize(text), return_pooled=True)
 
+    def unprojected(self, text: str) -> Tensor:
+        """A text's summary before its projection."""
+        return self.guest.encode_from_tokens(self.guest.tokenize(text), return_pooled="unprojected")[1]
+
     def with_last_layer(self, layer: int) -> "AuthorsClip":
         """The same encoder, stopped at another layer."""
         made = self.guest.clone()

@@ -21,14 +21,22 @@ def _(value: list[Any]) -> Any:
     def hooked(group: Any) -> Any:
         return known.setdefault(id(group), enter(group))
 
-    return _translated(value, {"control": lambda each: chain_of(each) if _are_hints(each) else each, "hooks": hooked})
+    chain = {"control": lambda each: chain_of(each) if _are_hints(each) else each}
+    return _translated(value, {**chain, "hooks": hooked, "gligen": lambda each: _boxes(each, enter)})
 
 
 @leave.register(list)
 def _(value: list[Any]) -> Any:
-    return _translated(
-        value, {"control": lambda each: each if isinstance(each, tuple) else hints_of(each), "hooks": leave}
-    )
+    chain = {"control": lambda each: each if isinstance(each, tuple) else hints_of(each)}
+    return _translated(value, {**chain, "hooks": leave, "gligen": lambda each: _boxes(each, leave)})
+
+
+def _boxes(given: Any, cross: Callable[[Any], Any]) -> Any:
+    """GLIGEN's boxes, (kind, network, boxes), with the network on the other side of the border."""
+    if not isinstance(given, list | tuple) or len(given) < 3:
+        return given
+    kind, net, *further = given
+    return (kind, cross(net), *further)
 
 
 def _translated(value: list[Any], translate: Mapping[str, Callable[[Any], Any]]) -> list[Any]:

@@ -18,6 +18,7 @@ from comfy.weight_adapter import EngineAdapter, adapter_of
 
 from compat import dress
 from compat.crossing import enter, leave
+from compat.crossings.gligen import network_of
 from compat.foreign import ForeignPart, latent_format_of, prediction_of, sampling_object
 from compat.residence import Residence, residence_of
 from compat.sampling.engine_hooks import wear
@@ -56,7 +57,7 @@ def _(value: Model) -> ModelPatcher:
 @leave.register
 def _(value: ModelPatcher) -> Any:
     if not isinstance(value.model, BaseModel):
-        return value
+        return network_of(value) or value
     known = getattr(value, "left", None)
     original = None if known is None else known.value()
     if original is not None and _is_untouched(value, original):

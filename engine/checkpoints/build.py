@@ -18,6 +18,8 @@ from engine.devices.device import Devices, PartKind
 from engine.devices.residency import Network, Part
 from engine.errors import CheckpointError
 from engine.models.controlnet import ControlNet, ControlNetConfig
+from engine.models.gligen import Gligen, GligenConfig
+from engine.models.gligen import names as gligen_names
 from engine.models.t2i_adapter import AdapterConfig, T2IAdapter
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
@@ -129,6 +131,13 @@ class Builder:
         """A T2I-Adapter whose weights have our names. Raises: CheckpointError."""
         config = self._config(tensors, AdapterConfig.from_shapes)
         return self._part("the T2I-Adapter", "network", lambda: T2IAdapter(config), tensors)
+
+    def gligen(self) -> Part[Gligen]:
+        """The GLIGEN of the file. Raises: CheckpointError."""
+        ours = gligen_names(self.file.shapes)
+        tensors = {ours[name]: tensor for name, tensor in self.file.read().items()}
+        config = self._config(tensors, GligenConfig.from_shapes)
+        return self._part("the GLIGEN", "network", lambda: Gligen(config), tensors)
 
     def _config(self, tensors: Mapping[str, Tensor], read: Callable[[Shapes], Config]) -> Config:
         try:

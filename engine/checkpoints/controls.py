@@ -18,9 +18,10 @@ from engine.devices.device import CPU
 from engine.devices.patches import patched
 from engine.devices.residency import Keeper, Part
 from engine.errors import CheckpointError
+from engine.models.gligen import NULL
 from engine.models.shapes import numbered
 from engine.models.t2i_adapter import T2IAdapter
-from engine.values import Adapter, Control, ControlLora, ControlNet, Model
+from engine.values import Adapter, Control, ControlLora, ControlNet, Gligen, Model
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ FOREIGN: Mapping[str, str] = {
 
 OTHERS: Mapping[str, str] = {
     "style_embedding": "a style model; put it in models/style_models and load it with StyleModelLoader",
-    "position_net.null_positive_feature": "a GLIGEN; put it in models/gligen and load it with GLIGENLoader",
+    NULL: "a GLIGEN; put it in models/gligen and load it with GLIGENLoader",
     "image_proj.proj.weight": "an IP-Adapter",
     "image_proj.latents": "an IP-Adapter",
 }
@@ -189,12 +190,21 @@ def _other(shapes: Shapes) -> str:
         "expected tensors such as zero_convs.0.0.weight, controlnet_cond_embedding.conv_in.weight or "
         f"body.0.block1.weight, got {', '.join(sorted(shapes)[:3])}"
     )
+    return f"{_kind(shapes) or 'of an unknown kind'}, not a ControlNet; {expected}"
+
+
+def _kind(shapes: Shapes) -> str | None:
     if network_prefix(shapes):
-        return f"a checkpoint, not a ControlNet; {expected}"
-    for mark, kind in OTHERS.items():
-        if mark in shapes:
-            return f"not a ControlNet but {kind}; {expected}"
-    for marks, kind in OTHER_KINDS.items():
-        if any(find(shapes, mark) is not None for mark in marks):
-            return f"not a ControlNet but {kind}; {expected}"
-    return f"of an unknown kind, not a ControlNet; {expected}"
+        return "a checkpoint"
+    known = next((kind for mark, kind in OTHERS.items() if mark in shapes), None)
+    found = (kind for marks, kind in OTHER_KINDS.items() if any(find(shapes, mark) is not None for mark in marks))
+    return known or next(found, None)
+
+
+def gligen(builder: Builder, keeper: Keeper) -> Gligen:
+    """The GLIGEN of a file. Raises: CheckpointError, saying what the file is instead where we can tell."""
+    shapes = builder.file.shapes
+    if NULL in shapes:
+        return Gligen(builder.gligen(), keeper)
+    expected = f"expected tensors such as {NULL}, got {', '.join(sorted(shapes)[:3])}"
+    raise CheckpointError(f"{builder.file.path.name}: {_kind(shapes) or 'of an unknown kind'}, no GLIGEN; {expected}")

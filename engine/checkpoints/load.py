@@ -24,7 +24,7 @@ from engine.models.latent_format import SD1, LatentFormat
 from engine.text.embedding import Embeddings
 from engine.text.embedding import Folders as EmbeddingFolders
 from engine.text.tokenizer import Tokenizer
-from engine.values import Clip, ClipVision, Control, Encoder, Model, PixelSpace, Vae
+from engine.values import Clip, ClipVision, Control, Encoder, Gligen, Model, PixelSpace, Vae
 
 if TYPE_CHECKING:
     from engine.text.clip import TextEncoder
@@ -181,6 +181,10 @@ class Loader:
         """
         file = self.opened(source)
         return controls.controlnet(Builder(file, self.devices), self.keeper, base)
+
+    def gligen(self, source: Path | TensorFile) -> Gligen:
+        """What draws phrases in boxes. Raises: CheckpointError, naming what the file is instead where we can tell."""
+        return controls.gligen(Builder(self.opened(source), self.devices), self.keeper)
 
     def clip_vision(self, source: Path | TensorFile) -> ClipVision:
         """CLIP's eyes, from a file of their own or out of a checkpoint.

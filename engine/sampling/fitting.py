@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from engine.conditioning import Area, Condition, ControlHint
+from engine.conditioning import Area, Condition, ControlHint, Grounding
 from engine.devices.tiles import faded
 from engine.errors import SamplingError
 from engine.sampling.table import SigmaTable
@@ -73,6 +73,7 @@ class Fitted:
     box: Box | None = None
     mask: Tensor | None = None
     hints: tuple[tuple[ControlHint, Span], ...] = ()
+    grounding: Grounding | None = None
 
     def weight(self, like: Tensor) -> Tensor:
         """How much its answer counts, cell by cell.
@@ -115,7 +116,8 @@ def fit_sides(
         for other in fitted:
             if other is not side:
                 other.extend(_mirrored(known, other))
-    return tuple(_lent_hints(fitted[0], side) if place else side for place, side in enumerate(fitted))
+    first, *others = fitted
+    return (first, *(_lent_grounding(first, _lent_hints(first, side)) for side in others))
 
 
 def _fitted(condition: Condition, size: tuple[int, int], table: SigmaTable) -> Fitted:
@@ -129,6 +131,7 @@ def _fitted(condition: Condition, size: tuple[int, int], table: SigmaTable) -> F
         box,
         mask,
         tuple((hint, Span.of(table, hint.start, hint.end)) for hint in condition.control),
+        condition.grounding,
     )
 
 
@@ -213,6 +216,19 @@ def _lent_hints(positive: Sequence[Fitted], negative: Sequence[Fitted]) -> list[
     for turn, hints in enumerate(lent):
         place = takers[turn % len(takers)]
         result[place] = replace(result[place], hints=hints)
+    return result
+
+
+def _lent_grounding(positive: Sequence[Fitted], negative: Sequence[Fitted]) -> list[Fitted]:
+    """The negative side, with what positive conditions say is where. ComfyUI: by the rule of hints, always."""
+    lent = [f.grounding for f in positive if f.box is None and f.grounding is not None]
+    takers = [i for i, fitted in enumerate(negative) if fitted.box is None]
+    result = list(negative)
+    if not lent or not takers or any(negative[i].grounding is not None for i in takers):
+        return result
+    for turn, grounding in enumerate(lent):
+        place = takers[turn % len(takers)]
+        result[place] = replace(result[place], grounding=grounding)
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.conditioning import Condition, ControlHint
+from engine.conditioning import Condition, ControlHint, Grounding
 from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.sampling.batches import Chunks, can_repeat, stacked_tokens
@@ -55,6 +55,7 @@ class Question:
         return (
             self.x.shape == first.x.shape
             and self.hints == first.hints
+            and self.fitted.grounding is first.fitted.grounding
             and self.fitted.condition.hooks == first.fitted.condition.hooks
             and self.tokens.shape[2] == first.tokens.shape[2]
             and (len(lengths) == 1 or (may_repeat and can_repeat(lengths)))
@@ -92,6 +93,7 @@ class Guide:
         self.vectors = vectors
         self.chunks = chunks or Chunks(2**31)
         self.controls = Controls(network)
+        self._grounded: dict[tuple[int, ...], tuple[Grounding, Patches]] = {}
         self._fitted: dict[tuple[int, ...], tuple[Sequence[Condition], Sequence[Fitted]]] = {}
 
     def both(self, x: Tensor, sigma: Tensor, needs_negative: bool = False) -> tuple[Tensor, Tensor]:
@@ -213,12 +215,27 @@ class Guide:
             torch.cat(told) if told else None,
             [place for question in group for place in range(len(question.x))],
             [question.sign for question in group for _ in question.x],
-            joined_patches(self.hooks.patches, patches) if patches else self.hooks.patches,
+            self._shown(
+                group[0].fitted.grounding,
+                x,
+                joined_patches(self.hooks.patches, patches) if patches else self.hooks.patches,
+            ),
         )
         if self.hooks.dress is not None:
             self.hooks.dress(group[0].fitted.condition.hooks, sigma)
         answer = self.chunks.run(lambda part: self._ask_network(rows, part), len(x), x.device)
         return self.prediction.denoised(answer, x, sigma)
+
+    def _shown(self, grounding: Grounding | None, x: Tensor, patches: Patches) -> Patches:
+        """The patches, and what shows the network which phrases are where in a latent of x's size."""
+        if grounding is None:
+            return patches
+        key = (id(grounding), *x.shape[-2:])
+        if key not in self._grounded:
+            patch = grounding.net.shown(grounding.phrases, (x.shape[-2], x.shape[-1]))
+            # The grounding is kept beside its patch, so that its number stays its own.
+            self._grounded[key] = (grounding, {"patches": {"middle_patch": [patch]}})
+        return joined_patches(patches, self._grounded[key][1])
 
     def _ask_network(self, rows: "_Rows", part: slice) -> Tensor:
         if self.hooks.check is not None:

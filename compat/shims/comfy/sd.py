@@ -254,12 +254,7 @@ def load_style_model(ckpt_path: str) -> StyleModel:
 
 def load_gligen(ckpt_path: str) -> Any:
     """A patcher of a GLIGEN model. Raises: CheckpointError."""
-    sd = files.read(ckpt_path).read()
-    return model_patcher.ModelPatcher(
-        gligen.load_gligen(sd),
-        load_device=model_management.get_torch_device(),
-        offload_device=model_management.unet_offload_device(),
-    )
+    return gligen.patcher_of(host().loader.gligen(files.read(ckpt_path)))
 
 
 def _parts(
