@@ -112,8 +112,10 @@ def test_whatever_a_plugin_changed_goes_its_way(
     assert why_not_plain(crossing.leave(other), studio.guided(), walk()) == ["the model was changed"]
     foreign = [[studio.positive[0][0], {"control": (ControlHint(lambda *args: None, noise(1, 3, 8, 8)),)}]]
     assert why_not_plain(studio.model, studio.guided(3.0, foreign), walk()) == ["a conditioning holds more"]
+    own = [[studio.positive[0][0], {"model_conds": {"c_own": 1}}]]
+    assert why_not_plain(studio.model, studio.guided(3.0, own), walk()) == ["a conditioning holds more"]
     default = [[studio.positive[0][0], {"default": True}]]
-    assert why_not_plain(studio.model, studio.guided(3.0, default), walk()) == ["a conditioning holds more"]
+    assert why_not_plain(studio.model, studio.guided(3.0, default), walk()) == []
     assert why_not_plain(studio.model, studio.guided(), walk(sampler="of_a_plugin")) == ["sampler of_a_plugin"]
     assert why_not_plain(studio.model, studio.guided(), walk(scheduler="bumpy")) == ["schedule bumpy"]
     monkeypatch.setattr(comfy.sample, "sample", lambda *args: None)
