@@ -59,6 +59,13 @@ STANDARD_SUFFIXES: Mapping[str, frozenset[str]] = {
 Entry = tuple[list[str], set[str]]
 """The folders of a kind, in the order they are searched, and the suffixes of its files."""
 
+VAE_AND_SMALL = "vae:small"
+"""A kind to list only: the autoencoders, and behind them the small ones of which both halves are there."""
+
+SMALL_VAES = ("taesd", "taesdxl", "taesd3", "taef1")
+HALVES = ("encoder", "decoder")
+"""Source: node_behaviour.md 6, VAELoader."""
+
 EMBEDDED = Path("checkpoints", "latentwire_icons.safetensors")
 """The checkpoint that comes with the program, below its models folder."""
 
@@ -223,6 +230,8 @@ class Folders:
         Raises: PathError for an unknown kind.
         """
         kind = LEGACY_KINDS.get(kind, kind)
+        if kind == VAE_AND_SMALL:
+            return [*self.list("vae"), *(name for name in SMALL_VAES if all(self.small_vae(name)))]
         folders, suffixes = self.folders(kind), self.suffixes(kind)
         listing = self._listings.get(kind)
         if listing is None or (listing.folders, listing.suffixes) != (folders, suffixes) or not _is_current(listing):
@@ -230,6 +239,12 @@ class Folders:
             with self._lock:
                 self._listings[kind] = listing
         return [*listing.names]
+
+    def small_vae(self, name: str) -> tuple[str | None, str | None]:
+        """The files of a small autoencoder's encoder and decoder, by their listed names; None for one not there."""
+        names = self.list("vae_approx")
+        found = [next((each for each in names if each.startswith(f"{name}_{half}.")), None) for half in HALVES]
+        return found[0], found[1]
 
     def path(self, kind: str, name: str) -> Path:
         """The file of a kind by its listed name, in the first folder that has it.

@@ -19,6 +19,7 @@ from engine.devices.tiles import Tiling, tiled
 from engine.errors import CheckpointError, OutOfMemory
 from engine.grounding import Gligen
 from engine.models.latent_format import LatentFormat
+from engine.models.taesd import TinyAutoencoder
 from engine.models.vae import AutoencoderKL
 from engine.sampling.guidance import Hooks
 from engine.sampling.prediction import Prediction
@@ -167,8 +168,8 @@ class Clip:
         if absent:
             have = " and ".join(each.id for each in self.encoders)
             raise CheckpointError(
-                f"this CLIP has no {' and no '.join(sorted(absent))}, only {have}; take the CLIP of an SDXL checkpoint, "
-                "or use CLIPTextEncode"
+                f"this CLIP has no {' and no '.join(sorted(absent))}, only {have}; "
+                "take the CLIP of an SDXL checkpoint, or use CLIPTextEncode"
             )
         chunks = {each.id: each.tokenizer.chunks(texts[each.id], self._finder(each)) for each in self.encoders}
         longest = max(len(found) for found in chunks.values())
@@ -285,7 +286,7 @@ class Vae:
     is what a plugin keeps with the autoencoder, as with Model.
     """
 
-    part: "Part[AutoencoderKL | PixelSpace]"
+    part: "Part[AutoencoderKL | TinyAutoencoder | PixelSpace]"
     keeper: Keeper
     guest: object | None = None
 

@@ -8,13 +8,13 @@ from engine.checkpoints import configs
 from engine.checkpoints.configs import Configuration
 from engine.checkpoints.load import Loader
 from engine.errors import CheckpointError
-from engine.folders import Folders
+from engine.folders import SMALL_VAES, VAE_AND_SMALL, Folders
 from engine.graph.define import Choices, Files, node
 from nodes.convert import naming
 from nodes.types import Clip, ClipVision, Model, Vae
 
 CheckpointName = Annotated[str, Files("checkpoints", tooltip="A file of models/checkpoints.")]
-VaeName = Annotated[str, Files("vae", also=("pixel_space",), tooltip="A file of models/vae.")]
+VaeName = Annotated[str, Files(VAE_AND_SMALL, also=("pixel_space",), tooltip="A file of models/vae.")]
 
 DenoiserName = Annotated[str, Files("diffusion_models", tooltip="A file of models/diffusion_models.")]
 TextName = Annotated[str, Files("text_encoders", tooltip="A file of models/text_encoders.")]
@@ -173,4 +173,8 @@ def vae_loader(*, vae_name: VaeName, folders: Folders, loader: Loader) -> Vae:
     if vae_name == "pixel_space":
         return loader.pixel_space()
     with naming("vae_name"):
+        encoder, decoder = folders.small_vae(vae_name) if vae_name in SMALL_VAES else (None, None)
+        if encoder is not None and decoder is not None:
+            halves = (folders.path("vae_approx", each) for each in (encoder, decoder))
+            return loader.small_vae(vae_name, *halves)
         return loader.vae(folders.path("vae", vae_name))

@@ -9,14 +9,7 @@ import torch
 from compat.core_nodes.built_in import call
 from compat.core_nodes.widgets import LORA_STRENGTH, wires
 from compat.host import host
-
-TAESD = {
-    "taesd": (0.18215, 0.0),
-    "taesdxl": (0.13025, 0.0),
-    "taesd3": (1.5305, 0.0609),
-    "taef1": (0.3611, 0.1159),
-}
-"""Name of a small autoencoder -> scale and shift of the latents it knows. Source: node_behaviour.md 6, VAELoader."""
+from engine.models.taesd import LATENTS as TAESD
 
 _TEXT_DEVICE = {"device": (["default", "cpu"], {"advanced": True})}
 
@@ -178,11 +171,7 @@ class VAELoader:
 
     def load_vae(self, vae_name: str) -> tuple[Any]:
         """The autoencoder of that name."""
-        if vae_name not in TAESD:
-            return (call("VAELoader", vae_name=vae_name)[0],)
-        vae = comfy.sd.VAE(sd=self.load_taesd(vae_name))
-        vae.throw_exception_if_invalid()
-        return (vae,)
+        return (call("VAELoader", vae_name=vae_name)[0],)
 
 
 class CLIPLoader:

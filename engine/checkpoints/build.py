@@ -17,10 +17,12 @@ from engine.checkpoints.texts import Tower
 from engine.devices.device import Devices, PartKind
 from engine.devices.residency import Network, Part
 from engine.errors import CheckpointError
+from engine.models import taesd
 from engine.models.controlnet import ControlNet, ControlNetConfig
 from engine.models.gligen import Gligen, GligenConfig
 from engine.models.gligen import names as gligen_names
 from engine.models.t2i_adapter import AdapterConfig, T2IAdapter
+from engine.models.taesd import TinyAutoencoder, TinyConfig
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
@@ -101,9 +103,11 @@ class Builder:
         config = self._config(tensors, VisionConfig.from_shapes)
         return self._part("the CLIP vision tower", "text", lambda: tower(config), tensors)
 
-    def vae(self, prefix: str) -> Part[AutoencoderKL] | None:
+    def vae(self, prefix: str) -> Part[AutoencoderKL | TinyAutoencoder] | None:
         """The autoencoder below a prefix, in the original layout or diffusers', or None. Raises: CheckpointError."""
         tensors = self.file.read(prefix)
+        if taesd.MARK in tensors:
+            return self._small_vae(tensors)
         if "decoder.up_blocks.0.resnets.0.norm1.weight" in tensors:
             tensors = keys.translated(tensors, keys.diffusers_vae_names(shapes_of(tensors)))
         if "decoder.conv_in.weight" not in tensors:
@@ -111,6 +115,11 @@ class Builder:
         tensors = {name: _as_convolution(name, tensor) for name, tensor in tensors.items()}
         config = self._config(tensors, VAEConfig.from_shapes)
         return self._part("the autoencoder", "vae", lambda: AutoencoderKL(config), tensors)
+
+    def _small_vae(self, tensors: Mapping[str, Tensor]) -> Part[TinyAutoencoder]:
+        told = {"vae_scale": torch.tensor(1.0), "vae_shift": torch.tensor(0.0), **tensors}
+        config = self._config(tensors, lambda shapes: TinyConfig(shapes[taesd.MARK][1]))
+        return self._part("the small autoencoder", "vae", lambda: TinyAutoencoder(config), told)
 
     def controlnet(self, prefix: str, like: UNetConfig | None = None) -> Part[ControlNet]:
         """The ControlNet below a prefix, in the original layout or diffusers'.

@@ -15,11 +15,12 @@ from engine.checkpoints.detect import Match, detect
 from engine.checkpoints.families import sdxl
 from engine.checkpoints.family import TextSpec
 from engine.checkpoints.lora_files import Lora, LoraFiles
-from engine.checkpoints.tensors import TensorFile, open_tensors, read_object
+from engine.checkpoints.tensors import TensorFile, in_memory, open_tensors, read_object
 from engine.checkpoints.texts import Tower, tower
 from engine.devices.device import CPU, Devices
 from engine.devices.residency import Keeper, MakeRoom, Part
 from engine.errors import CheckpointError
+from engine.models import taesd
 from engine.models.latent_format import SD1, LatentFormat
 from engine.text.embedding import Embeddings
 from engine.text.embedding import Folders as EmbeddingFolders
@@ -167,6 +168,19 @@ class Loader:
             f"{builder.file.path.name}: no autoencoder inside; expected tensors such as decoder.conv_in.weight, "
             f"got {', '.join(sorted(builder.file.shapes)[:3])}"
         )
+
+    def small_vae(self, name: str, encoder: Path, decoder: Path) -> Vae:
+        """One of the small autoencoders for previews, by its name and the files of its halves.
+
+        Raises: CheckpointError.
+        """
+        scale, shift = taesd.LATENTS[name]
+        tensors = {"vae_scale": torch.tensor(scale), "vae_shift": torch.tensor(shift)}
+        for half, path in (("taesd_encoder", encoder), ("taesd_decoder", decoder)):
+            tensors |= {f"{half}.{key}": tensor for key, tensor in self.opened(path).read().items()}
+        if taesd.MARK not in tensors:
+            raise CheckpointError(f"{decoder.name}: no decoder of {name} inside; expected a tensor 1.weight")
+        return self.vae(in_memory(name, tensors))
 
     def pixel_space(self) -> Vae:
         """No autoencoder at all, for models that work on pixels."""

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.checkpoints.load import Loader
 from engine.errors import CheckpointError, PathError
-from engine.folders import Folders
+from engine.folders import VAE_AND_SMALL, Folders
 from engine.sampling.continuous import ContinuousTable
 from nodes import loaders, text, unclip
 from tests import families
@@ -275,3 +276,33 @@ def test_pictures_are_added_to_a_conditioning(condition: Any) -> None:
     assert [each["strength"] for each in again[0][1]["unclip_conditioning"]] == [0.7, 1.0]
     assert given[0][1] == {"strength": 0.5}
     assert unclip.unclip_conditioning(conditioning=given, clip_vision_output=seen, strength=0.0) is given
+
+
+def test_small_autoencoders_are_there_when_both_halves_are(folders: Folders, loader: Loader) -> None:
+    torch.manual_seed(0)
+    theirs = AutoencoderTiny().eval()
+    state = theirs.state_dict()
+    halves = {
+        half: {name.removeprefix(f"{half}.layers."): each for name, each in state.items() if name.startswith(half)}
+        for half in ("encoder", "decoder")
+    }
+    # The published decoder begins with the clamp that is a part of diffusers' forward.
+    moved = {f"{int(n.partition('.')[0]) + 1}.{n.partition('.')[2]}": each for n, each in halves["decoder"].items()}
+    put(folders, "vae_approx", "taesdxl_encoder.safetensors", halves["encoder"])
+    assert folders.list(VAE_AND_SMALL) == []
+    put(folders, "vae_approx", "taesdxl_decoder.safetensors", moved)
+    assert folders.list(VAE_AND_SMALL) == ["taesdxl"]
+    vae = loaders.vae_loader(vae_name="taesdxl", folders=folders, loader=loader)
+    assert (vae.ratio, vae.latent_channels) == (8, 4)
+    picture = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        latent = theirs.encode(picture.movedim(-1, 1) * 2 - 1).latents
+        seen = theirs.decode(latent).sample
+    torch.testing.assert_close(vae.encode(picture), latent / 0.13025, rtol=1e-4, atol=1e-4)
+    drawn = ((seen + 1) / 2).clamp(0, 1).movedim(1, -1)
+    torch.testing.assert_close(vae.decode(latent / 0.13025), drawn, rtol=1e-4, atol=1e-4)
+    put(folders, "vae_approx", "taesdxl_decoder.safetensors", {"x.weight": torch.zeros(2)})
+    with pytest.raises(CheckpointError, match="no decoder of taesdxl inside"):
+        loaders.vae_loader(vae_name="taesdxl", folders=folders, loader=loader)
+    with pytest.raises(PathError):
+        loaders.vae_loader(vae_name="taesd", folders=folders, loader=loader)
