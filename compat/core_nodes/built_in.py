@@ -80,6 +80,17 @@ def class_of(node_type: NodeType) -> type:
     )
 
 
+def with_method(node_id: str, method: str) -> type:
+    """The class of a built-in node with the method that ComfyUI's has; its arguments may be given by position."""
+    node_type = host().registry[node_id]
+    names = [each.name for each in node_type.inputs]
+
+    def called(self: object, *args: Any, **given: Any) -> Any:
+        return call(node_id, **dict(zip(names, args, strict=False)), **given)
+
+    return type(node_id, (class_of(node_type),), {"FUNCTION": method, method: called})
+
+
 def _inputs(node_type: NodeType) -> dict[str, Any]:
     sections: dict[str, dict[str, Any]] = {
         name: {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}

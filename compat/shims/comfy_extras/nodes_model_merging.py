@@ -1,12 +1,14 @@
-"""ComfyUI's node that writes checkpoints. Source: node_behaviour.md 9."""
+"""ComfyUI's node that writes checkpoints, and the built-in ones that merge. Source: node_behaviour.md 9 and G."""
 
 from typing import Any
 
 import comfy
 import folder_paths
 
+from compat.core_nodes import built_in
 from compat.core_nodes.pictures import texts_of
 from compat.core_nodes.widgets import HIDDEN_INFO, wires
+from compat.missing import missing
 
 
 def save_checkpoint(
@@ -63,3 +65,20 @@ class CheckpointSave:
             extra_pnginfo=extra_pnginfo,
         )
         return {}
+
+
+MERGING = (
+    "ModelMergeSimple",
+    "ModelMergeBlocks",
+    "ModelMergeAdd",
+    "ModelMergeSubtract",
+    "CLIPMergeSimple",
+    "CLIPMergeAdd",
+    "CLIPMergeSubtract",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in MERGING:
+        return built_in.with_method(name, "merge")
+    raise missing(__name__, name)
