@@ -26,9 +26,10 @@ BAD: tuple[Any, ...] = (
 GOOD: tuple[Any, ...] = ("a.png", "a.png [input]", "cats/%year%", 64, 1.0, "euler", "tiny.safetensors", ["anything", 0])
 
 
-@pytest.fixture
-def registries(bench: Bench) -> tuple[Registry, Registry]:
+@pytest.fixture(scope="module")
+def registries(models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Registry]:
     """The nodes themselves, and what a process without them makes of their snapshots after a journey as JSON."""
+    bench = Bench(models, tmp_path_factory.mktemp("snapshot") / "base")
     Image.new("RGB", (4, 4)).save(bench.folders.input / "a.png")
     nodes = [each for each in bench.registry if each.id != "Constant"]
     here = Registry([*nodes, *_neighbours(nodes)])
