@@ -173,6 +173,24 @@ def test_adapters_fit_their_hint_to_their_unit(controlnet):
     assert float(found["input"][0].mean()) == 1.0
 
 
+def test_adapters_answer_with_lists_that_unets_take_from_the_end(controlnet):
+    from comfy.t2i_adapter import adapter
+
+    full = adapter.Adapter([32, 64, 128, 128], 2, 192, 1, sk=True, use_conv=False)
+    found = full(torch.rand(1, 3, 64, 64))
+    assert [None if each is None else each.shape[1] for each in reversed(found["input"])] == [
+        *[None, None, 32],
+        *[None, None, 64],
+        *[None, None, 128],
+        *[None, None, 128],
+    ]
+    assert (full.unshuffle_amount, full.input_channels, full.xl, found["middle"]) == (8, 3, False, [])
+    wide = adapter.Adapter([32, 64, 128, 128], 2, 768, 1, sk=True, use_conv=False)
+    assert (wide.unshuffle_amount, wide.xl, len(wide(torch.rand(1, 3, 64, 64))["middle"])) == (16, True, 1)
+    light = adapter.Adapter_light([32, 64, 128, 128], 4, 64)
+    assert (light.input_channels, len(light(torch.rand(1, 1, 64, 64))["input"])) == (1, 12)
+
+
 def test_kinds_that_cannot_be_loaded_say_so(controlnet, tmp_path):
     import comfy.cldm.control_types
     from comfy.t2i_adapter import adapter
@@ -181,8 +199,8 @@ def test_kinds_that_cannot_be_loaded_say_so(controlnet, tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match=r"other\.safetensors: of an unknown kind, not a ControlNet"):
         controlnet.load_controlnet(str(tmp_path / "other.safetensors"))
-    with pytest.raises(CheckpointError, match="T2I-Adapters are not supported yet"):
-        adapter.Adapter()
+    with pytest.raises(CheckpointError, match="load the file with StyleModelLoader"):
+        adapter.StyleAdapter()
     assert comfy.cldm.control_types.UNION_CONTROLNET_TYPES["depth"] == 1
     with pytest.raises(AttributeError, match=r"comfy\.controlnet\.nothing"):
         _ = controlnet.nothing
