@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from engine.errors import SamplingError
 from engine.graph.define import Widget, node
 from engine.sampling import guiders
 from engine.sampling.hooks import Hooks
@@ -76,7 +77,11 @@ def perp_neg(*, model: Model, empty_conditioning: Conditioning, neg_scale: Negat
 
     empty_conditioning: an empty text.
     """
-    empty = tuple(conditions(empty_conditioning, "empty_conditioning"))
+    empty = conditions(empty_conditioning, "empty_conditioning")
+    if any(condition.hooks is not None or condition.grounding is not None for condition in empty):
+        raise SamplingError(
+            "empty_conditioning: hooks and GLIGEN boxes have no effect in PerpNeg; take a plain text, or PerpNegGuider."
+        )
     return model.with_hooks(Hooks(combine=guiders.away_across(empty, neg_scale)))
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.adapters.hooks import Hook, HookGroup, Weights
 from engine.graph.builder import Handle
 from engine.graph.events import Preview, Progress
 from tests.nodes.bench import STEPS, Bench, Drawing, close
@@ -347,6 +348,16 @@ def test_a_guider_of_another_family_or_without_texts_is_named(bench: Bench) -> N
     perp = {"positive": drawing.positive, "negative": drawing.negative, "empty_conditioning": none}
     guider = drawing.graph.node("PerpNegGuider", model=drawing.model, **perp, cfg=3.0, neg_scale=1.0)
     assert "empty_conditioning: expected [tokens, options]" in bench.message(drawing.graph, guider)
+
+
+def test_perpendicular_guidance_of_a_model_takes_a_plain_text(bench: Bench) -> None:
+    drawing = Custom()
+    hooked = [[torch.zeros(1, 77, 64), {"hooks": HookGroup((Hook(Weights({}, {}), 1.0, 1.0),))}]]
+    empty = bench.constant(drawing.graph, hooked)
+    target = drawing.graph.node("PerpNeg", model=drawing.model, empty_conditioning=empty, neg_scale=1.0)
+    assert "empty_conditioning: hooks and GLIGEN boxes have no effect in PerpNeg" in bench.message(
+        drawing.graph, target
+    )
 
 
 def test_latents_of_other_channels_are_named_unless_they_are_empty(bench: Bench) -> None:
