@@ -4,10 +4,12 @@ Source: node_behaviour.md B.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from engine.adapters import names
 from engine.adapters.entries import Entries
@@ -105,10 +107,14 @@ def _found(entries: Entries, named: Iterable[names.Named]) -> dict[str, Delta]:
 def _misfits(lora: Lora, deltas: Deltas, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     """The changes that cannot be made, and why not."""
     found = {}
+    known: dict[object, str | None] = {}  # a network has few kinds of layers, and trying one takes milliseconds
     for name, delta in deltas.items():
         if isinstance(delta, LowRank):
             _check_ranks(lora, name, delta)
-        reason = misfit(delta, shapes[name]) if name in shapes else "there is no such weight"
+        kind = (type(delta), *_form(delta), shapes.get(name))
+        if kind not in known:
+            known[kind] = misfit(delta, shapes[name]) if name in shapes else "there is no such weight"
+        reason = known[kind]
         if reason is not None:
             found[name] = f"{name} {list(shapes.get(name, ()))}: {reason}"
     return found
@@ -127,8 +133,16 @@ def _check_ranks(lora: Lora, name: str, delta: LowRank) -> None:
         )
 
 
+def _form(delta: Delta) -> Iterator[object]:
+    """What of a change decides whether it can be made: the shapes of its tensors, and its numbers."""
+    for value in vars(delta).values():
+        yield tuple(value.shape) if isinstance(value, Tensor) else value
+
+
 def misfit(delta: Delta, shape: tuple[int, ...]) -> str | None:
     """Why a change cannot be made of a weight of a shape, or None when it can. Nothing is computed but shapes."""
+    if isinstance(delta, LowRank) and _is_plain_fit(delta, shape):
+        return None  # the usual case, without waking torch's machinery for shapes, which takes seconds the first time
     weight = torch.empty(shape, device="meta")
     try:
         changed = delta.applied(weight, 1.0)
@@ -137,6 +151,15 @@ def misfit(delta: Delta, shape: tuple[int, ...]) -> str | None:
     if changed.shape != weight.shape and not getattr(delta, "reshapes", False):
         return f"it makes the shape {list(changed.shape)}, which this network cannot use"
     return None
+
+
+def _is_plain_fit(delta: LowRank, shape: tuple[int, ...]) -> bool:
+    has_more = delta.mid is not None or delta.reshape is not None or delta.dora_scale is not None
+    up, down = delta.up, delta.down
+    if has_more or up.ndim < 2 or down.ndim < 2 or 0 in (*up.shape, *down.shape):
+        return False
+    fits = up.shape[1:].numel() == down.shape[0]
+    return fits and up.shape[0] * down.shape[1:].numel() == math.prod(shape)
 
 
 def _without(deltas: Deltas, names: Iterable[str]) -> Deltas:
