@@ -17,7 +17,10 @@ Args = Mapping[str, Any]
 
 
 def wear(patcher: Any, hooks: Hooks) -> None:
-    """Adds these hooks to a patcher, after those it has. `check` is left out: this way has its own."""
+    """Adds these hooks to a patcher, after those it has.
+
+    `check` is left out: this way has its own; and `network`: it computes the same as the network itself.
+    """
     options = patcher.model_options
     if hooks.patches:
         inner = options.setdefault("transformer_options", {})

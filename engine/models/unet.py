@@ -1,5 +1,6 @@
 """The UNet of Stable Diffusion 1, 2 and XL: `model.diffusion_model.` of their checkpoints."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from engine.models.layers import Downsample, ResBlock, Upsample, conv3x3, group_
 from engine.models.patches import Patches
 from engine.models.transformer import CrossAttention, SpatialTransformer
 from engine.models.unet_config import UNetConfig
+
+log = logging.getLogger(__name__)
 
 Check = Callable[[], None]
 
@@ -64,7 +67,7 @@ class UNet(nn.Module):
             check()
             _enter(hooks, "middle", 0)
             h = self.middle_block(h, embedding, context, hooks)  # [B, C·m, h / 2^l, w / 2^l]
-        h = h if control.middle is None else h + control.middle
+        h = _plus(h, (control.middle,), 0)
         h = self._decode(h, skips, embedding, context, control, hooks, check)  # [B, C, h, w]
         return self.out(h)  # [B, out, h, w]
 
@@ -246,4 +249,15 @@ def _go_on() -> None:
 
 def _plus(h: Tensor, places: tuple[Tensor | None, ...], index: int) -> Tensor:
     extra = places[index] if index < len(places) else None
-    return h if extra is None else h + extra
+    if extra is None:
+        return h
+    if extra.shape[-2:] != h.shape[-2:]:
+        # ComfyUI: workflows with both are known, and draw with what fits.
+        log.warning(
+            "a ControlNet's answer for %s cells is left out where the UNet has %s: PatchModelAddDownscale or a plugin "
+            "makes it see the picture in another size there",
+            "×".join(map(str, extra.shape[-2:])),
+            "×".join(map(str, h.shape[-2:])),
+        )
+        return h
+    return h + extra

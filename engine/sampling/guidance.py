@@ -88,8 +88,9 @@ class Guide:
         hooks: Hooks | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.network, self.prediction, self.sides, self.cfg = network, prediction, sides, cfg
+        self.prediction, self.sides, self.cfg = prediction, sides, cfg
         self.rule, self.concat, self.hooks, self.dtype = rule, concat, hooks or Hooks(), dtype
+        self.network = network if self.hooks.network is None else self.hooks.network(network)
         self.vectors = vectors
         self.chunks = chunks or Chunks(2**31)
         self.controls = Controls(network)

@@ -93,6 +93,7 @@ class Hooks:
 
     `combine` replaces the guidance formula; `before` may change the answers and `after` the guided latent. `around`
     gets the function that asks the network, its arguments, and for each row the sign it is of (0 positive).
+    `network` makes of the network what is asked in its place, which must compute the same.
     `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level and the
     sign of each row besides ("sigmas", "cond_or_uncond"); `check` is called during long work and raises to stop.
     `always_both`: the negative side is asked about even at scale 1. `dress`
@@ -106,6 +107,7 @@ class Hooks:
     redraw_mask: Callable[[Level, Tensor], Tensor] | None = None
     patches: Patches = field(default_factory=dict)
     check: Callable[[], None] | None = None
+    network: Callable[[Network], Network] | None = None
     always_both: bool = False
     dress: Callable[[object | None, Tensor], None] | None = None
 
@@ -122,6 +124,7 @@ class Hooks:
             redraw_mask=later.redraw_mask or self.redraw_mask,
             patches=joined_patches(self.patches, later.patches),
             check=later.check or self.check,
+            network=later.network or self.network,
             always_both=self.always_both or later.always_both,
             dress=later.dress or self.dress,
         )
