@@ -167,3 +167,14 @@ def test_a_file_without_metadata_still_loads(base: Checkpoint, folders: Folders)
     )  # fmt: skip
     said = read(folders.output / "diffusion_models" / "ComfyUI_00001_.safetensors")[1]
     assert "prompt" not in said
+
+
+def test_weights_that_rest_in_eight_bits_are_saved_as_they_are(folders: Folders) -> None:
+    tensors = families.below(families.NETWORK, families.ours(families.sdxl().unet))
+    model = Loader().denoiser(in_memory("x", tensors), stored=torch.float8_e4m3fn)
+    model_files.model_save(model=model, folders=folders, settings=Settings())
+    again = Loader().denoiser(folders.output / "diffusion_models" / "ComfyUI_00001_.safetensors")
+    name = "input_blocks.4.1.transformer_blocks.0.attn1.to_q.weight"
+    kept, found = model.part.weights[name], again.part.weights[name]
+    assert found.dtype == torch.float8_e4m3fn
+    assert torch.equal(kept.view(torch.uint8), found.view(torch.uint8))
