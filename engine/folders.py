@@ -43,6 +43,7 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "upscale_models": ("upscale_models",),
     "hypernetworks": ("hypernetworks",),
     "photomaker": ("photomaker",),
+    "ipadapter": ("ipadapter",),
     "classifiers": ("classifiers",),
     "model_patches": ("model_patches",),
     "audio_encoders": ("audio_encoders",),

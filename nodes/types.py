@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine import values
 from engine.adapters import hooks
+from engine.adapters.ip_adapter import Adapter as IpAdapterFile
 from engine.adapters.keyframes import Keyframes
 from engine.graph.define import Choices, Hidden, Widget, Wire
 from engine.images import LATENT_METHODS, METHODS
@@ -38,6 +39,10 @@ ClipVision = Annotated[values.ClipVision, Wire("CLIP_VISION")]
 """None, when the checkpoint had no eyes."""
 ClipVisionOutput = Annotated[Any, Wire("CLIP_VISION_OUTPUT")]
 """What CLIP saw in pictures: `image_embeds` [B, P] and more, as engine.models.vision.Seen or an object of a plugin's."""
+
+IpAdapter = Annotated[IpAdapterFile, Wire("IPADAPTER")]
+PictureEmbeds = Annotated[Tensor, Wire("EMBEDS")]
+"""What an IP-Adapter reads of pictures: [B, P], or [B, T, D] for all kinds but the standard one."""
 
 Sigmas = Annotated[Tensor, Wire("SIGMAS")]
 """[S + 1] noise levels of a run, usually falling and ending in 0; empty where there is nothing to do."""

@@ -49,7 +49,8 @@ def _look_up(name: str) -> Any:
 
 def _members() -> dict[str, Any]:
     classes = _nodes_of(f"compat.core_nodes.{name}" for name in MODULES)
-    built_ins = {each.id: built_in.class_of(each) for each in host().registry}
+    # A pack that finds nodes of another here calls members that ours have not.
+    built_ins = {each.id: built_in.class_of(each) for each in host().registry if not each.yields}
     mappings = {**built_ins, **_nodes_of(f"comfy_extras.{name}" for name in EXTRAS.split()), **classes}
     display = {each.id: each.display_name or each.id for each in host().registry}
     return {

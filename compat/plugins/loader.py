@@ -193,7 +193,7 @@ class Loader:
         record.state = "loaded"
         given = nodes.adopt(offered, record, self.standing.builtins, place, salt)
         # What a plugin wrote into the table itself may even take the place of a built-in node.
-        given |= nodes.adopt([each for each in direct if each.id not in given], record, (), place, salt)
+        given |= nodes.adopt([each for each in direct if each.id not in given], record, {}, place, salt)
         plugin.given = given
         self.standing.put(plugin)
         self._show_folders(record)

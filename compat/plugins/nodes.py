@@ -1,12 +1,12 @@
 """What plugins put into the table of node types: their classes as our node types, and what they write there themselves.
 
 `nodes.NODE_CLASS_MAPPINGS` is the table that plugins know. What a plugin module exports goes in there unless a built-in
-node has that id; what a plugin writes there with its own hands counts as it is.
+node has that id that does not yield; what a plugin writes there with its own hands counts as it is.
 """
 
 import inspect
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,12 +77,12 @@ async def _extension(entrypoint: Any) -> list[Offer]:
 
 
 def adopt(
-    offered: Iterable[Offer], record: Record, builtins: Collection[str], module: str, salt: str
+    offered: Iterable[Offer], record: Record, builtins: Mapping[str, NodeType], module: str, salt: str
 ) -> dict[str, Given]:
     """Classes as node types, by id. Those that cannot be are named in the record."""
     taken: dict[str, Given] = {}
     for each in offered:
-        if each.id in builtins:
+        if each.id in builtins and not builtins[each.id].yields:
             record.problems.append(f"node {each.id}: a built-in node has that id; it stays")
             continue
         try:

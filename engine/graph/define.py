@@ -50,6 +50,7 @@ class Definition:
     is_output: bool
     input_is_list: bool
     not_idempotent: bool
+    yields: bool
     is_deprecated: bool
     is_experimental: bool
     is_api: bool
@@ -68,6 +69,7 @@ def node(
     is_output: bool = False,
     input_is_list: bool = False,
     not_idempotent: bool = False,
+    yields: bool = False,
     is_deprecated: bool = False,
     is_experimental: bool = False,
     is_api: bool = False,
@@ -89,6 +91,7 @@ def node(
         is_output=is_output,
         input_is_list=input_is_list,
         not_idempotent=not_idempotent,
+        yields=yields,
         is_deprecated=is_deprecated,
         is_experimental=is_experimental,
         is_api=is_api,
@@ -153,6 +156,7 @@ def _node_type(function: Callable[..., Any], made: Definition, services: Service
         is_experimental=made.is_experimental,
         is_api=made.is_api,
         not_idempotent=made.not_idempotent,
+        yields=made.yields,
         fingerprint=fingerprint,
         fingerprint_inputs=fingerprint_inputs,
         validate=validate,

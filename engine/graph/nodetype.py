@@ -86,6 +86,8 @@ class NodeType:
     keys of the entry in /object_info. `salt` tells results of an author's code from those of the code it was before.
     `is_checked_elsewhere`: there is a `validate`, but only the process with the author's code has it.
 
+    `yields`: a plugin's node of the same id takes its place, as with nodes that plugins had first.
+
     `entry` makes the entry of /object_info where clients must see the author's own spelling and not ours.
     """
 
@@ -104,6 +106,7 @@ class NodeType:
     is_experimental: bool = False
     is_api: bool = False
     not_idempotent: bool = False
+    yields: bool = False
     create: Callable[[], object] | None = None
     fingerprint: Callable[..., object] | None = None
     fingerprint_inputs: tuple[str, ...] | None = ()

@@ -72,6 +72,13 @@ class Patches:
         return n
 
     def attend(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        """Attention, and what joins its answer before that is projected ("attn1_mixed_patch", "attn2_mixed_patch")."""
+        mixed = self._attended(name, q, k, v, heads)
+        for patch in self._lists.get(f"{name}_mixed_patch", ()):
+            mixed = patch(mixed, q, self._extra(q, heads))
+        return mixed
+
+    def _attended(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         """Attention itself, or what a plugin put in its place here ("attn1", "attn2")."""
         replacements = self._replacements.get(name, {})
         place = self.options.get("block", ())

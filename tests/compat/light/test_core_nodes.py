@@ -47,6 +47,9 @@ def loaded(host: Host):
 
 def test_every_built_in_id_has_a_class_with_its_function(nodes, host: Host):
     for each in host.registry:
+        if each.yields:
+            assert each.id not in nodes.NODE_CLASS_MAPPINGS, "packs ask the table whether another pack is there"
+            continue
         found = nodes.NODE_CLASS_MAPPINGS[each.id]
         assert callable(getattr(found, found.FUNCTION))
         assert {*found.INPUT_TYPES()["required"]} >= {one.name for one in each.inputs if one.required}, each.id

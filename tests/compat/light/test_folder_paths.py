@@ -53,11 +53,11 @@ def test_no_suffixes_mean_every_file(paths, tmp_path: Path, suffixes):
 
 def test_folders_are_added_once_and_the_default_comes_first(paths, tmp_path: Path):
     first, second = str(tmp_path / "1"), str(tmp_path / "2")
-    paths.add_model_folder_path("ipadapter", first)
-    paths.add_model_folder_path("ipadapter", first)
-    paths.add_model_folder_path("ipadapter", second, is_default=True)
-    assert paths.get_folder_paths("ipadapter") == [second, first]
-    assert paths.folder_names_and_paths["ipadapter"] == ([second, first], set())
+    paths.add_model_folder_path("instantid", first)
+    paths.add_model_folder_path("instantid", first)
+    paths.add_model_folder_path("instantid", second, is_default=True)
+    assert paths.get_folder_paths("instantid") == [second, first]
+    assert paths.folder_names_and_paths["instantid"] == ([second, first], set())
 
 
 def test_unknown_kinds_are_key_errors_and_missing_files_are_none(paths):

@@ -41,6 +41,20 @@ def test_prestartup_scripts_run_before_any_plugin_is_imported(house: House) -> N
     del builtins.order  # type: ignore[attr-defined]
 
 
+def test_a_built_in_node_that_yields_makes_room_for_a_plugins_and_comes_back(house: House) -> None:
+    registry = house.host.registry
+    ours = registry["IPAdapterAdvanced"]
+    house.write("pack.py", node("IPAdapterAdvanced", "'theirs'"))
+    record = house.load()["pack"]
+    assert (record["nodes"], record["problems"]) == (["IPAdapterAdvanced"], [])
+    assert registry["IPAdapterAdvanced"].python_module == "custom_nodes.pack"
+    assert nodes.NODE_CLASS_MAPPINGS["IPAdapterAdvanced"].RELATIVE_PYTHON_MODULE == "custom_nodes.pack"
+    assert registry["IPAdapterEncoder"].python_module == "nodes", "what the plugin does not have is ours"
+    house.write("pack.py", "x = 1")
+    house.plugins.reload("pack")
+    assert registry["IPAdapterAdvanced"] is ours
+
+
 def test_the_last_plugin_wins_and_built_in_nodes_stay_unless_written_by_hand(house: House) -> None:
     house.write("a.py", node("Twice", "'a'"))
     house.write("b.py", node("Twice", "'b'") + node("SaveImage").replace("NODE_CLASS_MAPPINGS =", "OTHER ="))
