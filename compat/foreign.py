@@ -221,7 +221,7 @@ class ForeignPart(Part[Any]):
         super().__init__(f"{type(network).__name__} of a plugin", network, {}, Place(device, dtype))
         self.keeper = host().loader.keeper
 
-    def arrive(self, check: Any = None) -> None:
+    def arrive(self, check: Any = None, patches: Patches = NONE) -> None:
         """Loads it by its patcher."""
         from comfy import model_management
 

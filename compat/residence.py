@@ -38,12 +38,12 @@ class Residence:
     @property
     def size(self) -> int:
         """Bytes of its weights on the device."""
-        return sum(weight.numel() for weight in self.part.weights.values()) * self.dtype.itemsize
+        return self.part.whole_size
 
     @property
     def loaded_size(self) -> int:
-        """The same while they are there, else 0."""
-        return self.size if self.part.is_here else 0
+        """The same for those that are there: all, unless there is not room enough; 0 while the part is away."""
+        return self.size - self.part.missing if self.part.is_here else 0
 
     def weights(self) -> dict[str, Tensor]:
         """The weights without any patches, under the module's names."""

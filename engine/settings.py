@@ -18,6 +18,7 @@ from engine.folders import Folders
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
+Storage = Literal["file", "fp8_e4m3fn", "fp8_e5m2"]
 Memory = Literal["auto", "gpu-only", "highvram", "normalvram", "lowvram", "novram"]
 
 GIBIBYTE = 1 << 30
@@ -27,7 +28,7 @@ GIBIBYTE = 1 << 30
 class Settings:
     """Everything a person may decide when starting the program.
 
-    Units: cache budgets and reserve_vram are bytes; None lets the program choose. preview_size is pixels.
+    Units: cache budgets, reserve_vram and model_memory are bytes; None lets the program choose. preview_size is pixels.
     """
 
     base_directory: Path | None = None
@@ -44,11 +45,14 @@ class Settings:
     deterministic: bool = False
     memory: Memory = "auto"
     reserve_vram: int | None = None
+    model_memory: int | None = None
 
     precision: Precision = "auto"
     unet_precision: Precision = "auto"
     vae_precision: Precision = "auto"
     text_precision: Precision = "auto"
+    unet_storage: Storage = "file"
+    text_storage: Storage = "file"
     cpu_vae: bool = False
 
     cache_ram: int | None = None
@@ -135,6 +139,8 @@ def from_namespace(namespace: argparse.Namespace) -> Settings:
         given[name] = tuple(entry for each in found for entry in (each if isinstance(each, list) else [each]))
     for name in ("precision", "unet_precision", "vae_precision", "text_precision", "memory"):
         given[name] = given.get(name) or "auto"
+    for name in ("unet_storage", "text_storage"):
+        given[name] = given.get(name) or "file"
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
@@ -173,12 +179,8 @@ ACCEPTED = (
     "disable-pinned-memory",
     "force-non-blocking",
     "supports-fp8-compute",
-    "fp8_e4m3fn-unet",
-    "fp8_e5m2-unet",
     "fp8_e8m0fnu-unet",
     "fp64-unet",
-    "fp8_e4m3fn-text-enc",
-    "fp8_e5m2-text-enc",
     "disable-ipex-optimize",
     "enable-dynamic-vram",
     "disable-dynamic-vram",
@@ -208,6 +210,13 @@ ACCEPTED_WITH_VALUES: dict[str, str | int] = {
     "vram-headroom": 1,
 }
 """The same with what follows them: how many words, as argparse counts them."""
+
+
+STORED = {
+    "unet_precision": (("fp8_e4m3fn", "--fp8_e4m3fn-unet"), ("fp8_e5m2", "--fp8_e5m2-unet")),
+    "text_precision": (("fp8_e4m3fn", "--fp8_e4m3fn-text-enc"), ("fp8_e5m2", "--fp8_e5m2-text-enc")),
+}
+"""The options for how weights rest; they exclude those for what is computed in."""
 
 
 def _add_folders(group: Any) -> None:
@@ -246,11 +255,13 @@ def _add_device(group: Any) -> None:
         "gpu-only": "keep everything on the GPU",
         "highvram": "keep models on the GPU after use",
         "normalvram": "move models to the GPU when they are used",
-        "lowvram": "keep as little as possible on the GPU",
-        "novram": "the same, when lowvram is not enough",
+        "lowvram": "leave half of what is free to the work; of larger models, layers come when they are used",
+        "novram": "no model stays anywhere: every layer comes when it is used",
     }.items():
         memory.add_argument(f"--{name}", dest="memory", action="store_const", const=name, help=text)
     group.add_argument("--reserve-vram", type=gibibytes, metavar="GB", help="GPU memory to leave to other programs")
+    text = "most memory of a device, main memory included, that models may take; the rest comes layer by layer"
+    group.add_argument("--model-memory", type=gibibytes, metavar="GB", help=text)
 
 
 def _add_precision(group: Any) -> None:
@@ -267,6 +278,10 @@ def _add_precision(group: Any) -> None:
             number = next(each for each in get_args(Precision) if each in name)
             text = f"{parts.get(setting, 'the text encoder')} in {number}"
             one_of.add_argument(name, dest=setting, action="store_const", const=number, help=text)
+        for storage, name in STORED.get(setting, ()):
+            text = f"keep the weights of {parts.get(setting, 'the text encoder')} in 8 bits, whatever their file has"
+            dest = setting.replace("precision", "storage")
+            one_of.add_argument(name, dest=dest, action="store_const", const=storage, help=text)
     group.add_argument("--cpu-vae", action="store_true", help="run the VAE on the CPU")
 
 

@@ -355,9 +355,10 @@ class Vae:
 
     def _in_batches(self, work: str, given: Tensor, watch: Watch) -> Tensor:
         results: list[Tensor] = []
-        with self._using(work, watch) as (run, network):
+        one = self._bytes(work, given.shape[-2], given.shape[-1])
+        with self._using(work, watch, one) as run:
             room = memory.room_for_work(self.part.place.device, 0.5)
-            size = max(1, room // self._bytes(work, given, network))
+            size = max(1, room // one)
             parts = given.split(size)
             for part in parts:
                 results.append(run(part).float().cpu())
@@ -372,7 +373,9 @@ class Vae:
         def tell(done: int, _: int) -> None:
             watch.tell(sum(counts[: len(results)]) + done, sum(counts))
 
-        with self._using(work, watch) as (run, _):
+        height, width = given.shape[-2:]
+        largest = max(self._bytes(work, min(each.height, height), min(each.width, width)) for each in tilings)
+        with self._using(work, watch, largest) as run:
             for tiling in tilings:
                 results.append(tiled(given, run, tiling, scale, tell))
         return torch.stack(results).mean(dim=0)
@@ -391,21 +394,23 @@ class Vae:
         )
 
     @contextmanager
-    def _using(self, work: str, watch: Watch) -> Iterator[tuple[Callable[[Tensor], Tensor], nn.Module]]:
-        place = self.part.place
-        check = watch.check or _go_on
-        with self.keeper.using(self.part, check=check) as network, _checked(network, watch.check), torch.no_grad():
+    def _using(self, work: str, watch: Watch, working: int) -> Iterator[Callable[[Tensor], Tensor]]:
+        place, check = self.part.place, watch.check or _go_on
+        if place.device.type == "cpu":
+            working = 0  # work on a CPU takes so much less than there is that nobody need leave for it
+        using = self.keeper.using(self.part, working=working, check=check)
+        with using as network, _checked(network, watch.check), torch.no_grad():
             function = getattr(network, work)
-            yield (lambda x: function(x.to(place.device, place.dtype))), network
+            yield lambda x: function(x.to(place.device, place.dtype))
 
-    def _bytes(self, work: str, given: Tensor, network: nn.Module) -> int:
+    def _bytes(self, work: str, height: int, width: int) -> int:
         """About how much memory one picture takes at work.
 
         The finest level rules: its widest layer has twice the first level's channels, and about four of its tensors are
         alive at once (SD's decoder at 512 px in float32 on a CPU, measured 2026-11: 1.0 GiB; the encoder 0.75 GiB).
         """
-        pixels = given.shape[-2] * given.shape[-1] * (self.ratio**2 if work == "decode" else 1)
-        channels = getattr(getattr(network, "config", None), "channels", 1)
+        pixels = height * width * (self.ratio**2 if work == "decode" else 1)
+        channels = getattr(getattr(self.part.module, "config", None), "channels", 1)
         return max(1, pixels * channels * 2 * 4 * self.part.place.dtype.itemsize)
 
 

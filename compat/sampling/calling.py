@@ -13,6 +13,7 @@ from torch import Tensor
 
 from compat.sampling.asking import ROOM_NEEDED, Batch, CondObj, Sums, leftovers, shapes_of
 from engine.devices import memory
+from engine.devices.streaming import lighten
 
 Options = dict[str, Any]
 Signed = tuple[int, CondObj]
@@ -113,16 +114,21 @@ def _fits(model: Any, mates: Sequence[Signed], free: float) -> bool:
 def _ask(model: Any, batch: Batch, timestep: Tensor, options: Options, sums: Sequence[Sums]) -> None:
     """Asks a batch, in halves where memory was not enough after all, and adds up the answers."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+    failure: Exception | None = None
     try:
         answers = _answers(model, batch, timestep, options)
     except Exception as error:
         # Anything else is the network's or a plugin's own error, and not for us to answer.
-        if len(batch.questions) == 1 or not memory.is_out_of_memory(error):
+        if not memory.is_out_of_memory(error):
             raise
-        answers = None
-    if answers is None:
-        # Outside the handler: the error's traceback holds the tensors that did not fit.
+        failure = error.with_traceback(None)  # which holds the tensors that did not fit
+    if failure is not None:
         memory.release_unused(batch.questions[0].input_x.device)
+        if len(batch.questions) == 1:
+            if not lighten(getattr(model, "diffusion_model", None)):
+                raise failure
+            _ask(model, batch, timestep, options, sums)
+            return
         half = len(batch.questions) // 2
         for part in (slice(0, half), slice(half, None)):
             _ask(model, Batch(batch.questions[part], batch.signs[part]), timestep, options, sums)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
-from engine.checkpoints import keys, open_clip, texts
+from engine.checkpoints import keys, open_clip, scaled, texts
 from engine.checkpoints.family import Family, TextSpec
 from engine.checkpoints.hints import TOKEN_IDS, Hints
 from engine.checkpoints.tensors import Shape, Shapes, TensorFile
@@ -38,13 +38,16 @@ Config = TypeVar("Config")
 VOCABULARY = 49408
 """CLIP's tokens, which a shortened table is filled up to."""
 
+SD2_CONTEXT = 1024
+"""How many features Stable Diffusion 2's texts have; half precision overflows in its attention, and its ControlNets'."""
+
 _TOKENS = "embeddings.token_embedding.weight"
 
 
 class Builder:
     """Builds the networks of one file for the devices they will run on.
 
-    `stored` is the number format the denoiser's weights rest in; None for the file's.
+    `stored` is the number format the denoiser's weights rest in; None for what the devices say, or the file's.
     """
 
     def __init__(self, file: TensorFile, devices: Devices, stored: torch.dtype | None = None) -> None:
@@ -59,10 +62,7 @@ class Builder:
         config = self._config(tensors, lambda shapes: UNetConfig.from_shapes(shapes, self.hints.unet_heads))
         if family is not None:
             config = replace(config, vector=family.vector, float32_attention=family.float32_attention)
-        if self.stored is not None:
-            tensors = {
-                name: each.to(self.stored) if each.is_floating_point() else each for name, each in tensors.items()
-            }
+        tensors = scaled.stored_as(tensors, self.stored or self.devices.network_storage)
         return self._part("the denoiser", "network", lambda: UNet(config), tensors)
 
     def text(self, spec: TextSpec) -> "Part[TextEncoder] | None":
@@ -85,6 +85,7 @@ class Builder:
             log.warning("%s: the text encoder has no %s; its summary is used as it is", self.file.path.name, lacks)
         activation = hints.clip_activation or spec.activation
         config = self._config(tensors, lambda shapes: TextConfig.from_shapes(shapes, hints.clip_heads, activation))
+        tensors = scaled.stored_as(tensors, self.devices.text_storage)
         return self._part("the text encoder", "text", lambda: TextEncoder(config), tensors)
 
     def vision(self, prefix: str) -> "Part[VisionTower | SiglipTower] | None":
@@ -133,7 +134,10 @@ class Builder:
             tensors = keys.translated(tensors, keys.diffusers_controlnet_names(shapes_of(tensors)))
         config = self._config(tensors, lambda shapes: ControlNetConfig.from_shapes(shapes, self.hints.unet_heads))
         if like is not None:
-            config = replace(config, unet=replace(config.unet, heads=like.heads, head_width=like.head_width))
+            same = {name: getattr(like, name) for name in ("heads", "head_width", "float32_attention")}
+            config = replace(config, unet=replace(config.unet, **same))
+        elif config.unet.context_width == SD2_CONTEXT:
+            config = replace(config, unet=replace(config.unet, float32_attention=True))
         return self._part("the ControlNet", "network", lambda: ControlNet(config), tensors)
 
     def adapter(self, tensors: Mapping[str, Tensor]) -> Part[T2IAdapter]:
@@ -151,6 +155,8 @@ class Builder:
     def _config(self, tensors: Mapping[str, Tensor], read: Callable[[Shapes], Config]) -> Config:
         try:
             return read(shapes_of(tensors))
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.file.path.name}: {error}") from error
         except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
             raise CheckpointError(
                 f"{self.file.path.name}: a part is incomplete or in another layout; missing: {error}"
@@ -166,7 +172,8 @@ class Builder:
         except (ValueError, RuntimeError, ZeroDivisionError, IndexError, StopIteration) as error:
             raise CheckpointError(f"{name}: {what} has a shape no network of ours can take: {error}") from error
         weights = self._fitting(what, {n: tuple(p.shape) for n, p in module.named_parameters()}, tensors)
-        return Part(f"{what} of {name}", module, weights, self.devices.place(kind, stored_format(weights)))
+        at_rest = scaled.resting(f"{name}: {what}", weights, tensors, scaled.is_marked(self.file.shapes))
+        return Part(f"{what} of {name}", module, at_rest, self.devices.place(kind, stored_format(weights)))
 
     def _fitting(self, what: str, wanted: Shapes, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors a network wants, if they are all there in the right shape; others are left alone."""

@@ -70,7 +70,7 @@ class Loader:
         make_room: MakeRoom | None = None,
     ) -> None:
         self.devices = devices or Devices()
-        self.keeper = keeper or Keeper(reserve=self.devices.reserve, keeps=self.devices.keeps, make_room=make_room)
+        self.keeper = keeper or _keeper(self.devices, make_room)
         self.embeddings = Embeddings(embeddings, read_object)
         self._tokenizers: dict[int, Tokenizer] = {}
         self._loras = LoraFiles()
@@ -261,6 +261,16 @@ class Loader:
 
     def _clip(self, *encoders: Encoder) -> Clip:
         return Clip(encoders, self.keeper, self.embeddings)
+
+
+def _keeper(devices: Devices, make_room: MakeRoom | None) -> Keeper:
+    return Keeper(
+        reserve=devices.reserve,
+        keeps=devices.keeps,
+        make_room=make_room,
+        budget=devices.budget,
+        share=devices.share,
+    )
 
 
 def _fitted(spec: TextSpec, found: Tower) -> TextSpec:

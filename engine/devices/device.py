@@ -14,6 +14,11 @@ from engine.settings import Precision, Settings
 CPU = torch.device("cpu")
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
+STORAGES: dict[str, torch.dtype] = {"fp8_e4m3fn": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}
+
+LOW_SHARE = 0.5
+"""Of what is free, how much weights may take with --lowvram: who asks for it, runs out of memory at work."""
+
 PartKind = Literal["network", "text", "vae"]
 
 
@@ -30,7 +35,8 @@ class Devices:
     """The devices of this machine as the settings want them used.
 
     `text` is where text encoders run, when that is another. `keeps` says whether a part stays on the device after use;
-    `reserve` is what is left free there, in bytes.
+    `reserve` is what is left free there, in bytes; `share` how much of what is free weights may take, `budget` how many
+    bytes at most. The storages are the number formats that weights rest in, None for that of their file.
     """
 
     main: torch.device = CPU
@@ -42,6 +48,10 @@ class Devices:
     keeps: bool = True
     reserve: int = 0
     text: torch.device | None = None
+    share: float = 1.0
+    budget: int | None = None
+    network_storage: torch.dtype | None = None
+    text_storage: torch.dtype | None = None
 
     def place(self, kind: PartKind, stored: torch.dtype = torch.float32) -> Place:
         """Where a part with weights stored in this format runs."""
@@ -75,6 +85,10 @@ def choose(settings: Settings) -> Devices:
         vae_precision=settings.vae_precision if settings.vae_precision != "auto" or shared == "fp16" else shared,
         keeps=settings.memory not in ("lowvram", "novram"),
         reserve=settings.reserve_vram if settings.reserve_vram is not None else _usual_reserve(main),
+        share=LOW_SHARE if settings.memory == "lowvram" else 1.0,
+        budget=0 if settings.memory == "novram" else settings.model_memory,
+        network_storage=STORAGES.get(settings.unet_storage),
+        text_storage=STORAGES.get(settings.text_storage),
     )
 
 

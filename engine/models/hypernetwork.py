@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.devices.streaming import first_weight
+
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
     "relu": functional.relu,
@@ -70,11 +72,12 @@ class Net(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        given = x.dtype
+        given, weight = x.dtype, first_weight(self)
+        x = x if weight is None else x.to(weight.dtype)
         activation = ACTIVATIONS[self.config.activation]
         linears = [place for place, layer in enumerate(self.linear) if isinstance(layer, nn.Linear)]
         for place, layer in enumerate(self.linear):
-            x = layer(x.to(next(layer.parameters()).dtype))
+            x = layer(x)
             if place in linears and (place != linears[-1] or self.config.activates_output):
                 x = activation(x)
         return x.to(given)

@@ -16,9 +16,13 @@ LONGEST_REPEAT = 4
 
 @dataclass
 class Chunks:
-    """Runs rows through a function, `limit` at a time; less and less when memory runs out."""
+    """Runs rows through a function, `limit` at a time; less and less when memory runs out.
+
+    `lighten` is asked when a single row does not fit: whether there is more room now.
+    """
 
     limit: int
+    lighten: Callable[[], bool] = lambda: False
 
     def run(self, ask: Callable[[slice], Tensor], rows: int, device: torch.device) -> Tensor:
         """The answers for all rows, in their order.
@@ -28,7 +32,7 @@ class Chunks:
         answers: list[Tensor] = []
         done = 0
         while done < rows:
-            part = slice(done, min(done + self.limit, rows))
+            part, failure = slice(done, min(done + self.limit, rows)), None
             try:
                 answers.append(ask(part))
                 done = part.stop
@@ -37,18 +41,19 @@ class Chunks:
                 # Anything else is the network's own error, and not for us to answer.
                 if not memory.is_out_of_memory(error):
                     raise
-                self._shrink(part.stop - part.start, error)
-            # Outside the handler: the error's traceback holds the tensors that did not fit.
+                failure = error.with_traceback(None)  # which holds the tensors that did not fit
             memory.release_unused(device)
+            self._shrink(part.stop - part.start, failure)
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def _shrink(self, tried: int, error: Exception) -> None:
-        if tried <= 1:
+        if tried > 1:
+            self.limit = tried // 2
+        elif not self.lighten():
             raise OutOfMemory(
                 "there is not enough memory to denoise even one latent at a time; "
                 "make the picture smaller, close other programs, or use --cpu"
             ) from error
-        self.limit = tried // 2
 
 
 def row_limit(bytes_per_row: int, device: torch.device) -> int:

@@ -6,12 +6,14 @@ walk the sampler, scale back.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engine.conditioning import Condition
+from engine.devices.streaming import first_weight, lighten
 from engine.errors import SamplingError
 from engine.models.latent_format import LatentFormat
 from engine.sampling import noise as noises
@@ -182,7 +184,7 @@ class Drawing:
             rule=job.rule,
             concat=FurtherChannels(further, self.latent_format, latent, mask, self._shows_scaled()),
             vectors=Vectors.of(self.network, job.seed),
-            chunks=Chunks(row_limit(row, self.device)),
+            chunks=Chunks(row_limit(row, self.device), partial(lighten, self.network)),
             hooks=job.hooks,
             dtype=self.dtype,
         )
@@ -280,8 +282,8 @@ def _check_answer(answer: Tensor, when: str) -> None:
 
 def _place(network: Network) -> tuple[torch.device, torch.dtype]:
     """Where a network is and what it computes in; float32 on the CPU for a plain function."""
-    parameters = network.parameters() if isinstance(network, nn.Module) else iter(())
-    first = next((each for each in parameters if each.is_floating_point()), torch.zeros(()))
+    found = first_weight(network) if isinstance(network, nn.Module) else None
+    first = torch.zeros(()) if found is None else found
     return first.device, first.dtype
 
 

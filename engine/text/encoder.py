@@ -79,8 +79,8 @@ def fitting(chunk: Chunk, width: int) -> Chunk:
 
 
 def _vectors(encoder: "TextEncoder", chunk: Chunk) -> Tensor:
-    table = encoder.embeddings.token_embedding
-    vectors: Tensor = table(torch.tensor([token.id for token in chunk], device=table.weight.device))
+    table, device = encoder.embeddings.token_embedding, encoder.embeddings.position_embedding.weight.device
+    vectors: Tensor = table(torch.tensor([token.id for token in chunk], device=device))
     for place, token in enumerate(chunk):
         if token.vector is not None:
             vectors[place] = token.vector.to(vectors)

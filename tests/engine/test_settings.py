@@ -85,6 +85,11 @@ def test_extra_model_paths_may_be_given_together_and_apart(tmp_path: Path) -> No
             Settings(cache_ram=3 * GIBIBYTE // 2, cache_disk=GIBIBYTE // 2),
         ),
         (["--lowvram", "--reserve-vram", "2"], Settings(memory="lowvram", reserve_vram=2 * GIBIBYTE)),
+        (["--novram", "--model-memory", "1.5"], Settings(memory="novram", model_memory=3 * GIBIBYTE // 2)),
+        (
+            ["--fp8_e4m3fn-unet", "--fp8_e5m2-text-enc"],
+            Settings(unet_storage="fp8_e4m3fn", text_storage="fp8_e5m2"),
+        ),
         (["--verbose"], Settings(verbose="DEBUG")),
         (["--cache-none", "--cuda-device", "1"], Settings(cache_none=True, cuda_device="1")),
     ],

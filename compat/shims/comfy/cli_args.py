@@ -148,6 +148,8 @@ def _said(settings: Settings) -> Mapping[str, Any]:
         settings.memory.replace("-", ""): True,
         f"force_{settings.precision}": True,
         **{f"{precision}_{part}": True for part, precision in parts.items()},
+        f"{settings.unet_storage}_unet": True,
+        f"{settings.text_storage}_text_enc": True,
         **{name.replace("-", "_"): True for name in settings.ignored},
     }
     said["gpu_only"] = said.pop("gpuonly", False)

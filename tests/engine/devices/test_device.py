@@ -45,6 +45,21 @@ def test_little_memory_means_that_parts_do_not_stay():
     assert not choose(Settings(cpu=True, memory="lowvram")).keeps
 
 
+def test_memory_options_say_how_much_of_a_model_waits_on_the_device():
+    usual = choose(Settings(cpu=True))
+    assert (usual.budget, usual.share) == (None, 1.0)
+    assert choose(Settings(cpu=True, memory="lowvram")).share == 0.5
+    assert choose(Settings(cpu=True, memory="novram", model_memory=5)).budget == 0
+    assert choose(Settings(cpu=True, memory="highvram", model_memory=5)).budget == 5
+
+
+def test_weights_may_rest_in_eight_bits():
+    devices = choose(Settings(cpu=True, unet_storage="fp8_e4m3fn", text_storage="fp8_e5m2"))
+    assert (devices.network_storage, devices.text_storage) == (torch.float8_e4m3fn, torch.float8_e5m2)
+    assert devices.place("network", torch.float8_e4m3fn).dtype == torch.float32
+    assert GPU.place("network", torch.float8_e4m3fn).dtype == torch.float16
+
+
 @pytest.mark.parametrize(
     "error",
     [

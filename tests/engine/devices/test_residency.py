@@ -84,7 +84,7 @@ def test_a_use_within_a_use_leaves_the_outer_one_as_it_was():
         assert same(bits(outer), before)
 
 
-@pytest.mark.parametrize("stop_at", [1, 3, 6])
+@pytest.mark.parametrize("stop_at", [1, 3, 4])
 def test_coming_and_dressing_can_be_stopped_and_leave_nothing_half_done(stop_at):
     net, keeper, calls = part(), Keeper(), []
     patches = {key: (Patch(Difference(torch.ones_like(weight))),) for key, weight in net.weights.items()}
@@ -187,7 +187,7 @@ def test_a_part_nobody_holds_any_more_is_forgotten():
 
 
 class Full(Part):
-    """A part whose device has no room, ever or only once."""
+    """A part whose device has no room, not even for a part of it, ever or only once."""
 
     def __init__(self, times):
         other = part()
@@ -211,7 +211,7 @@ def test_out_of_memory_empties_the_device_and_tries_again():
 
 
 def test_a_device_that_is_too_small_is_named_with_numbers():
-    with pytest.raises(OutOfMemory, match=r"big needs 576 bytes on cpu.*--cpu"), Keeper().using(Full(2)):
+    with pytest.raises(OutOfMemory, match=r"big needs 576 bytes on cpu.*--cpu"), Keeper().using(Full(99)):
         pass
 
 

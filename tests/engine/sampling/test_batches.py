@@ -41,6 +41,22 @@ def test_when_one_row_is_too_much_the_user_is_told_what_to_do() -> None:
     assert isinstance(caught.value.__cause__, torch.OutOfMemoryError)
 
 
+def test_when_one_row_is_too_much_the_network_may_make_room() -> None:
+    asked: list[int] = []
+    lighter: list[int] = []
+
+    def ask(part: slice) -> Tensor:
+        return room_for(1 if len(lighter) > 1 else 0, asked)(part)
+
+    def lighten() -> bool:
+        lighter.append(asked[-1])
+        return True
+
+    assert torch.equal(Chunks(4, lighten).run(ask, 2, CPU), ROWS[:2] * 2)
+    assert asked == [2, 1, 1, 1, 1]
+    assert lighter == [1, 1]
+
+
 def test_other_errors_are_the_networks_own() -> None:
     def ask(part: slice) -> Tensor:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
