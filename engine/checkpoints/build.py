@@ -39,7 +39,7 @@ VOCABULARY = 49408
 """CLIP's tokens, which a shortened table is filled up to."""
 
 SD2_CONTEXT = 1024
-"""How many features Stable Diffusion 2's texts have; half precision overflows in its attention, and its ControlNets'."""
+"""The width of Stable Diffusion 2's texts; half precision overflows in its attention, and in its ControlNets'."""
 
 _TOKENS = "embeddings.token_embedding.weight"
 

@@ -125,12 +125,25 @@ def _lora(builder: Builder, keeper: Keeper, is_pooled: bool) -> ControlLora:
     channels = builder.file.shapes.get("input_hint_block.0.weight", (0, 3))[1]
 
     def grow(denoiser: nn.Module) -> ControlNet:
-        base = {key: weight.detach() for key, weight in denoiser.named_parameters()}
-        whole = in_memory(name, grown(builder.file.read(), base, name))
+        whole = in_memory(name, grown(builder.file.read(), _worn(denoiser), name))
         part = Builder(whole, builder.devices).controlnet("", getattr(denoiser, "config", None))
         return ControlNet(part, keeper, is_pooled)
 
     return ControlLora(f"the control-LoRA of {name}", grow, channels, is_pooled)
+
+
+def _worn(denoiser: nn.Module) -> dict[str, Tensor]:
+    """The weights that a denoiser and its ControlNet share, as they are now, with all changes.
+
+    Those that only come to the device when they are read stay in memory, so that the ControlNet's may do the same.
+    """
+    found = {}
+    for key, weight in denoiser.named_parameters():
+        if key.startswith(SHARED):
+            owner, _, leaf = key.rpartition(".")
+            read: Tensor = getattr(denoiser.get_submodule(owner), leaf)
+            found[key] = read.detach().cpu() if weight.is_meta else read.detach()
+    return found
 
 
 def _on_base(builder: Builder, prefix: str, base: Model | None) -> Builder:

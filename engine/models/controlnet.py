@@ -12,6 +12,7 @@ from engine.models.control import ControlResiduals
 from engine.models.control_union import KindEmbedding, KindTransformer
 from engine.models.layers import conv3x3
 from engine.models.shapes import numbered
+from engine.models.transformer import CrossAttention
 from engine.models.unet import build_input_blocks, build_middle_block, embed_time, embedding_mlp, label_mlp
 from engine.models.unet_config import UNetConfig
 
@@ -72,6 +73,9 @@ class ControlNet(nn.Module):
             # The checkpoints' own spelling.
             self.transformer_layes = nn.Sequential(*(KindTransformer(width) for _ in range(config.kind_layers)))
             self.spatial_ch_projs = nn.Linear(width, width)
+        for module in self.modules():
+            if isinstance(module, CrossAttention):
+                module.float32 = unet.float32_attention
 
     def forward(
         self,

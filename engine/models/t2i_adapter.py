@@ -58,9 +58,13 @@ class AdapterConfig:
             raise CheckpointError("no T2I-Adapter inside: expected conv_in.weight or body.0.in_conv.weight")
         inputs = shapes["conv_in.weight"][1]
         is_sdxl = inputs in XL_INPUTS
-        depth = numbered(shapes, "body.{}.block1.weight") // STAGES
+        channels = _channels(inputs, 16 if is_sdxl else 8)
+        blocks = numbered(shapes, "body.{}.block1.weight")
+        if blocks % STAGES:
+            raise CheckpointError(f"a T2I-Adapter of {blocks} blocks, expected as many for each of its {STAGES} sizes")
+        depth = blocks // STAGES
         return cls(
-            channels=_channels(inputs, 16 if is_sdxl else 8),
+            channels=channels,
             widths=tuple(shapes[f"body.{depth * stage}.block1.weight"][0] for stage in range(STAGES)),
             depth=depth,
             kernel=shapes["body.0.block2.weight"][-1],

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.conditioning import ControlHint
+from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.sampling.fitting import fitted_picture
 
@@ -27,6 +28,7 @@ class Controls:
         self._begun: dict[int, tuple[object, Any]] = {}
         self._pictures: dict[tuple[int, int, int], tuple[ControlHint, Tensor]] = {}
         self._lasting: dict[tuple[int, int, int], ControlResiduals] = {}
+        self._heard: set[int] = set()
 
     def asked(
         self,
@@ -62,12 +64,25 @@ class Controls:
         pictures = self._fitted(hint, net, x)
         chosen = [place % len(pictures) for place in places]
         if not getattr(net, "reads_hint_alone", False):
-            answer: ControlResiduals = net(x, pictures[chosen], timesteps, context, vector)
-            return answer
+            return self._checked(net, net(x, pictures[chosen], timesteps, context, vector))
         key = (id(hint), x.shape[-2], x.shape[-1])
         if key not in self._lasting:
-            self._lasting[key] = net(x, pictures)
+            self._lasting[key] = self._checked(net, net(x, pictures))
         return self._lasting[key].rows(chosen)
+
+    def _checked(self, net: Any, answer: ControlResiduals) -> ControlResiduals:
+        """The answer, the first of each net once it is sure that it holds numbers. Raises: SamplingError."""
+        if id(net) in self._heard:
+            return answer
+        self._heard.add(id(net))
+        given = (*answer.input, answer.middle, *answer.encoder)
+        if not all(bool(each.isfinite().all()) for each in given if each is not None):
+            name = getattr(getattr(net, "part", None), "name", type(net).__name__)
+            raise SamplingError(
+                f"{name} answered with values that are no numbers (NaN or infinite): its weights or the hint are "
+                "damaged, or half precision overflowed; try --force-fp32 or another file"
+            )
+        return answer
 
     def _net(self, hint: ControlHint) -> Any:
         key = id(hint.net)

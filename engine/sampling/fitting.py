@@ -272,4 +272,9 @@ def fitted_picture(picture: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     columns = round((width - width * (new / old)) / 2) if old > new else 0
     rows = round((height - height * (old / new)) / 2) if old < new else 0
     cut = picture[..., rows : height - rows, columns : width - columns]
+    if 0 in cut.shape:
+        raise SamplingError(
+            f"nothing is left of a picture of {width}×{height} when it is cut to the proportions {size[1]}:{size[0]}; "
+            "use one that is less narrow"
+        )
     return interpolate(cut, size=size, mode=mode)

@@ -1,6 +1,6 @@
 """ControlNets of every kind, texts of their own, and phrases in boxes, in whole graphs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,15 @@ from engine.folders import Folders
 from engine.graph.builder import Handle
 from tests import control_files
 from tests.nodes.bench import Bench, Drawing, close
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks are slower with more, and other work shares the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Files of models/controlnet in every layout, loaded and asked; against diffusers where it knows them."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ from engine.checkpoints.load import Loader
 from engine.checkpoints.tensors import in_memory
 from engine.devices.deltas import Difference
 from engine.devices.patches import Patch
+from engine.devices.residency import Keeper
 from engine.errors import CheckpointError, SamplingError
+from engine.models.transformer import CrossAttention
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.values import Adapter, ControlLora, ControlNet
@@ -43,6 +46,15 @@ NETS = {
     "sdxl mid": {**SDXL, "down_block_types": (PLAIN, CROSS, CROSS), "transformer_layers_per_block": (1, 1, 1)},
     "sdxl small": {**SDXL, "down_block_types": (PLAIN,) * 3, "mid_block_type": "UNetMidBlock2D"},
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tiny networks are slower with more, and other work shares the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -99,10 +111,10 @@ def unet():
     return randomised(UNet(UNETS["sd1"]), seed=6)
 
 
-def control_lora(unet, rank=3):
+def control_lora(unet, rank=3, config=UNETS["sd1"]):
     """A control-LoRA of a denoiser, and the ControlNet that it stands for."""
     generator = torch.Generator().manual_seed(7)
-    whole = ldm_net()
+    whole = ldm_net(config)
     base = {name: weight for name, weight in unet.state_dict().items() if name in whole}
     lora, merged = {"lora_controlnet": torch.zeros(0)}, dict(whole)
     for name, weight in base.items():
@@ -130,6 +142,21 @@ def test_a_control_lora_is_the_controlnet_with_its_weights_merged(loader, unet):
     assert max(apart(mine, reference) for mine, reference in places) < 1e-4
 
 
+def test_a_control_lora_grows_from_weights_that_come_when_they_are_read(loader):
+    unet = randomised(UNet(UNetConfig(model_channels=32, context_width=768, heads=4)), seed=6)
+    lora, _ = control_lora(unet, config=unet.config)
+    model = model_of(loader, unet, torch.float16)
+    net = loader.controlnet(file(lora))
+    with model.ready() as network:
+        expected = net.begun(network)(X, HINT, T, context(768)).middle
+    small = Loader(keeper=Keeper(budget=1 << 20))
+    model = model_of(small, unet, torch.float16)
+    with model.ready() as network:
+        assert any(weight.is_meta for weight in network.parameters())
+        found = small.controlnet(file(lora)).begun(network)(X, HINT, T, context(768)).middle
+    assert apart(found, expected) < 1e-4
+
+
 def test_a_control_lora_of_another_family_names_the_weight(loader, unet):
     lora, _ = control_lora(randomised(UNet(UNETS["sd2"])))
     with pytest.raises(CheckpointError, match=r"net\.safetensors: made for another model family; .*to_k"):
@@ -151,8 +178,8 @@ def test_a_control_lora_cannot_be_asked_before_it_has_begun(loader, unet):
 # difference
 
 
-def model_of(loader, unet):
-    tensors = {f"model.diffusion_model.{name}": weight for name, weight in unet.state_dict().items()}
+def model_of(loader, unet, dtype=torch.float32):
+    tensors = {f"model.diffusion_model.{name}": weight.to(dtype) for name, weight in unet.state_dict().items()}
     named = in_memory("m", {name: each.detach() for name, each in tensors.items()}, {"latentwire": '{"unet_heads": 4}'})
     return loader.checkpoint(named).model
 
@@ -264,6 +291,22 @@ def test_missing_and_misshapen_tensors_are_named(loader):
         loader.controlnet(file(weights))
     assert "zero_convs.3.0.weight is missing" in str(caught.value)
     assert "middle_block_out.0.bias is [7], not [128]" in str(caught.value)
+
+
+def test_an_adapter_of_unknown_proportions_names_its_file(loader):
+    tensors = {name: torch.zeros(shape) for name, shape in layout("t2i_adapter_sd15").items()}
+    grey = {**tensors, "conv_in.weight": torch.zeros(320, 100, 3, 3)}
+    with pytest.raises(CheckpointError, match=r"net\.safetensors: a T2I-Adapter of 100 folded channels, expected a mu"):
+        loader.controlnet(file(grey))
+    cut = {name: each for name, each in tensors.items() if not name.startswith("body.7.")}
+    with pytest.raises(CheckpointError, match=r"net\.safetensors: a T2I-Adapter of 7 blocks"):
+        loader.controlnet(file(cut))
+
+
+def test_sd2s_controlnets_attend_in_float32(loader):
+    net = loader.controlnet(file(ldm_net(replace(UNETS["sd2"], model_channels=64, context_width=1024))))
+    assert all(each.float32 for each in net.part.module.modules() if isinstance(each, CrossAttention))
+    assert net(X, HINT, T, context(1024)).middle.isfinite().all()
 
 
 def test_an_adapter_with_a_misshapen_tensor_is_named(loader):

@@ -17,6 +17,15 @@ KINDS = {
 SIZES = {"full_adapter": (104, 64), "full_adapter_xl": (112, 64), "light_adapter": (72, 64)}
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tiny networks are slower with more, and other work shares the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def both(kind: str):
     """One of diffusers' adapters and ours, with the same weights."""
     theirs = randomised(Theirs(adapter_type=kind, **KINDS[kind]), seed=3)

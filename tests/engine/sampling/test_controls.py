@@ -1,9 +1,11 @@
 """What hints ask for in a run: nets begun once, adapters asked once, several hints in turn, a text of their own."""
 
+import pytest
 import torch
 from torch import Tensor
 
 from engine.conditioning import Area, BoxedPhrase, Condition, ControlHint, Grounding
+from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.sampling.controls import Controls
 from engine.sampling.fitting import fit
@@ -79,6 +81,20 @@ def test_hints_that_share_a_net_begin_it_once_and_add_up() -> None:
     assert answer.encoder[0].tolist() == [21.0] * 4
     assert len(net.begun_with) == 1
     assert ask(Controls(None)) is None
+
+
+def test_a_net_that_answers_no_numbers_is_named() -> None:
+    class Broken(Net):
+        def __call__(self, *given: Tensor) -> ControlResiduals:
+            return ControlResiduals(middle=torch.tensor(float("nan")))
+
+    with pytest.raises(SamplingError, match="Broken answered with values that are no numbers"):
+        ask(Controls(None), ControlHint(Broken(), hints(1.0)))
+
+
+def test_a_hint_too_narrow_to_be_cut_is_named() -> None:
+    with pytest.raises(SamplingError, match="nothing is left of a picture of 1×1000"):
+        ask(Controls(None), ControlHint(Net(), torch.zeros(1, 3, 1000, 1)))
 
 
 def guided(*sides: list[Condition], sigma: Tensor = SIGMA) -> list[dict]:
