@@ -13,6 +13,7 @@ from engine import values
 from engine.adapters import hooks
 from engine.adapters.ip_adapter import Adapter as IpAdapterFile
 from engine.adapters.keyframes import Keyframes
+from engine.adapters.picture_texts import Faces, Style
 from engine.graph.define import Choices, Hidden, Widget, Wire
 from engine.images import LATENT_METHODS, METHODS
 from engine.sampling.sample import SAMPLERS
@@ -40,6 +41,8 @@ ClipVision = Annotated[values.ClipVision, Wire("CLIP_VISION")]
 ClipVisionOutput = Annotated[Any, Wire("CLIP_VISION_OUTPUT")]
 """What CLIP saw in pictures: `image_embeds` [B, P] and more, as engine.models.vision.Seen or an object of a plugin's."""
 
+StyleModel = Annotated[Style, Wire("STYLE_MODEL")]
+PhotoMaker = Annotated[Faces, Wire("PHOTOMAKER")]
 IpAdapter = Annotated[IpAdapterFile, Wire("IPADAPTER")]
 PictureEmbeds = Annotated[Tensor, Wire("EMBEDS")]
 """What an IP-Adapter reads of pictures: [B, P], or [B, T, D] for all kinds but the standard one."""

@@ -24,7 +24,8 @@ from compat.machine.formats import unet_manual_cast
 from compat.missing import missing
 from compat.parts.clip import CLIP
 from compat.parts.vae import VAE
-from engine.checkpoints import save, texts
+from engine.adapters.picture_texts import Style
+from engine.checkpoints import image_prompts, save, texts
 from engine.checkpoints.load import Checkpoint, Loader
 from engine.checkpoints.tensors import TensorFile, in_memory, read_object
 from engine.errors import CheckpointError
@@ -246,10 +247,10 @@ class StyleModel:
         return self.model(input.last_hidden_state)
 
 
-def load_style_model(ckpt_path: str) -> StyleModel:
-    """Raises: CheckpointError; no kind of style model can be loaded yet."""
-    name = Path(ckpt_path).name
-    raise CheckpointError(f"{name}: style models are not supported yet; StyleModel(module) takes a module of your own")
+def load_style_model(ckpt_path: str) -> Style:
+    """A style adapter of a file. Raises: CheckpointError, for files of other kinds."""
+    loader = host().loader
+    return Style(image_prompts.style_model(Path(ckpt_path), loader.devices.place("text")), loader.keeper)
 
 
 def load_gligen(ckpt_path: str) -> Any:
