@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from engine.conditioning import Condition
 from engine.devices.deltas import Difference, LowRank
 from engine.devices.device import CPU, Place
 from engine.devices.part import Part
@@ -18,10 +19,14 @@ from engine.devices.patches import Patch
 from engine.devices.residency import Keeper
 from engine.devices.resting import Resting
 from engine.devices.streaming import Need, Streamed, first_weight, lighten, settled
-from engine.errors import Cancelled
+from engine.errors import Cancelled, OutOfMemory
+from engine.models.latent_format import LatentFormat
 from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
+from engine.sampling.prediction import Prediction
+from engine.sampling.sample import sample
+from engine.sampling.table import SigmaTable
 from engine.text.clip import TextConfig, TextEncoder
 from tests.engine.devices.counted import Counted
 
@@ -279,6 +284,33 @@ def test_work_that_does_not_fit_gets_the_room_of_the_weights(monkeypatch):
     assert all(torch.equal(each, expected("unet", torch.float16, True)[0]) for each in seen)
     assert not lighten(nn.Linear(2, 2))
     assert not lighten(lambda x: x)
+
+
+def test_a_picture_is_drawn_though_there_is_hardly_room_for_the_work(monkeypatch):
+    monkeypatch.setattr("engine.devices.part.LEAST", 1 << 20)
+    text = Condition(rand(1, 5, 16))
+    latent = torch.zeros(1, 4, 8, 8)
+    job = {"positive": [text], "negative": [text], "cfg": 1.0, "latent": latent, "noise": rand(1, 4, 8, 8), "seed": 1}
+    job |= {"sampler": "euler", "sigmas": torch.tensor([9.0, 3.0, 1.0, 0.0])}
+    kind = Prediction("eps", SigmaTable.from_betas())
+
+    def drawn(net, most):
+        def check(module, given):
+            if net.loaded > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+        handle = net.module.middle_block.register_forward_pre_hook(check)
+        with Keeper().using(net, lora("unet")) as network:
+            made = sample(network, kind, LatentFormat(scale=1.0), **job)
+        handle.remove()
+        return made
+
+    usual, tight = part(), part()
+    expected_picture = drawn(usual, 1 << 40)
+    assert torch.equal(drawn(tight, 1_500_000), expected_picture)
+    assert tight.loaded <= 1_500_000
+    with pytest.raises(OutOfMemory, match="even one latent"):
+        drawn(part(), -1)
 
 
 def test_where_a_network_is_can_be_told_while_its_weights_are_not_there():
