@@ -49,7 +49,7 @@ class ControlNet:
     def of_kind(self, *kinds: int) -> "ControlNet":
         """The same net, told what its hints are; a net for a single kind stays as it is, with a warning."""
         if self.part.module.config.kinds is None:
-            log.warning("%s knows only one kind of hint, so the type that was set is ignored", self.part.name)
+            _ignore(self.part.name, kinds)
             return self
         return replace(self, kinds=kinds)
 
@@ -99,7 +99,7 @@ class ControlLora:
 
     def of_kind(self, *kinds: int) -> "ControlLora":
         """As ControlNet's: it knows only one."""
-        log.warning("%s knows only one kind of hint, so the type that was set is ignored", self.name)
+        _ignore(self.name, kinds)
         return self
 
     def __call__(self, *given: Any) -> ControlResiduals:
@@ -123,7 +123,7 @@ class Adapter:
 
     def of_kind(self, *kinds: int) -> "Adapter":
         """As ControlNet's: it knows only one."""
-        log.warning("%s knows only one kind of hint, so the type that was set is ignored", self.part.name)
+        _ignore(self.part.name, kinds)
         return self
 
     def hint_size(self, height: int, width: int) -> tuple[int, int]:
@@ -160,6 +160,11 @@ class Adapter:
 
 
 Control = ControlNet | ControlLora | Adapter
+
+
+def _ignore(name: str, kinds: tuple[int, ...]) -> None:
+    if kinds:
+        log.warning("%s knows only one kind of hint, so the type that was set is ignored", name)
 
 
 def _refuse(name: str, wanted: Sequence[int | None], have: Sequence[int]) -> None:

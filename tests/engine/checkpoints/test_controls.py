@@ -255,6 +255,8 @@ def test_only_a_union_net_is_told_the_kind_of_its_hint(loader, caplog):
     single = loader.controlnet(file(ldm_net()))
     assert isinstance(single, ControlNet)
     with caplog.at_level(logging.WARNING):
+        assert single.of_kind() is single
+        assert not caplog.records
         assert single.of_kind(3) is single
     assert "knows only one kind of hint" in caplog.text
 
