@@ -39,7 +39,7 @@ Gligen = Annotated[values.Gligen, Wire("GLIGEN")]
 ClipVision = Annotated[values.ClipVision, Wire("CLIP_VISION")]
 """None, when the checkpoint had no eyes."""
 ClipVisionOutput = Annotated[Any, Wire("CLIP_VISION_OUTPUT")]
-"""What CLIP saw in pictures: `image_embeds` [B, P] and more, as engine.models.vision.Seen or an object of a plugin's."""
+"""What CLIP saw in pictures: `image_embeds` [B, P] and more (engine.models.vision.Seen, or a plugin's own object)."""
 
 StyleModel = Annotated[Style, Wire("STYLE_MODEL")]
 PhotoMaker = Annotated[Faces, Wire("PHOTOMAKER")]

@@ -208,7 +208,7 @@ class _Patch:
         self._masks: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
 
     def __call__(self, mixed: Tensor, q: Tensor, extra: Mapping[str, Any]) -> Tensor:
-        number = self.numbers.get((*extra["block"], extra["block_index"]))
+        number = self.numbers.get((*extra.get("block", ()), extra.get("block_index")))
         if number is None or self.weights[number] == 0 or not self._is_now(extra):
             return mixed
         keys, values = self._here(number, q)

@@ -9,10 +9,14 @@ import torch
 
 from compat import crossing
 from engine import values
+from engine.adapters import ip_adapter
+from engine.devices.residency import Part
+from engine.models.ip_adapter import IpAdapter, IpAdapterConfig
 from nodes import guidance, unet_patches
 from nodes import model_sampling as reading
 from nodes.sampling import Walk
 from tests.compat.sampling.conftest import Studio, noise, relative
+from tests.engine.adapters.test_ip_adapter import adapter_tensors
 
 CLOSE = 1e-5
 SHAPE = (2, 4, 8, 8)
@@ -54,7 +58,20 @@ def shrunk(after_skip: bool) -> Node:
     )
 
 
+def pictured(model: values.Model) -> values.Model:
+    """A model that a picture guides, in a part of the run."""
+    tensors = adapter_tensors("standard", model.part.module)
+    flat = {f"{group}.{name}": each for group, inside in tensors.items() for name, each in inside.items()}
+    net = IpAdapter(IpAdapterConfig.from_shapes({name: tuple(each.shape) for name, each in flat.items()}))
+    adapter = ip_adapter.Adapter(Part("an adapter", net, flat, model.part.place), model.keeper)
+    seen = torch.rand(1, net.config.clip_width, generator=torch.Generator().manual_seed(3))
+    mask = torch.linspace(0, 1, 63).reshape(1, 1, 9, 7)
+    use = ip_adapter.Use(0.8, "ease in", start=0.0, end=0.8, mask=mask)
+    return ip_adapter.apply(model, adapter, seen, torch.zeros_like(seen), use)
+
+
 TOOLS: dict[str, Node] = {
+    "ip-adapter": pictured,
     "rescale": lambda model: guidance.rescale_cfg(model=model),
     "freeu": lambda model: unet_patches.free_u(model=model),
     "freeu v2": lambda model: unet_patches.free_u_v2(model=model),

@@ -130,7 +130,7 @@ class Live(Patches):
     def leave_transformer(self) -> None:
         """Counted by whoever runs the layers of a block, which plugins do themselves at times."""
 
-    def attend(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    def _attended(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         replacements = self._replacements.get(name, {})
         place = self.options.get("block")
         if place is not None and replacements:
