@@ -11,6 +11,7 @@ from PIL import Image
 from compat.crossing import enter
 from compat.host import Host
 from engine.errors import Cancelled, PathError
+from engine.folders import VAE_AND_SMALL
 from engine.graph.run import Run
 
 torch.manual_seed(0)
@@ -95,7 +96,7 @@ def test_file_lists_of_generated_classes_know_their_kind(nodes, host: Host):
     from compat.core_nodes.built_in import class_of
 
     names = class_of(host.registry["VAELoader"]).INPUT_TYPES()["required"]["vae_name"][0]
-    assert (names.kind, names.also) == ("vae", ("pixel_space",))
+    assert (names.kind, names.also) == (VAE_AND_SMALL, ("pixel_space",))
     assert names == [*host.folders.list("vae"), "pixel_space"]
 
 

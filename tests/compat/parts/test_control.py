@@ -210,7 +210,7 @@ def test_a_plugins_own_control_is_applied_by_our_nodes(net, condition):
 
 
 def test_a_net_with_more_to_it_than_its_hint_stays_the_plugins(net):
-    for change in ({"extra_args": {"control_type": [1]}}, {"upscale_algorithm": "bilinear"}, {"weights": [1.0]}):
+    for change in ({"extra_args": {"of_its_own": 1}}, {"upscale_algorithm": "bilinear"}, {"weights": [1.0]}):
         control = enter(net).copy().set_cond_hint(torch.zeros(1, 3, 8, 8))
         vars(control).update(change)
         (hint,) = leave([[None, {"control": control}]])[0][1]["control"]
