@@ -143,8 +143,9 @@ class Watch:
         overdue = self.overdue
         if not overdue:
             return None
-        what = f"was importing {self._plugin}" if self._plugin else "was not ready"
-        return died("unresponsive", f"The worker {what}, and was ended: {overdue}.")
+        if self._plugin:
+            return died("unresponsive", f"The worker was importing {self._plugin}, and was ended: {overdue}.")
+        return died("unresponsive", f"The worker was not ready after {self._limits.start:g} s, and was ended.")
 
     def _cancel(self) -> End | None:
         if self._cancelled is None:
