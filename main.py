@@ -20,7 +20,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, get_args
 
 from engine import __version__, plugin_files, settings
-from engine.errors import LatentwireError
+from engine.errors import LatentwireError, TrainingError
 from engine.graph import manual
 from engine.graph.events import Cached, Emit, Event, Executed, Executing, Failed, Progress
 from server import settings as server_settings
@@ -278,10 +278,18 @@ def explain(chosen: argparse.Namespace) -> int:
 
 
 def train(chosen: argparse.Namespace) -> int:
-    """Trains the embedded model; see docs/training.md."""
+    """Trains the embedded model or one of its companions; see docs/training.md."""
     from engine.training import icons
 
-    icons.train(icons.options(chosen))
+    options = icons.options(chosen)
+    if chosen.what == "icons":
+        icons.train(options)
+        return 0
+    from engine.training.companions import workshop
+
+    if chosen.recipe:
+        raise TrainingError("--recipe is for `train icons`; a companion has one recipe")
+    workshop.train(chosen.what, options, chosen.output)
     return 0
 
 
@@ -415,9 +423,10 @@ def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], 
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    from engine.training.options import add_arguments
+    from engine.training.options import COMPANIONS, add_arguments
 
-    parser.add_argument("what", choices=["icons"], help="icons: the model that ships with Latentwire")
+    told = "icons: the model that ships with Latentwire; the others: its companions, trained beside it"
+    parser.add_argument("what", choices=["icons", *COMPANIONS], help=told)
     add_arguments(parser)
 
 

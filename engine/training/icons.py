@@ -46,8 +46,9 @@ PHASES = ("autoencoder", "text_tower", "denoiser", "decoder")
 def options(namespace: argparse.Namespace) -> Options:
     """The options of a parsed command line; without --recipe, the one that suits the device."""
     recipe = namespace.recipe or ("full" if _device(namespace.device).type == "cuda" else "reduced")
-    names = [name for name in Options.__dataclass_fields__ if name != "recipe"]
-    return Options(recipe=recipe, **{name: getattr(namespace, name) for name in names})
+    names = [name for name in Options.__dataclass_fields__ if name not in ("recipe", "output")]
+    output = namespace.output or Options.output
+    return Options(recipe=recipe, output=output, **{name: getattr(namespace, name) for name in names})
 
 
 def train(chosen: Options) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RECIPES = ("full", "reduced")
+COMPANIONS = ("edges", "inpainting", "style", "upscaler")
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,15 @@ class Options:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a command line these options."""
     usual = Options()
-    parser.add_argument("--recipe", choices=RECIPES, default=None, help="full on CUDA, reduced on CPU cores")
+    parser.add_argument(
+        "--recipe", choices=RECIPES, default=None, help="icons only: full on CUDA, reduced on CPU cores"
+    )
     parser.add_argument("--folder", type=Path, default=usual.folder, help="where packages, icons and states are kept")
-    parser.add_argument("--output", type=Path, default=usual.output, help="the checkpoint to write")
+    parser.add_argument("--output", type=Path, default=None, help="the file to write, instead of the one that ships")
     parser.add_argument("--device", default=usual.device, help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--stretch", type=float, default=usual.stretch, help="multiply the time of every phase")
+    parser.add_argument(
+        "--stretch", type=float, default=usual.stretch, help="multiply the time of every phase, a companion's steps"
+    )
     parser.add_argument(
         "--minutes", type=float, default=usual.minutes, help="stop after so long (0: only write the file)"
     )

@@ -1,0 +1,151 @@
+"""The style LoRA: the shipped model's subjects in a style that it has never seen, Streamline's outlined stickers.
+
+Some subjects of the style are kept back. They tell whether the LoRA has learned the style or only its pictures.
+"""
+
+import random
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from engine.checkpoints.save import save_tensors
+from engine.training import report
+from engine.training.captions import REDUCED_MIX, Picture, Placed, Scene
+from engine.training.companions import companion, material
+from engine.training.companions.companion import About, Findings, both_ways
+from engine.training.companions.easel import Wish
+from engine.training.companions.low_rank import LowRank, of_transformers_and_blocks
+from engine.training.companions.material import Samples, Shelf
+from engine.training.companions.parent import Parent, taken_apart
+from engine.training.dataset import Icons
+from engine.training.iconsets import icon_set
+from engine.training.judge import features
+from engine.training.loop import Draw, Losses, Phase, Settings
+from engine.training.objective import noise_error
+from engine.training.vocabulary import reduced_concepts
+
+STYLE = "streamline"
+KNOWN = ("fluent3d", "fluentflat")
+ABOUT = About(
+    "style",
+    Path("models/loras/latentwire_icons_sticker.safetensors"),
+    steps=1_400,
+    licences=("Streamline Emojis, Streamline (Webalys), CC-BY-4.0, rendered and cropped",),
+)
+SCENES, SEED = 1_000, 4
+BATCH = 8
+RANK = 4
+SETTINGS = Settings(1e-3, ema_decay=0.99, save_seconds=120, log_steps=25, weight_decay=0.0)
+CAPTION_DROPOUT = 0.1
+KEPT_BACK = 0.2  # of the style's subjects
+
+
+class Style:
+    """Its training, its file and its judge."""
+
+    about = ABOUT
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+
+    def phase(self) -> Phase:
+        """A fresh training, which begins as no change."""
+        return phase(self.shelf.folder, taken_apart(self.shelf.parent, self.shelf.device))
+
+    def draw(self, phase: Phase) -> Draw:
+        """What one step of the training does."""
+        parent = taken_apart(self.shelf.parent, self.shelf.device)
+        return step(parent, self._learned(parent), phase)
+
+    def export(self, phase: Phase, path: Path) -> None:
+        """Write the averaged weights under kohya's names."""
+        export(phase, taken_apart(self.shelf.parent, self.shelf.device), path)
+
+    def judge(self, path: Path, folder: Path) -> Findings:
+        """How near subjects that were kept back come to their drawings in the style, with the LoRA and without it.
+
+        "Is in style": of the subject's real drawings in the three styles, the new one is the nearest.
+        """
+        real = self.shelf.icons((STYLE, *KNOWN))
+        subjects = [s for s in kept_back(real) if all((style, s) in _cells(real) for style in KNOWN)]
+        drawings = {style: _real(real, style, subjects) for style in (STYLE, *KNOWN)}
+        wishes = [Wish(prompt(subject), seed) for seed, subject in enumerate(subjects)]
+        ways = dict(zip(("without", "with"), both_ways(self.shelf.parent, wishes, lora=path), strict=True))
+        found: Findings = {"pictures": len(subjects)}
+        for way, drawn in ways.items():
+            seen = features(drawn)
+            likeness = torch.stack([(seen * features(each)).sum(dim=1) for each in drawings.values()])
+            found[f"{way}_is_in_style"] = (likeness.argmax(dim=0) == 0).float().mean().item()
+            found[f"{way}_distance"] = (1 - likeness[0]).mean().item()
+        labels = [label for s in subjects for label in ("real", f"without: {prompt(s)}", "with")]
+        sheet = companion.in_rows(drawings[STYLE], *ways.values())
+        report.sheet(sheet, labels, folder / "style.png", columns=9)
+        return found
+
+    def _learned(self, parent: Parent) -> Samples:
+        count = self.shelf.scenes or SCENES
+        path = self.shelf.place("style_scenes")
+        found = material.kept(path, count)
+        if found is None:
+            everything = self.shelf.icons((STYLE,))
+            learned = everything.only(set(everything.subjects) - set(kept_back(everything)), (STYLE,))
+            icons, catalogue = material.everyday(learned, (STYLE,))
+            scenes = material.scenes(catalogue, REDUCED_MIX, count, SEED, moves=False)
+            pictures = material.pixels(scenes, icons)
+            material.keep(path, material.samples(parent, pictures, [scene.caption for scene in scenes]))
+            found = material.kept(path, count)
+        assert found is not None
+        return material.samples_of(found)
+
+
+def phase(folder: Path, parent: Parent) -> Phase:
+    """A fresh training of a LoRA for the transformers and the residual blocks: a style is in both."""
+    torch.manual_seed(SETTINGS.seed)
+    networks = nn.ModuleDict({"lora": LowRank(parent.unet, RANK, of_transformers_and_blocks)})
+    return Phase(f"companion_{ABOUT.name}", folder, networks, SETTINGS, parent.device)
+
+
+def step(parent: Parent, samples: Samples, phase: Phase) -> Draw:
+    """One step: find the noise over a picture of the new style."""
+    network, device = cast(LowRank, phase.networks["lora"]), phase.device
+    batch = min(BATCH, len(samples.latents))
+
+    def draw(generator: torch.Generator) -> Losses:
+        drawn = samples.draw(batch, generator, CAPTION_DROPOUT)
+        noisy, times, context = (each.to(device) for each in (drawn.noisy, drawn.times, drawn.context))
+        error = noise_error(network.answer(parent.unet, noisy, times, context), drawn.noise.to(device))
+        return {"loss": (drawn.weights.to(device) * error).mean(), "eps_mse": error.mean()}
+
+    return draw
+
+
+def export(phase: Phase, parent: Parent, path: Path) -> None:
+    """Write the averaged weights in half precision under kohya's names."""
+    lora = cast(LowRank, phase.average["lora"])
+    tensors = {name: each.cpu() for name, each in lora.tensors(parent.unet).items()}
+    save_tensors(path, tensors, lora.metadata(ABOUT.metadata(phase.step)))
+
+
+def kept_back(icons: Icons) -> list[str]:
+    """The everyday subjects of the style that the LoRA is never shown; the same ones every time."""
+    everyday = {concept.subject for concept in reduced_concepts()}
+    has = sorted({s for style, s in _cells(icons) if style == STYLE and s in everyday})
+    return sorted(random.Random(SEED).sample(has, max(1, round(KEPT_BACK * len(has)))))
+
+
+def prompt(subject: str) -> str:
+    """What a person would type for it."""
+    name = next(concept.names[0] for concept in reduced_concepts() if concept.subject == subject)
+    return f"{name}, {icon_set(STYLE).phrases[0]}"
+
+
+def _cells(icons: Icons) -> set[tuple[str, str]]:
+    return set(zip(icons.styles, icons.subjects, strict=True))
+
+
+def _real(icons: Icons, style: str, subjects: list[str]) -> Tensor:
+    numbers = {cell: number for number, cell in enumerate(zip(icons.styles, icons.subjects, strict=True))}
+    scenes = [Scene("", Picture((Placed(numbers[style, subject]),))) for subject in subjects]
+    return material.pixels(scenes, icons) / 2 + 0.5
