@@ -27,7 +27,7 @@ from engine.training.loop import Draw, Losses, Phase, Settings
 from engine.training.objective import noise_error
 
 ABOUT = About(
-    "edges", Path("models/controlnet/latentwire_icons_edges.safetensors"), steps=2_400, licences=companion.FLUENT
+    "edges", Path("models/controlnet/latentwire_icons_edges.safetensors"), steps=7_000, licences=companion.FLUENT
 )
 STYLES = ("fluent3d", "fluentflat")
 MIX = replace(REDUCED_MIX, place=0)  # where a thing stands is for the hint to say

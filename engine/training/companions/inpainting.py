@@ -30,7 +30,7 @@ from engine.training.judge import Judge, Question, questions
 from engine.training.loop import Draw, Losses, Phase, Settings
 
 ABOUT = About(
-    "inpainting", Path("models/loras/latentwire_icons_inpainting.safetensors"), steps=1_600, licences=companion.FLUENT
+    "inpainting", Path("models/loras/latentwire_icons_inpainting.safetensors"), steps=3_000, licences=companion.FLUENT
 )
 STYLES = ("fluent3d", "fluentflat")
 SCENES, SEED = 2_000, 3

@@ -31,7 +31,7 @@ KNOWN = ("fluent3d", "fluentflat")
 ABOUT = About(
     "style",
     Path("models/loras/latentwire_icons_sticker.safetensors"),
-    steps=1_400,
+    steps=2_500,
     licences=("Streamline Emojis, Streamline (Webalys), CC-BY-4.0, rendered and cropped",),
 )
 SCENES, SEED = 1_000, 4

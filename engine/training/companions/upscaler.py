@@ -30,7 +30,7 @@ STYLES = ("fluent3d", "fluentflat", "noto")
 ABOUT = About(
     "upscaler",
     Path("models/upscale_models/latentwire_icons_x4.safetensors"),
-    steps=3_000,
+    steps=12_000,
     licences=(*companion.FLUENT, "Noto Emoji, Google Inc (Apache-2.0)"),
 )
 CONFIG = RRDBConfig(features=24, blocks=3, growth=16)
