@@ -203,7 +203,7 @@ class CrossAttention(transformer.CrossAttention):
     ) -> None:
         nn.Module.__init__(self)
         inner, given = dim_head * heads, default(context_dim, query_dim)
-        self.heads, self.dim_head, self.attn_precision = heads, dim_head, attn_precision
+        self.heads, self.dim_head, self.attn_precision, self.float32 = heads, dim_head, attn_precision, False
         self.to_q = operations.Linear(query_dim, inner, bias=False, dtype=dtype, device=device)
         self.to_k = operations.Linear(given, inner, bias=False, dtype=dtype, device=device)
         self.to_v = operations.Linear(given, inner, bias=False, dtype=dtype, device=device)
