@@ -19,7 +19,7 @@ class Names(MetaPathFinder):
     """Finds the modules below one folder, and refuses names below its packages that are not there."""
 
     def __init__(self, root: Path) -> None:
-        self._root = str(root)
+        self.root = str(root)
         self._own = {each.stem for each in root.iterdir() if each.is_dir() or each.suffix == ".py"} - {"__pycache__"}
 
     def find_spec(
@@ -32,7 +32,7 @@ class Names(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None and below and _is_import():
             raise ModuleNotFoundError(sentence(fullname), name=fullname)
-        if spec is not None and spec.origin and spec.origin.startswith(self._root):
+        if spec is not None and spec.origin and spec.origin.startswith(self.root):
             spec.loader = _Loader(fullname, spec.origin)
         return spec
 
@@ -59,4 +59,5 @@ def offer(root: Path) -> None:
     """Makes the modules below a folder importable, after those that are on the path already."""
     if str(root) not in sys.path:
         sys.path.append(str(root))
+    if not any(isinstance(each, Names) and each.root == str(root) for each in sys.meta_path):
         sys.meta_path.insert(0, Names(root))

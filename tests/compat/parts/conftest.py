@@ -1,15 +1,13 @@
 """ComfyUI's module names, for the imports at the top of these tests; and the parts of the tiny checkpoint."""
 
-import sys
-
 import pytest
 import torch
 
+from compat import imports
 from compat.install import SHIMS
 from engine.checkpoints.load import Checkpoint
 
-if str(SHIMS) not in sys.path:
-    sys.path.append(str(SHIMS))
+imports.offer(SHIMS)
 
 
 @pytest.fixture

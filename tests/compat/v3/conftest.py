@@ -2,13 +2,13 @@
 
 import asyncio
 import importlib
-import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from compat import imports
 from compat.host import Host, Work
 from compat.install import SHIMS
 from engine.graph.executor import Outcome
@@ -21,8 +21,7 @@ MODULE = "custom_nodes.v3_pack"
 @pytest.fixture(scope="session")
 def names() -> None:
     """ComfyUI's module names, for what needs no engine."""
-    if str(SHIMS) not in sys.path:
-        sys.path.append(str(SHIMS))
+    imports.offer(SHIMS)
 
 
 @pytest.fixture
