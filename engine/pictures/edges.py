@@ -7,7 +7,6 @@ pixels is kept, as in OpenCV.
 import math
 
 import numpy
-import scipy.ndimage
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
@@ -82,7 +81,9 @@ def _ridges(right: Tensor, down: Tensor) -> Tensor:
 
 def _connected(weak: Tensor, strong: Tensor) -> Tensor:
     """The weak pixels that touch strong ones, by way of any number of weak ones. Shapes: [H, W]."""
-    labels, count = scipy.ndimage.label(weak.numpy(), structure=numpy.ones((3, 3)))
+    from scipy import ndimage  # slow to import, and one node's affair
+
+    labels, count = ndimage.label(weak.numpy(), structure=numpy.ones((3, 3)))
     is_kept = numpy.zeros(count + 1, dtype=bool)
     is_kept[labels[strong.numpy()]] = True
     is_kept[0] = False

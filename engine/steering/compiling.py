@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 
 from engine.errors import SamplingError
 from engine.sampling.hooks import Hooks, Network
@@ -34,6 +33,8 @@ class Compiler:
         """The compiled network; a plain function stays as it is."""
         if not isinstance(network, nn.Module):
             return network
+        from torch._dynamo.exc import TorchDynamoException  # slow to import, and one node's affair
+
         if network not in self._made:
             self._made[network] = torch.compile(network, backend=self.backend)
         made = self._made[network]
