@@ -142,9 +142,9 @@ test("the menu adds a node, and Run draws the picture", async () => {
   await page.getByRole("button", { name: "Nodes", exact: true }).tap();
   const drawer = page.getByRole("complementary", { name: "Nodes" });
   await drawer.getByRole("searchbox").tap();
-  await page.keyboard.type("Preview");
+  await page.keyboard.type("Preview Image");
   await drawer
-    .getByRole("button", { name: /Preview/ })
+    .getByRole("button", { name: /Preview Image/ })
     .first()
     .tap();
   const added = editor.node("Preview Image");
