@@ -60,3 +60,24 @@ export function watch(page: Page): void {
 export function complaintsOf(page: Page, allowed: RegExp | null = null): string[] {
   return (complaints.get(page) ?? []).filter((each) => allowed === null || !allowed.test(each));
 }
+
+/** Runs in the page: while it is told that the way is cut, nothing is sent to where workflows are kept. */
+function refuseWrites(): void {
+  const send = window.fetch.bind(window);
+  window.fetch = (what, init) => {
+    const isCut =
+      sessionStorage.getItem("cut") !== null && init?.method === "POST" && String(what).includes("/userdata/");
+    return isCut ? Promise.reject(new TypeError("the test cut the way")) : send(what, init);
+  };
+}
+
+/**
+ * Cuts the way on which a page writes its workflows, over reloads too, until the returned function is called. Not with
+ * `page.route`: what the browser holds back of a page that goes, it lets through when the page is gone.
+ */
+export async function cutWriting(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(() => sessionStorage.setItem("cut", "yes"));
+  await page.evaluate(refuseWrites);
+  await page.addInitScript(refuseWrites);
+  return () => page.evaluate(() => sessionStorage.removeItem("cut"));
+}

@@ -3,13 +3,13 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage } from "./browser";
+import { complaintsOf, cutWriting, launch, openPage } from "./browser";
 import { Editor } from "./editor";
 import { eventually, Server } from "./server";
 import { textToImage } from "./workflows";
 
-/** What the browser logs when there is no such file, and when the test cuts the way. */
-const PROVOKED = /404 \(Not Found\).*userdata|ERR_FAILED|ERR_ABORTED/;
+/** What the browser logs when there is no such file. */
+const PROVOKED = /404 \(Not Found\).*userdata/;
 
 let server: Server;
 let browser: Browser;
@@ -51,9 +51,7 @@ test("a workflow closed while the server is away has its last changes when it is
   await page.keyboard.press("Shift+Period");
   await editor.expectNodes(7);
 
-  await page.route("**/userdata/**", (route) =>
-    route.request().method() === "POST" ? route.abort() : route.continue(),
-  );
+  const mend = await cutWriting(page);
   await write(editor, "not written");
   await page.keyboard.press("Alt+KeyW");
   const question = page.getByRole("alertdialog", { name: "Close “apple”?" });
@@ -61,7 +59,7 @@ test("a workflow closed while the server is away has its last changes when it is
   await question.getByRole("button", { name: "Close and keep" }).click();
   await eventually(async () => (await editor.tab().innerText()) !== "apple", "it to be closed", 10_000);
 
-  await page.unroute("**/userdata/**");
+  await mend();
   await row.click();
   await eventually(async () => (await editor.tab().innerText()) === "apple", "apple to be open again", 15_000);
   await eventually(async () => (await positive(editor).inputValue()) === "not written", "its last words", 10_000);

@@ -3,13 +3,13 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { complaintsOf, launch, openPage, watch } from "./browser";
+import { complaintsOf, cutWriting, launch, openPage, watch } from "./browser";
 import { Editor } from "./editor";
 import { eventually, Server } from "./server";
 import { type File, textToImage } from "./workflows";
 
-/** What the browser logs when a version was refused, when there is nothing yet, and when the test cuts the way. */
-const PROVOKED = /412 \(Precondition Failed\)|404 \(Not Found\).*userdata|ERR_FAILED|ERR_ABORTED/;
+/** What the browser logs when a version was refused, and when there is nothing yet. */
+const PROVOKED = /412 \(Precondition Failed\)|404 \(Not Found\).*userdata/;
 
 let server: Server;
 let browser: Browser;
@@ -181,15 +181,13 @@ test("two windows of one browser follow each other, and ask when both have chang
   await expectKept(path, "seen by both");
 
   // The other cannot reach the server for a while, and is changed meanwhile; so is the one.
-  await page.route("**/userdata/**", (route) =>
-    route.request().method() === "POST" ? route.abort() : route.continue(),
-  );
+  const mend = await cutWriting(page);
   await write(other, "written alone");
   await page.getByRole("img", { name: "Kept in this browser until the server is back" }).waitFor();
   await write(one, "written meanwhile");
   await expectKept(path, "written meanwhile");
   expect(await positive(other).inputValue()).toBe("written alone");
-  await page.unroute("**/userdata/**");
+  await mend();
   await notice(other, "windows").waitFor({ timeout: 20_000 });
   expect(await kept(path)).toBe("written meanwhile");
   expect(await positive(other).inputValue()).toBe("written alone");
@@ -215,9 +213,7 @@ test("workflows are kept without a word, and are open again with what was not wr
   await eventually(async () => (await drafts()).includes("gamma kept by itself"), "it on the server", 10_000);
   await page.getByRole("img", { name: "Changes not written yet" }).waitFor({ state: "hidden" });
 
-  await page.route("**/userdata/**", (route) =>
-    route.request().method() === "POST" ? route.abort() : route.continue(),
-  );
+  const mend = await cutWriting(page);
   await write(editor, "gamma unwritten");
   const away = page.getByRole("img", { name: "Kept in this browser until the server is back" });
   await eventually(async () => (await away.count()) === 1, "one that waits", 10_000);
@@ -237,7 +233,7 @@ test("workflows are kept without a word, and are open again with what was not wr
   await eventually(async () => (await positive(editor).inputValue()) === "gamma unwritten", "gamma", 10_000);
   expect((await drafts()).filter((each) => each?.includes("unwritten"))).toEqual([]);
 
-  await page.unroute("**/userdata/**");
+  await mend();
   const arrived = async (): Promise<boolean> => {
     const texts = await drafts();
     return texts.includes("alpha unwritten") && texts.includes("gamma unwritten");
