@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.sampling.fitting import fitted_picture, spread_over_batch
+from engine.shapes import fitted_picture, spread_over_batch
 
 
 def inpainting(model: Any, kwargs: Mapping[str, Any]) -> Tensor:

@@ -16,10 +16,9 @@ from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.models.controlnet import ControlNet as Network
 from engine.models.t2i_adapter import T2IAdapter
+from engine.shapes import CELL
 
 log = logging.getLogger(__name__)
-
-CELL = 8  # Pixels per latent cell.
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Pictures as tensors: resizing, matching batches, and the way from and to image files.
+"""Pictures as tensors: resizing, and the way from and to image files.
 
 A picture is [B, H, W, C] float32 in 0..1. Resizing works on [B, C, H, W], because latents and masks are resized by the
 same rules. Nothing here knows of models or graphs.
@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate
 
 from engine.devices import memory
 from engine.errors import ImageError, OutOfMemory
+from engine.shapes import crop_to_aspect
 
 METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
@@ -126,19 +127,6 @@ def as_masks(mask: Tensor) -> Tensor:
     return mask.reshape(-1, 1, *mask.shape[-2:])
 
 
-def crop_to_aspect(x: Tensor, width: int, height: int) -> Tensor:
-    """Cut both sides, or top and bottom, until the proportions are those of width × height.
-
-    Shapes: x [B, C, H, W].
-    """
-    old_height, old_width = x.shape[-2:]
-    old, new = old_width / old_height, width / height
-    # ComfyUI: Python's round, half to even, and the same count on both sides.
-    columns = round((old_width - old_width * (new / old)) / 2) if old > new else 0
-    rows = round((old_height - old_height * (old / new)) / 2) if old < new else 0
-    return x[..., rows : old_height - rows, columns : old_width - columns]
-
-
 def crop_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Cut the last two axes, around the centre, to multiples of a number. Shapes: x [..., H, W]."""
     for axis in (-2, -1):
@@ -190,29 +178,6 @@ def slerp(a: Tensor, b: Tensor, ratio: Tensor) -> Tensor:
     mixed = turned * (a_length * (1 - ratio) + b_length * ratio)
     mixed = torch.where(cosine > PARALLEL, a, mixed)
     return torch.where(cosine < -PARALLEL, a * (1 - ratio) + b * ratio, mixed)
-
-
-# ----------------------------------------------------------------------------------------------------------- batches
-
-
-def repeat_to_batch(x: Tensor, count: int) -> Tensor:
-    """Make a batch of `count`: the first ones of a larger batch, a smaller one from its start again."""
-    if x.shape[0] == 0:
-        raise ImageError("An empty batch cannot be repeated; give at least one picture, mask or latent.")
-    repeats = -(-count // x.shape[0])
-    return x.repeat(repeats, *[1] * (x.ndim - 1))[:count] if repeats > 1 else x[:count]
-
-
-def resize_to_batch(x: Tensor, count: int) -> Tensor:
-    """Make a batch of `count` by picking evenly along the batch, as if it were time."""
-    have = x.shape[0]
-    if have == count or count <= 1:
-        return x[:count]
-    if have == 0:
-        raise ImageError("An empty batch cannot be stretched; give at least one picture, mask or latent.")
-    if count < have:
-        return x[[min(round(i * (have - 1) / (count - 1)), have - 1) for i in range(count)]]
-    return x[[int((i + 0.5) * have / count) for i in range(count)]]
 
 
 # --------------------------------------------------------------------------------------------------- 8 bits and Pillow

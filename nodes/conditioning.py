@@ -10,6 +10,7 @@ from engine.folders import Folders
 from engine.graph.define import Widget, node
 from engine.graph.run import Run
 from engine.pictures import inpainting
+from engine.shapes import CELL
 from engine.values import Watch
 from nodes.convert import encodable, naming, need_mask, need_vae, with_options
 from nodes.mixed_texts import averaged, concatenated, silenced
@@ -20,8 +21,6 @@ AreaStart = Annotated[int, Widget(min=0, max=MAX_SIDE, step=8, tooltip="In pixel
 
 AreaShare = Annotated[float, Widget(min=0, max=1.0, step=0.01, tooltip="1 is the whole picture.")]
 Share = Annotated[float, Widget(min=0.0, max=1.0, step=0.01, tooltip="1 takes only conditioning_to.")]
-
-CELL = 8  # Pixels per latent cell. Source: node_behaviour 1.2.
 
 
 class Shown(NamedTuple):

@@ -15,6 +15,7 @@ from engine.folders import Folders
 from engine.graph.define import Files, Widget, node
 from engine.graph.run import Run
 from engine.models.gligen import MOST
+from engine.shapes import CELL
 from nodes.convert import naming, need_clip
 from nodes.text import Prompt
 from nodes.types import MAX_SIDE, Clip, Conditioning, Gligen
@@ -49,7 +50,7 @@ def gligen_text_box_apply(
     """Have something drawn in a box, besides what is said of the picture and in the boxes before."""
     vector = _summary(clip, text, run.stop_if_cancelled)
     _check(gligen_textbox_model, vector)
-    box = (vector, height // 8, width // 8, y // 8, x // 8)
+    box = (vector, height // CELL, width // CELL, y // CELL, x // CELL)
     made = []
     for tokens, known, *_ in conditioning_to:
         boxes = [*(known.get("gligen") or (None, None, ()))[2], box]

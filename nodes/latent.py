@@ -8,7 +8,8 @@ from engine.graph.define import Choices, Widget, node
 from engine.graph.run import Run
 from engine.images import need_room, resize
 from engine.pictures import compositing, latents, layout
-from engine.pictures.latents import CELL, rebatched
+from engine.pictures.latents import rebatched
+from engine.shapes import CELL
 from nodes.convert import batch_index_of, naming, need_mask, samples_of, with_samples
 from nodes.types import MAX_SIDE, BatchSize, Crop, Latent, LatentResizeMethod, LatentSide, Mask, Scale
 

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from compat.core_nodes.widgets import STRENGTH, number, whole, wires
 from engine.pictures import inpainting
+from engine.shapes import CELL
 from nodes.convert import need_mask
 from nodes.mixed_texts import averaged, concatenated, silenced
 
 Conditioning = Sequence[Sequence[Any]]
-
-CELL = 8  # pixels of a latent cell
 
 
 class CLIPTextEncode:

@@ -12,7 +12,7 @@ from compat.core_nodes.widgets import CROP, HIDDEN_INFO, whole, wires
 from engine.checkpoints import latent_files
 from engine.images import LATENT_METHODS
 from engine.pictures import compositing, latents
-from engine.pictures.latents import CELL
+from engine.shapes import CELL
 from nodes.convert import need_mask
 
 Latent = dict[str, Any]

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from engine.sampling.fitting import FEATHER, repeated_to_batch
+from engine.sampling.fitting import FEATHER
+from engine.shapes import repeated_to_batch
 
 NEARLY_NOTHING = 1e-37
 """Keeps cells that no condition speaks for at 0, not at 0 / 0."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.sampling.fitting import SMALLEST_BOUNDS
+from engine.shapes import CELL
 
 Cond = dict[str, Any]
 
@@ -101,8 +102,8 @@ def encode_model_conds(
     for place, cond in enumerate(conds):
         given = dict(cond)
         given.update(device=device, noise=noise)
-        given["width"] = cond.get("width", noise.shape[-1] * 8)
-        given["height"] = cond.get("height", noise.shape[-2] * 8)
+        given["width"] = cond.get("width", noise.shape[-1] * CELL)
+        given["height"] = cond.get("height", noise.shape[-2] * CELL)
         given["prompt_type"] = cond.get("prompt_type", prompt_type)
         given.update({key: value for key, value in kwargs.items() if key not in given})
         conds[place] = {**cond, "model_conds": {**cond.get("model_conds", {}), **model_function(**given)}}

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from engine.errors import ImageError
-from engine.images import repeat_to_batch, resize, resize_image, resize_mask
+from engine.images import resize, resize_image, resize_mask
+from engine.shapes import repeated_to_batch
 
 # ------------------------------------------------------------------------------------------------------------- pasting
 
@@ -35,7 +36,7 @@ def paste_(
         )
     if resize_source:
         source = resize(source, destination.shape[-1], destination.shape[-2], "bilinear")
-    source = repeat_to_batch(source, len(destination))
+    source = repeated_to_batch(source, len(destination))
     left, top = (
         _place(x, source.shape[-1], destination.shape[-1], cell),
         _place(y, source.shape[-2], destination.shape[-2], cell),
@@ -58,7 +59,7 @@ def _weight(source: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return torch.ones_like(source[:, :1])
     masks = resize_mask(mask.to(source), source.shape[-1], source.shape[-2])
-    masks = repeat_to_batch(masks, len(source))
+    masks = repeated_to_batch(masks, len(source))
     return masks if source.ndim == 4 else masks[:, :, None]
 
 

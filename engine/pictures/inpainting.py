@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from engine.images import crop_to_multiple, repeat_to_batch, resize_mask
+from engine.images import crop_to_multiple, resize_mask
+from engine.shapes import repeated_to_batch
 
 
 def fitted(pixels: Tensor, mask: Tensor, multiple: int) -> tuple[Tensor, Tensor]:
@@ -23,7 +24,7 @@ def cut(pixels: Tensor, multiple: int) -> Tensor:
 
 def greyed(pixels: Tensor, masks: Tensor) -> Tensor:
     """Pictures whose colours are grey where they are masked by a half or more; alpha stays."""
-    kept = 1.0 - repeat_to_batch(masks, len(pixels)).round().movedim(1, -1)
+    kept = 1.0 - repeated_to_batch(masks, len(pixels)).round().movedim(1, -1)
     colours = (pixels[..., :3] - 0.5) * kept + 0.5
     return torch.cat([colours, pixels[..., 3:]], dim=-1)
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from engine.errors import SamplingError
-from engine.images import repeat_to_batch, resize
+from engine.images import resize
+from engine.shapes import CELL, repeated_to_batch
 
 Latent = Mapping[str, Any]
 Made = dict[str, Any]
 
-CELL = 8  # pixels per latent cell, whatever the autoencoder
 SMALLEST = 8  # cells that a crop leaves at least, where there are as many
 
 
@@ -38,7 +38,7 @@ def part_of_batch(latent: Latent, first: int, count: int) -> Made:
     made: Made = {**latent, "samples": x[first:end].clone()}
     masks = latent.get("noise_mask")
     if masks is not None and len(masks) > 1:
-        made["noise_mask"] = repeat_to_batch(masks, len(x))[first:end].clone()
+        made["noise_mask"] = repeated_to_batch(masks, len(x))[first:end].clone()
     made["batch_index"] = places(latent)[first:end]
     return made
 
@@ -106,7 +106,7 @@ def _kind(x: Tensor) -> str:
 
 def like_first(x: Tensor, first: Tensor) -> Tensor:
     """The second latent of an operation at the size and batch of the first."""
-    return repeat_to_batch(fitted(x, first), len(first))
+    return repeated_to_batch(fitted(x, first), len(first))
 
 
 def blended(x: Tensor, other: Tensor, share: float) -> Tensor:
@@ -164,7 +164,7 @@ def put_together(x: Tensor, other: Tensor, axis: str) -> Tensor:
     Raises: SamplingError, when what they share differs.
     """
     dimension = _axis(x, axis.removeprefix("-"))
-    other = repeat_to_batch(other.to(x), len(x))
+    other = repeated_to_batch(other.to(x), len(x))
     sides = [[size for i, size in enumerate(each.shape) if i - each.ndim != dimension] for each in (x, other)]
     if x.ndim != other.ndim or sides[0] != sides[1]:
         raise SamplingError(
@@ -209,7 +209,7 @@ def _single(latents: Sequence[Latent]) -> Iterator[Made]:
             masks = x.new_ones(1, 1, x.shape[-2] * CELL, x.shape[-1] * CELL)
         index = latent.get("batch_index") or range(count, count + len(x))
         count += len(x)
-        masks = repeat_to_batch(masks.reshape(-1, 1, *masks.shape[-2:]), len(x))
+        masks = repeated_to_batch(masks.reshape(-1, 1, *masks.shape[-2:]), len(x))
         for i, place in enumerate(index):
             yield {"samples": x[i : i + 1], "noise_mask": masks[i : i + 1], "batch_index": [place]}
 

@@ -11,9 +11,7 @@ from torch import Tensor
 from engine.conditioning import ControlHint
 from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
-from engine.sampling.fitting import fitted_picture
-
-CELL = 8  # Pixels per latent cell.
+from engine.shapes import CELL, fitted_picture
 
 
 class Controls:

@@ -14,6 +14,7 @@ from engine.conditioning import Area, Condition, ControlHint, Grounding
 from engine.devices.tiles import faded
 from engine.errors import SamplingError
 from engine.sampling.table import SigmaTable
+from engine.shapes import CELL, repeated_to_batch
 
 # An area no smaller than this is cut around a mask, Stable Diffusion's networks being blind below it (ComfyUI).
 SMALLEST_BOUNDS = 8
@@ -154,9 +155,12 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
     height, width = size
     inside = replace(box, height=min(box.height, height - box.y), width=min(box.width, width - box.x))
     if min(inside.height, inside.width) < 1 or min(box.y, box.x) < 0:
+        area, at, picture = (
+            tuple(CELL * cells for cells in each) for each in ((box.width, box.height), (box.x, box.y), (width, height))
+        )
         raise SamplingError(
-            f"an area of {8 * box.width}×{8 * box.height} pixels at {8 * box.x}, {8 * box.y} lies outside the picture "
-            f"of {8 * width}×{8 * height}; move it inside or make the picture larger"
+            f"an area of {area[0]}×{area[1]} pixels at {at[0]}, {at[1]} lies outside the picture of "
+            f"{picture[0]}×{picture[1]}; move it inside or make the picture larger"
         )
     return inside
 
@@ -241,40 +245,3 @@ def fitted_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
     if mask.ndim < 2 or 0 in mask.shape:
         raise SamplingError(f"a mask has a height and a width, but this one has the shape {list(mask.shape)}")
     return interpolate(mask.float().reshape(-1, 1, *mask.shape[-2:]), size=size, mode="bilinear")
-
-
-def repeated_to_batch(x: Tensor, batch: int) -> Tensor:
-    """As many as the batch has: the first of them, or all of them over and over. Shapes: x [M, …] → [batch, …]."""
-    repeats = -(-batch // len(x))
-    return x[:batch] if repeats == 1 else x.repeat(repeats, *[1] * (x.ndim - 1))[:batch]
-
-
-def spread_over_batch(x: Tensor, batch: int) -> Tensor:
-    """As many as the batch has, each the one at its place in time. Shapes: x [M, …] → [batch, …]."""
-    have = len(x)
-    if have == batch or batch <= 1:
-        return x[:batch]
-    if batch < have:
-        places = [min(round(i * (have - 1) / (batch - 1)), have - 1) for i in range(batch)]
-    else:
-        places = [int((i + 0.5) * have / batch) for i in range(batch)]
-    return x[places]
-
-
-def fitted_picture(picture: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    """A picture or latent cut around its centre to the proportions of a size, then brought to that size.
-
-    Shapes: picture [B, C, H, W] → [B, C, *size].
-    """
-    height, width = picture.shape[-2:]
-    old, new = width / height, size[1] / size[0]
-    # ComfyUI: Python's rounding, and the same count on both sides.
-    columns = round((width - width * (new / old)) / 2) if old > new else 0
-    rows = round((height - height * (old / new)) / 2) if old < new else 0
-    cut = picture[..., rows : height - rows, columns : width - columns]
-    if 0 in cut.shape:
-        raise SamplingError(
-            f"nothing is left of a picture of {width}×{height} when it is cut to the proportions {size[1]}:{size[0]}; "
-            "use one that is less narrow"
-        )
-    return interpolate(cut, size=size, mode=mode)

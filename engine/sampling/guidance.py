@@ -15,7 +15,7 @@ from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.sampling.batches import Chunks, can_repeat, stacked_tokens
 from engine.sampling.controls import Controls
-from engine.sampling.fitting import Fitted, fit, repeated_to_batch
+from engine.sampling.fitting import Fitted, fit
 from engine.sampling.hooks import (
     NEGATIVE,
     POSITIVE,
@@ -29,7 +29,9 @@ from engine.sampling.hooks import (
     joined_patches,
 )
 from engine.sampling.prediction import Prediction
+from engine.sampling.rows import told as rows_told
 from engine.sampling.vectors import Vectors
+from engine.shapes import repeated_to_batch
 
 __all__ = ["NEGATIVE", "POSITIVE", "Answers", "Guide", "Hooks", "Network", "Rule"]
 
@@ -250,8 +252,8 @@ class Guide:
             "control": self._control(rows, part, vector),
         }
         if rows.patches:
-            told = {"sigmas": rows.sigmas[part], "cond_or_uncond": rows.signs[part]}
-            given["patches"] = {**rows.patches, **told}
+            told = rows_told(rows.signs[part], rows.places[part])
+            given["patches"] = {**rows.patches, "sigmas": rows.sigmas[part], **told}
         if self.hooks.around is not None:
             return self.hooks.around(self._call, given, rows.signs[part]).float()
         return self._call(**given).float()

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from engine.errors import SamplingError
 from engine.models.latent_format import LatentFormat
-from engine.sampling.fitting import Fitted, fitted_picture, spread_over_batch
+from engine.sampling.fitting import Fitted
 from engine.sampling.prediction import Prediction
+from engine.shapes import fitted_picture, spread_over_batch
 
 # The scaled latent of a grey picture, which inpainting networks were trained to take as "nothing given".
 GREY = (0.8223, -0.6876, 0.6364, 0.1380)

@@ -7,9 +7,8 @@ from PIL import Image
 from torch import Tensor
 
 from engine.models.latent_format import LatentFormat
+from engine.shapes import CELL
 
-# One latent cell is so many pixels wide in every family's autoencoder but a few; a preview need not be exact.
-CELL = 8
 LARGEST = 512
 QUALITY = 85
 

@@ -20,13 +20,14 @@ from engine.sampling import noise as noises
 from engine.sampling.batches import Chunks, row_limit
 from engine.sampling.continuous import ContinuousTable
 from engine.sampling.denoiser import Denoiser, Step, run
-from engine.sampling.fitting import fit_sides, fitted_mask, repeated_to_batch
+from engine.sampling.fitting import fit_sides, fitted_mask
 from engine.sampling.guidance import Guide, Hooks, Network
 from engine.sampling.hooks import Level, Rule
 from engine.sampling.inpainting import FurtherChannels, Redraw
 from engine.sampling.prediction import Prediction
 from engine.sampling.samplers import SAMPLERS, sampler
 from engine.sampling.vectors import Vectors
+from engine.shapes import repeated_to_batch
 
 __all__ = ["SAMPLERS", "Hooks", "OnStep", "SamplingJob", "sample"]
 

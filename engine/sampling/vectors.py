@@ -17,10 +17,10 @@ from engine.conditioning import Condition, SeenPicture
 from engine.errors import SamplingError
 from engine.models.layers import timestep_embedding
 from engine.sampling.betas import BetaSchedule
+from engine.shapes import CELL
 
 VectorKind = Literal["sdxl", "refiner", "unclip", "lotus"]
 
-CELL = 8  # Pixels per latent cell.
 WAVES = 256  # Features that each size is told in.
 LIKED, DISLIKED = 6.0, 2.5  # How beautiful pictures of either sign are, unless somebody says so.
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from engine.errors import SamplingError
 from engine.sampling.hooks import Hooks
+from engine.shapes import CELL
 
-CELL = 8  # Pixels per latent cell.
 SMALLEST_TILE = 32  # Pixels; smaller tiles are taken as this large.
 
 Triple = tuple[Tensor, Tensor, Tensor]

@@ -63,13 +63,6 @@ def test_a_zero_vector_does_not_turn_into_nan() -> None:
     assert torch.equal(images.resize(zeros, 7, 5, "bislerp"), torch.zeros(1, 4, 5, 7))
 
 
-def test_cropping_to_an_aspect_rounds_half_to_even_and_cuts_both_sides() -> None:
-    x = torch.arange(10.0).expand(1, 1, 5, 10)
-    assert images.crop_to_aspect(x, 5, 5)[0, 0, 0].tolist() == [2, 3, 4, 5, 6, 7]  # 2.5 on each side → 2
-    tall = torch.arange(9.0)[:, None].expand(1, 1, 9, 2)
-    assert images.crop_to_aspect(tall, 1, 1)[0, 0, :, 0].tolist() == [4]  # 3.5 on each side → 4
-
-
 def test_cropping_to_a_multiple_keeps_the_centre() -> None:
     x = torch.arange(21.0).expand(1, 19, 21)
     assert images.crop_to_multiple(x, 8).shape == (1, 16, 16)
@@ -105,28 +98,6 @@ def test_a_picture_larger_than_memory_is_refused_before_it_is_begun() -> None:
     with pytest.raises(OutOfMemory, match=r"4096×3×\d+×\d+ numbers need .* are free on cpu"):
         images.resize(torch.zeros(4096, 3, 1, 1), 2**20, 2**20, "bilinear")
     images.need_room((1, 3, 64, 64))
-
-
-# batches
-
-
-def test_a_batch_is_cut_or_repeated_from_its_start() -> None:
-    x = torch.arange(3.0)
-    assert images.repeat_to_batch(x, 2).tolist() == [0, 1]
-    assert images.repeat_to_batch(x, 7).tolist() == [0, 1, 2, 0, 1, 2, 0]
-    with pytest.raises(ImageError, match="empty batch"):
-        images.repeat_to_batch(torch.zeros(0, 4), 2)
-
-
-def test_a_batch_is_sampled_like_time() -> None:
-    x = torch.arange(5.0)
-    assert images.resize_to_batch(x, 5).tolist() == [0, 1, 2, 3, 4]
-    assert images.resize_to_batch(x, 1).tolist() == [0]
-    assert images.resize_to_batch(x, 3).tolist() == [0, 2, 4]
-    assert images.resize_to_batch(x, 4).tolist() == [0, 1, 3, 4]
-    assert images.resize_to_batch(x[:2], 5).tolist() == [0, 0, 1, 1, 1]
-    with pytest.raises(ImageError, match="empty batch"):
-        images.resize_to_batch(torch.zeros(0, 4), 2)
 
 
 # 8 bits

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from compat.missing import missing
-from engine.sampling.fitting import repeated_to_batch
+from engine.shapes import repeated_to_batch
 
 LONGEST_REPEAT = 4
 """How many times a text may be repeated to go with a longer one."""

@@ -13,7 +13,8 @@ from torch import Tensor
 
 import comfy
 from compat.missing import missing
-from engine.sampling.fitting import fitted_mask, repeated_to_batch
+from engine.sampling.fitting import fitted_mask
+from engine.shapes import repeated_to_batch
 
 Cond = dict[str, Any]
 Conds = Mapping[str, Sequence[Cond]]

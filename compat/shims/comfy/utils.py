@@ -22,7 +22,7 @@ from compat.core_nodes.unet_names import (
     UNET_MAP_RESNET,  # noqa: F401
 )
 from compat.host import host, is_installed
-from engine import images
+from engine import images, shapes
 from engine.checkpoints.save import save_tensors
 from engine.checkpoints.tensors import open_tensors, read_object
 from engine.devices.tiles import faded
@@ -223,12 +223,12 @@ def bislerp(samples: Tensor, width: int, height: int) -> Tensor:
 
 def repeat_to_batch_size(tensor: Tensor, batch_size: int, dim: int = 0) -> Tensor:
     """A batch of this size: cut, or repeated from its start."""
-    return images.repeat_to_batch(tensor.movedim(dim, 0), batch_size).movedim(0, dim)
+    return shapes.repeated_to_batch(tensor.movedim(dim, 0), batch_size).movedim(0, dim)
 
 
 def resize_to_batch_size(tensor: Tensor, batch_size: int) -> Tensor:
     """A batch of this size, picked evenly along it."""
-    return images.resize_to_batch(tensor, batch_size)
+    return shapes.spread_over_batch(tensor, batch_size)
 
 
 def reshape_mask(input_mask: Tensor, output_shape: Sequence[int]) -> Tensor:

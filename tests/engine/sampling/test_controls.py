@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from engine.conditioning import Area, BoxedPhrase, Condition, ControlHint, Grounding
-from engine.errors import SamplingError
+from engine.errors import ImageError, SamplingError
 from engine.models.control import ControlResiduals
 from engine.sampling.controls import Controls
 from engine.sampling.fitting import fit
@@ -93,7 +93,7 @@ def test_a_net_that_answers_no_numbers_is_named() -> None:
 
 
 def test_a_hint_too_narrow_to_be_cut_is_named() -> None:
-    with pytest.raises(SamplingError, match="nothing is left of a picture of 1×1000"):
+    with pytest.raises(ImageError, match="nothing is left of a picture of 1×1000"):
         ask(Controls(None), ControlHint(Net(), torch.zeros(1, 3, 1000, 1)))
 
 

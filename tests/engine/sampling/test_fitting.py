@@ -11,9 +11,6 @@ from engine.sampling.fitting import (
     Span,
     fit,
     fitted_mask,
-    fitted_picture,
-    repeated_to_batch,
-    spread_over_batch,
 )
 from engine.sampling.table import SigmaTable
 
@@ -146,21 +143,3 @@ def test_masks_of_any_size_and_shape_fit_the_latent() -> None:
     torch.testing.assert_close(fitted_mask(ramp, SIZE)[0, 0, 0], (ramp[0, 0, ::2] + ramp[0, 0, 1::2]) / 2)
     with pytest.raises(SamplingError, match="height and a width"):
         fitted_mask(torch.ones(5), SIZE)
-
-
-def test_batches_are_repeated_cut_or_spread() -> None:
-    three = torch.arange(3)
-    assert repeated_to_batch(three, 2).tolist() == [0, 1]
-    assert repeated_to_batch(three, 3).tolist() == [0, 1, 2]
-    assert repeated_to_batch(three, 7).tolist() == [0, 1, 2, 0, 1, 2, 0]
-    assert spread_over_batch(three, 1).tolist() == [0]
-    assert spread_over_batch(three, 2).tolist() == [0, 2]
-    assert spread_over_batch(three, 6).tolist() == [0, 0, 1, 1, 2, 2]
-    assert spread_over_batch(torch.arange(5), 3).tolist() == [0, 2, 4]
-
-
-def test_pictures_are_cut_around_their_centre_before_they_are_resized() -> None:
-    picture = torch.arange(32.0).expand(1, 1, 16, 32)
-    made = fitted_picture(picture, (8, 8), "nearest-exact")
-    assert made[0, 0, 0].tolist() == [9, 11, 13, 15, 17, 19, 21, 23]
-    assert fitted_picture(picture.mT, (8, 8), "nearest-exact")[0, 0, :, 0].tolist() == made[0, 0, 0].tolist()
