@@ -174,12 +174,13 @@ def text_conditioning(clip: values.Clip, text: str, check: Callable[[], None]) -
     """A text as CONDITIONING.
 
     A text encoder that a plugin changed may have more to say than vectors and a summary; then it has `conditioning`.
-    Raises: TextError, OutOfMemory.
+    Raises: TextError, OutOfMemory, CheckpointError.
     """
     own = getattr(clip, "conditioning", None)
     if own is not None:
         return own(text)
-    return _of_each(clip, lambda encoder: encoder.encode(text, check))
+    with naming("clip", CheckpointError):
+        return _of_each(clip, lambda encoder: encoder.encode(text, check))
 
 
 def _of_each(clip: values.Clip, encode: Callable[[values.Clip], tuple[Tensor, Tensor | None]]) -> list[list[Any]]:

@@ -68,7 +68,8 @@ def _model_hook(
     with naming("ckpt_name"):
         checkpoint = loader.checkpoint(folders.path("checkpoints", name))
     clip = {} if checkpoint.clip is None else checkpoint.clip.weights
-    return _with_hook(previous, adapters.Hook(adapters.Weights(checkpoint.model.part.weights, clip), *strengths))
+    weights = adapters.Weights(checkpoint.model.part.weights, clip, name)
+    return _with_hook(previous, adapters.Hook(weights, *strengths))
 
 
 @node("CreateHookLora", category=CREATE, is_experimental=True)

@@ -11,20 +11,22 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.adapters import lora
+from engine.adapters import alike, lora
 from engine.adapters.keyframes import NO_KEYFRAMES, Keyframes, Standing
 from engine.checkpoints.lora_files import Lora
 from engine.devices.deltas import Delta
 from engine.devices.patches import NONE, Patches, joined
+from engine.errors import CheckpointError
 from engine.values import Check, Clip, Model
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Another checkpoint's weights, to go some of the way to."""
+    """Another checkpoint's weights, to go some of the way to; `name` is what messages call it."""
 
     model: Mapping[str, Tensor]
     clip: Mapping[str, Tensor]
+    name: str = "the checkpoint of a hook"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +57,26 @@ class Hook:
     identity: object = field(default_factory=Identity)
 
     def deltas(self, model: Model) -> Mapping[str, Delta]:
-        """What it changes about a model. Raises: CheckpointError."""
+        """What it changes about a model. Raises: CheckpointError, for a checkpoint of another family."""
+        if self.strength_model == 0:
+            return {}
         if isinstance(self.source, Lora):
             return lora.bind(self.source, model, None, is_whole=False).for_model
-        return _towards(model.part.weights, self.source.model)
+        return _towards(model.part.weights, self.source.model, "the model", self.source.name)
 
     def clip_deltas(self, clip: Clip) -> Mapping[str, Delta]:
-        """What it changes about text encoders. Raises: CheckpointError."""
+        """What it changes about text encoders. Raises: CheckpointError, for a checkpoint of another family."""
+        if self.strength_clip == 0:
+            return {}
         if isinstance(self.source, Lora):
             return lora.bind(self.source, None, clip, is_whole=False).for_clip
-        return _towards(clip.weights, self.source.clip)
+        if not self.source.clip:
+            raise CheckpointError(
+                f"{self.source.name}: no text encoder inside, so it cannot change this CLIP as a hook; create the hook "
+                "with CreateHookModelAsLoraModelOnly, or choose a checkpoint that has one"
+            )
+        theirs = f"the text encoder of {self.source.name}"
+        return _towards(clip.weights, self.source.clip, "the CLIP", theirs)
 
 
 @dataclass(frozen=True)
@@ -188,5 +200,6 @@ def _with(clip: Clip, deltas: Iterable[tuple[Mapping[str, Delta], float]]) -> Cl
     return clip
 
 
-def _towards(ours: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> dict[str, Delta]:
-    return {name: Towards(ours[name], others[name]) for name in ours if name in others}
+def _towards(ours: Mapping[str, Tensor], others: Mapping[str, Tensor], first: str, second: str) -> dict[str, Delta]:
+    names = alike.common(ours, others, f"{first} that wears it as a hook", second, "choose one of the same family")
+    return {name: Towards(ours[name], others[name]) for name in names if ours[name].shape == others[name].shape}

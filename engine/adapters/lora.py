@@ -80,6 +80,8 @@ def bind(lora: Lora, model: Model | None, clip: Clip | None, *, is_whole: bool =
     _warn_of(lora, misfits, len(for_model) + len(for_clip))
     if is_whole or (model is not None and not for_model):
         _warn_of_the_rest(lora, entries.used, has_text=clip is not None)
+    elif clip is not None and not for_clip:
+        _warn_of_texts(lora, clip)
     return Bound(_without(for_model, misfits), _without(for_clip, misfits))
 
 
@@ -191,6 +193,19 @@ def _warn_of_the_rest(lora: Lora, used: set[str], *, has_text: bool) -> None:
         )
     else:
         log.warning("%s: %d entries fit no weight and are left out: %s …", lora.name, len(rest), ", ".join(rest[:3]))
+
+
+def _warn_of_texts(lora: Lora, clip: Clip) -> None:
+    """Says so where a file has entries for text encoders, none of which is for these."""
+    texts = sorted(name for name in lora.tensors if name.startswith(OF_THE_TEXT))
+    if texts:
+        log.warning(
+            "%s fits no weight of this CLIP (%s); it was made for another family%s (%s …)",
+            lora.name,
+            " and ".join(each.id for each in clip.encoders),
+            _said(lora),
+            texts[0],
+        )
 
 
 def _said(lora: Lora) -> str:

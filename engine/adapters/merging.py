@@ -4,21 +4,14 @@ A merge is a change like a LoRA's, after those the first model has; the other mo
 weight is taken. Changes that follow apply to what was mixed. Source: node_behaviour.md G.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from engine.adapters import alike
 from engine.devices.patches import Patch, Patches, changed
-from engine.errors import CheckpointError
 from engine.values import Clip, Model
-
-log = logging.getLogger(__name__)
-
-FEW = 4
-"""Weights that may differ in shape between models of one family: the first convolution (more channels in) and the last
-(more out)."""
 
 NOT_MERGED = (".position_ids", ".logit_scale")
 """What of a text encoder stays the first one's."""
@@ -84,29 +77,9 @@ def _mixed(
     mix: Callable[[str], Mix],
     what: str,
 ) -> Patches:
-    common = [name for name in ours if name in others]
-    _check_alike(ours, others, common, what)
     found = {}
-    for name in common:
+    for name in alike.common(ours, others, f"{what}1", f"{what}2", "merge two of the same family"):
         first, second = mix(name)
         if (first, second) != (1.0, 0.0):
             found[name] = (Patch(Mixed(name, others[name], others_patches.get(name, ()), first, second)),)
     return found
-
-
-def _check_alike(ours: Mapping[str, Tensor], others: Mapping[str, Tensor], common: Sequence[str], what: str) -> None:
-    wrong = [name for name in common if ours[name].shape != others[name].shape]
-    examples = [f"{name} {list(ours[name].shape)} and {list(others[name].shape)}" for name in wrong[:3]]
-    if len(wrong) > FEW or not common:
-        raise CheckpointError(
-            f"{what}2 is of another family than {what}1: {len(common)} of {len(ours)} weights have the same names, "
-            f"{len(wrong)} of these other shapes ({'; '.join(examples) or 'none in common'}); "
-            f"merge two of the same family"
-        )
-    if wrong:
-        log.warning(
-            "merging: %d weights of %s2 have other shapes and are left out: %s", len(wrong), what, "; ".join(examples)
-        )
-    alone = sorted(set(ours) ^ set(others))
-    if alone:
-        log.info("merging: %d weights are in one of the two only and stay as they are: %s", len(alone), alone[:3])

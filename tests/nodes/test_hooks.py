@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -273,3 +274,66 @@ def test_what_is_no_hook_is_refused_naming_the_side(bench: Bench) -> None:
     wrong = bench.constant(drawing.graph, [[torch.zeros(1, 77, 64), {"hooks": "lora"}]])
     message = bench.message(drawing.graph, drawing.sampled(positive=wrong))
     assert "positive: expected hooks made by a CreateHook node, got str" in message
+
+
+# what does not fit
+
+
+def model_hook(drawing: Drawing, name: str, model: float, clip: float) -> Handle:
+    return drawing.graph.node("CreateHookModelAsLora", ckpt_name=name, strength_model=model, strength_clip=clip)
+
+
+def hooked_text(drawing: Drawing, hooks: Handle) -> Handle:
+    clip = drawing.graph.node("SetClipHooks", clip=drawing.clip, hooks=hooks, apply_to_conds=True, schedule_clip=False)
+    return drawing.graph.node("CLIPTextEncode", text="a cat", clip=clip)
+
+
+@pytest.mark.parametrize("class_type", ["CreateHookModelAsLora", "CreateHookModelAsLoraModelOnly"])
+def test_a_checkpoint_of_another_family_as_a_hook_is_refused_by_its_name(class_type: str, bench: Bench) -> None:
+    drawing = Drawing()
+    more = {"strength_clip": 1.0} if class_type.endswith("Lora") else {}
+    hooks = drawing.graph.node(class_type, ckpt_name="wide.safetensors", strength_model=0.5, **more)
+    message = bench.message(drawing.graph, drawing.sampled(steps=1, **both(drawing, hooks=hooks)))
+    assert "wide.safetensors is of another family than the model that wears it as a hook" in message
+    assert "attn2.to_k.weight [32, 64] and [32, 128]" in message
+    assert "choose one of the same family" in message
+
+
+def test_a_hooks_text_encoder_of_another_family_is_refused_at_the_clip(bench: Bench) -> None:
+    drawing = Drawing()
+    message = bench.message(drawing.graph, hooked_text(drawing, model_hook(drawing, "wide.safetensors", 0.0, 1.0)))
+    assert message.startswith("CLIPTextEncode: input clip: the text encoder of wide.safetensors is of another family")
+    message = bench.message(drawing.graph, hooked_text(drawing, model_hook(drawing, "unet_only.safetensors", 0.0, 1.0)))
+    assert "unet_only.safetensors: no text encoder inside" in message
+    assert "CreateHookModelAsLoraModelOnly" in message
+
+
+def test_a_hook_is_not_judged_by_the_half_that_has_no_strength(bench: Bench) -> None:
+    drawing = Drawing()
+    plain = drawing.graph.node("CLIPTextEncode", text="a cat", clip=drawing.clip)
+    ((expected, _),) = bench.value(drawing.graph, plain)
+    hooks = model_hook(drawing, "wide.safetensors", 1.0, 0.0)
+    ((found, _),) = bench.value(drawing.graph, hooked_text(drawing, hooks))
+    assert torch.equal(found, expected)
+    hooks = model_hook(drawing, "wide.safetensors", 0.0, 1.0)
+    same = samples(bench, drawing, drawing.sampled(steps=1, **both(drawing, hooks=hooks)))
+    assert close(same, samples(bench, drawing, drawing.sampled(steps=1)), 1e-5)
+
+
+def test_a_lora_hook_of_which_nothing_fits_the_text_encoder_is_told(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = bench.folders.base / "models" / "loras"
+    folder.mkdir(parents=True)
+    name = "lora_te2_text_model_encoder_layers_1_mlp_fc1"  # SDXL's second text encoder
+    save_file(
+        {f"{name}.lora_up.weight": torch.ones(64, 4), f"{name}.lora_down.weight": torch.ones(4, 64)},
+        folder / "xl.safetensors",
+    )
+    drawing = Drawing()
+    hooks = drawing.graph.node("CreateHookLora", lora_name="xl.safetensors", strength_model=0.0, strength_clip=1.0)
+    bench.value(drawing.graph, hooked_text(drawing, hooks))
+    (record,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert record.message.startswith(
+        "xl.safetensors fits no weight of this CLIP (clip_l); it was made for another family"
+    )
