@@ -38,6 +38,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         samplers,
         sampling,
         sigmas,
+        strings,
         style,
         text,
         unclip,
@@ -83,6 +84,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         unet_patches,
         guidance,
         primitive,
+        strings,
     )
     return [each for module in modules for each in vars(module).values() if _is_node_of(each, module.__name__)]
 
