@@ -3,6 +3,7 @@
 Source: node_behaviour.md F.1.
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from engine.errors import CheckpointError
 from engine.models.hypernetwork import ACTIVATIONS, Hypernetwork, HypernetworkConfig
 from engine.sampling.guidance import Hooks
 from engine.values import Model
+
+log = logging.getLogger(__name__)
 
 _LAYER = re.compile(r"linear\.(\d+)\.(weight|bias)")
 
@@ -54,9 +57,38 @@ def read(path: Path, place: Place) -> Part[Hypernetwork]:
 
 
 def apply(model: Model, nets: Part[Hypernetwork], strength: float) -> Model:
-    """The model with nets beside both kinds of its attentions, so strongly."""
+    """The model with nets beside both kinds of its attentions, so strongly.
+
+    Raises: CheckpointError, where no net is for a width that the model's attentions read.
+    """
+    _check_family(nets, model.part.weights.stored)
     patch = _Patch(nets, model.keeper, strength)
     return model.with_hooks(Hooks(patches={"patches": {"attn1_patch": [patch], "attn2_patch": [patch]}}))
+
+
+def _check_family(nets: Part[Hypernetwork], weights: Mapping[str, Tensor]) -> None:
+    """Raises CheckpointError where nets can change nothing, and warns where they were made for other texts."""
+    if not weights:
+        return  # a plugin's network, which keeps its weights to itself
+    own, texts = (_read_by(weights, f"{kind}.to_k.weight") for kind in ("attn1", "attn2"))
+    have = set(nets.module.config.layers)
+    told = f"it has nets for {_listed(have)}, this model's attentions read {_listed(own | texts)}"
+    if not have & (own | texts):
+        raise CheckpointError(
+            f"{nets.name} was made for another model family: {told}; take one made for this model's family"
+        )
+    # A file may have nets for the texts of several families, and may leave texts alone, but not be for others' only.
+    if have - own - texts and not have & texts:
+        log.warning("%s has nets for another model family, which have no effect: %s", nets.name, told)
+
+
+def _read_by(weights: Mapping[str, Tensor], end: str) -> set[int]:
+    """How many numbers the layers read whose names end so."""
+    return {weight.shape[1] for name, weight in weights.items() if name.endswith(end) and weight.ndim == 2}
+
+
+def _listed(widths: set[int]) -> str:
+    return ", ".join(str(width) for width in sorted(widths)) or "none"
 
 
 class _Patch:

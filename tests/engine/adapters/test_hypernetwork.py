@@ -113,3 +113,24 @@ def test_a_file_that_is_none_is_refused_with_the_reason(tmp_path, content, said)
     with pytest.raises(CheckpointError, match=r"style\.pt") as failure:
         hypernetwork.read(file(tmp_path, content), PLACE)
     assert said in str(failure.value)
+
+
+def test_nets_for_widths_that_no_attention_reads_are_refused(tmp_path, loaded):
+    nets = hypernetwork.read(file(tmp_path, {768: (net(768, 1), net(768, 2))}), PLACE)
+    with pytest.raises(CheckpointError, match=r"style\.pt was made for another model family") as failure:
+        hypernetwork.apply(loaded.model, nets, 1.0)
+    assert "it has nets for 768, this model's attentions read 32, 64" in str(failure.value)
+
+
+def test_nets_of_which_only_the_pictures_fit_are_used_with_a_warning(tmp_path, loaded, caplog):
+    pair = net(32, 1), net(32, 2)
+    for other in ({}, {64: (net(64, 1), net(64, 2)), 96: (net(96, 1), net(96, 2))}):
+        hypernetwork.apply(loaded.model, hypernetwork.read(file(tmp_path, {32: pair, **other}), PLACE), 1.0)
+    assert not caplog.records  # nets for pictures alone, or for the texts of two families
+    nets = hypernetwork.read(file(tmp_path, {32: pair, 96: (net(96, 1), net(96, 2))}), PLACE)
+    assert hypernetwork.apply(loaded.model, nets, 1.0).hooks.patches
+    (record,) = caplog.records
+    assert record.message == (
+        "the hypernetwork style.pt has nets for another model family, which have no effect: "
+        "it has nets for 32, 96, this model's attentions read 32, 64"
+    )
