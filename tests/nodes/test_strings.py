@@ -72,7 +72,7 @@ def test_what_a_pattern_finds_is_replaced_as_often_as_asked() -> None:
 
 
 def test_a_pattern_that_is_none_is_named_with_the_input_that_gave_it() -> None:
-    with pytest.raises(TextError, match=r"regex_pattern: expected a regular expression, got '\(a'.*unterminated") as told:
+    with pytest.raises(TextError, match=r"regex_pattern: .* got '\(a'.*unterminated") as told:
         strings.regex_match(string="a", regex_pattern="(a")
     assert told.value.input == "regex_pattern"
     with pytest.raises(TextError, match=r"replace: .*invalid group reference 3") as told:
