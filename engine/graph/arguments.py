@@ -1,5 +1,6 @@
 """From annotations to descriptions: a function's arguments become Inputs, what it returns becomes Outputs."""
 
+import dataclasses
 import inspect
 import math
 import re
@@ -11,7 +12,20 @@ from typing import Annotated, Any, Literal, Union
 
 from engine.errors import NodeTypeError
 from engine.graph import nodetype
-from engine.graph.marks import Choices, Each, FileChoices, FileLists, Files, Hidden, Widget, Wire, check_options
+from engine.graph.describe import input_config
+from engine.graph.dynamic import DYNAMIC_COMBO
+from engine.graph.marks import (
+    Choices,
+    Each,
+    FileChoices,
+    FileLists,
+    Files,
+    Hidden,
+    Variants,
+    Widget,
+    Wire,
+    check_options,
+)
 from engine.graph.nodetype import Blocked, Input, Output, Result
 from engine.graph.run import Run
 
@@ -31,11 +45,15 @@ class Docstring:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of a node's function: what people see, what the engine fills in, what registration binds."""
+    """The arguments of a node's function: what people see, what the engine fills in, what registration binds.
+
+    `variants` are the classes that a choice stands for, by argument and choice.
+    """
 
     inputs: tuple[Input, ...]
     hidden: Mapping[str, str]
     services: Mapping[str, object]
+    variants: Mapping[str, Mapping[str, type]]
 
 
 def read_docstring(text: str | None, names: Iterable[str]) -> Docstring:
@@ -77,6 +95,7 @@ def read_arguments(
     inputs: list[Input] = []
     hidden: dict[str, str] = {}
     bound: dict[str, object] = {}
+    variants: dict[str, Mapping[str, type]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         is_many = parameter.kind is parameter.VAR_KEYWORD and _is_marked(hints.get(name), Each)
         if parameter.kind is not parameter.KEYWORD_ONLY and not is_many:
@@ -94,11 +113,14 @@ def read_arguments(
         elif _is_service(shape, services):
             bound[name] = services[shape.base]
         else:
+            chosen = shape.mark(Variants)
+            if chosen is not None:
+                variants[name] = chosen.kinds
             try:
                 inputs.append(_input(name, shape, parameter.default, services, input_is_list))
             except NodeTypeError as error:
                 raise NodeTypeError(f"{name}: {error}") from error
-    return Arguments(tuple(inputs), hidden, bound)
+    return Arguments(tuple(inputs), hidden, bound, variants)
 
 
 def read_outputs(returns: Any) -> tuple[Output, ...]:
@@ -174,6 +196,9 @@ def _is_service(shape: _Shape, services: Services) -> bool:
 
 
 def _input(name: str, shape: _Shape, default: Any, services: Services, input_is_list: bool) -> Input:
+    variants = shape.mark(Variants)
+    if variants is not None:
+        return _choice_of_variants(name, shape, variants, default, services, input_is_list)
     type_name, choices = _type_and_choices(shape, services)
     options: dict[str, Any] = {}
     for mark in shape.marks:
@@ -194,6 +219,40 @@ def _input(name: str, shape: _Shape, default: Any, services: Services, input_is_
     if "default" in options:
         options["default"] = _checked_default(type_name, options, choices)
     return Input(name, type_name, required=not shape.is_optional, choices=choices, options=options)
+
+
+def _choice_of_variants(
+    name: str, shape: _Shape, variants: Variants, default: Any, services: Services, input_is_list: bool
+) -> Input:
+    if input_is_list:
+        raise NodeTypeError("Variants are not for nodes that take lists (input_is_list)")
+    if default not in (inspect.Parameter.empty, None):
+        raise NodeTypeError("Variants have no default: the first of them is shown; put that one first")
+    options = [{"key": key, "inputs": _brought(key, kind, services)} for key, kind in variants.kinds.items()]
+    return Input(name, DYNAMIC_COMBO, not shape.is_optional, options={**variants.options, "options": options})
+
+
+def _brought(key: str, kind: type, services: Services) -> dict[str, dict[str, Any]]:
+    """The inputs that a choice brings, as sections of /object_info: the fields of its dataclass."""
+    if not dataclasses.is_dataclass(kind):
+        raise NodeTypeError(
+            f"choice {key!r} stands for {_name(kind)}, which is no dataclass; write @dataclass above it"
+        )
+    hints = read_hints(kind)
+    tooltips = read_docstring(kind.__doc__, hints).tooltips
+    sections: dict[str, dict[str, Any]] = {}
+    for each in dataclasses.fields(kind):
+        default = inspect.Parameter.empty if each.default is dataclasses.MISSING else each.default
+        try:
+            made = _input(each.name, _unwrapped(hints[each.name], False), default, services, False)
+        except NodeTypeError as error:
+            raise NodeTypeError(f"choice {key!r}: {each.name}: {error}") from error
+        if made.type == DYNAMIC_COMBO or callable(made.choices):
+            raise NodeTypeError(f"choice {key!r}: {each.name}: neither Variants nor lists that change may be inside")
+        if each.name in tooltips:
+            made = dataclasses.replace(made, options={"tooltip": tooltips[each.name], **made.options})
+        sections.setdefault("required" if made.required else "optional", {})[each.name] = input_config(made)
+    return sections
 
 
 def _type_and_choices(shape: _Shape, services: Services) -> tuple[str, nodetype.Choices | None]:

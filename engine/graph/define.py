@@ -7,6 +7,7 @@ A built-in node is a function with keyword-only arguments, in widget order. `@no
 * `int`, `float`, `str`, `bool`; `Annotated[int, Widget(min=1)]` where the editor should know more;
 * `Literal["a", "b"]`, `Annotated[str, Choices(NAMES)]`, `Annotated[str, Files("vae")]`: one of a list;
 * `**name: Annotated[float, Each(NAMES, default=1.0)]`: one such input for each name;
+* `Annotated[A | B, Variants({"a": A, "b": B})]`: a choice that brings inputs, the fields of the dataclass A or B;
 * any of these `| None = None`: an optional input; inside `list[...]` with `input_is_list=True`;
 * `Run`, or `Annotated[..., Hidden("UNIQUE_ID")]`: filled in by the engine;
 * a class that is among the services: bound when the node is registered.
@@ -29,10 +30,23 @@ from engine.graph.arguments import (
     read_hints,
     read_outputs,
 )
-from engine.graph.marks import Choices, Each, Files, Hidden, Widget, Wire
+from engine.graph.marks import Choices, Each, Files, Hidden, Variants, Widget, Wire
 from engine.graph.nodetype import Input, NodeType, Output
+from engine.graph.variants import gathered
 
-__all__ = ["Choices", "Definition", "Each", "Files", "Hidden", "Widget", "Wire", "definition", "node", "node_type"]
+__all__ = [
+    "Choices",
+    "Definition",
+    "Each",
+    "Files",
+    "Hidden",
+    "Variants",
+    "Widget",
+    "Wire",
+    "definition",
+    "node",
+    "node_type",
+]
 
 _ATTRIBUTE: Final = "node_definition"
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -81,7 +95,8 @@ def node(
     """Marks a function as a node; the function itself stays callable as it was.
 
     `outputs` states the outputs where the return type cannot (a function that returns a Result): a NamedTuple, a type,
-    or a sequence of types or Outputs. `fingerprint`, `validate` and `check_lazy` take inputs by name; see NodeType.
+    or a sequence of types or Outputs. `fingerprint`, `validate` and `check_lazy` take inputs by name; see NodeType. Of
+    Variants they get the name of the choice.
     """
     made = Definition(
         id=id,
@@ -138,11 +153,12 @@ def _node_type(function: Callable[..., Any], made: Definition, services: Service
     outputs = _outputs(made, hints)
     names = [each.name for each in arguments.inputs]
     words = read_docstring(function.__doc__, [*names, *(each.name for each in outputs)])
+    called = functools.partial(function, **arguments.services) if arguments.services else function
     fingerprint, fingerprint_inputs = _hook("fingerprint", made.fingerprint, names, services)
     validate, validate_inputs = _hook("validate", made.validate, names, services)
     return NodeType(
         id=made.id,
-        function=functools.partial(function, **arguments.services) if arguments.services else function,
+        function=gathered(called, arguments.variants) if arguments.variants else called,
         inputs=tuple(_with_tooltip(each, words) for each in arguments.inputs),
         outputs=tuple(replace(each, tooltip=each.tooltip or words.tooltips.get(each.name, "")) for each in outputs),
         hidden=arguments.hidden,

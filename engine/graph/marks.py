@@ -83,6 +83,17 @@ class Each:
         self.default = default
 
 
+class Variants:
+    """One of these choices, each of which brings inputs of its own: the fields of a dataclass.
+
+    The function is handed an object of the chosen class.
+    """
+
+    def __init__(self, kinds: Mapping[str, type], **options: Any) -> None:
+        self.kinds = dict(kinds)
+        self.options = options
+
+
 class Hidden:
     """The engine fills the argument in: UNIQUE_ID, PROMPT, EXTRA_PNGINFO, DYNPROMPT or RUN."""
 
