@@ -495,7 +495,7 @@ def test_choices_that_cannot_be_are_refused() -> None:
     def lists(*, way: Way) -> str:
         """Does."""
 
-    assert "way: choice 'bare' stands for Bare, which is no dataclass; put @dataclass above it" in refusal(bare)
+    assert "way: choice 'bare' stands for Bare, which is no dataclass; write @dataclass above it" in refusal(bare)
     assert "choice 'some': name: neither Variants nor lists that change" in refusal(listing, {Lists: Lists()})
     assert "way: Variants have no default" in refusal(told)
     assert "way: Variants are not for nodes that take lists" in refusal(lists, input_is_list=True)
