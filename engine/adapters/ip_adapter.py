@@ -25,6 +25,7 @@ from engine.models.transformer import SpatialTransformer
 from engine.models.unet import UNet
 from engine.sampling.fitting import Span
 from engine.sampling.hooks import POSITIVE, Hooks
+from engine.sampling.rows import latents_of, signs_of
 from engine.values import ClipVision, Model
 
 Pairs = Sequence[tuple[Tensor, Tensor]]
@@ -212,7 +213,7 @@ class _Patch:
         if number is None or self.weights[number] == 0 or not self._is_now(extra):
             return mixed
         keys, values = self._here(number, q)
-        rows = _sides_of_rows(extra, len(q)).to(q.device)
+        rows = torch.tensor([int(sign != POSITIVE) for sign in signs_of(extra, len(q))], device=q.device)
         found = self._found(q, keys[rows], values[rows], self.weights[number], extra["n_heads"])
         if self.mask is not None:
             found = found * self._mask_for(q, extra)
@@ -240,7 +241,7 @@ class _Patch:
         return attention(q, keys * weight, values - mean + mean * weight, heads)
 
     def _mask_for(self, q: Tensor, extra: Mapping[str, Any]) -> Tensor:
-        """The mask at an attention's cells, [M, T, 1]."""
+        """The mask of each row's latent at an attention's cells, [B, T, 1]; masks go to the latents in turn."""
         assert self.mask is not None
         height, width = _grid(q.shape[1], extra)
         key = (height, width, q.device, q.dtype)
@@ -248,7 +249,7 @@ class _Patch:
             small = interpolate(self.mask.float(), size=(height, width), mode="bilinear")
             self._masks[key] = small.flatten(1)[..., None].to(q.device, q.dtype)
         mask = self._masks[key]
-        return mask.repeat(-(-len(q) // len(mask)), 1, 1)[: len(q)]
+        return mask[[place % len(mask) for place in latents_of(extra, len(q))]]
 
 
 def _fitting(model: Model, adapter: Adapter) -> list[Place]:
@@ -288,13 +289,6 @@ def _beside(positive: tuple[Tensor, Tensor], negative: tuple[Tensor, Tensor]) ->
         for pair in zip(positive, negative, strict=True)
     ]
     return sides[0], sides[1]
-
-
-def _sides_of_rows(extra: Mapping[str, Any], rows: int) -> Tensor:
-    """For each row of a batch 0, if it is of the positive side, and 1 otherwise."""
-    signs = torch.tensor([0 if sign == POSITIVE else 1 for sign in extra.get("cond_or_uncond") or [POSITIVE]])
-    # Our guides say a sign for each row, ComfyUI's one for each group of rows.
-    return signs.repeat_interleave(max(1, -(-rows // len(signs))))[:rows]
 
 
 def _grid(tokens: int, extra: Mapping[str, Any]) -> tuple[int, int]:

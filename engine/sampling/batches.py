@@ -27,11 +27,16 @@ class Chunks:
     def run(self, ask: Callable[[slice], Tensor], rows: int, device: torch.device) -> Tensor:
         """The answers for all rows, in their order.
 
+        What draws from torch's own generator (token merging, tiles of chance) draws the same for every part, tried
+        again or not, so that a batch in parts is the batch as a whole.
+
         Raises: OutOfMemory, when not even a single row fits.
         """
         answers: list[Tensor] = []
         done = 0
+        luck = torch.get_rng_state()
         while done < rows:
+            torch.set_rng_state(luck)
             part, failure = slice(done, min(done + self.limit, rows)), None
             try:
                 answers.append(ask(part))

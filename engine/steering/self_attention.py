@@ -10,6 +10,7 @@ from torch.nn.functional import conv2d, interpolate, pad
 
 from engine.errors import SamplingError
 from engine.sampling.hooks import NEGATIVE, POSITIVE, Answers, Hooks, Patches
+from engine.sampling.rows import latents_of, signs_of
 
 KERNEL = 9  # Cells of the blur's kernel. Source: Hong et al.'s code.
 THRESHOLD = 1.0  # A cell that gets more attention than this, summed over all that look, is salient. Source: section 4.
@@ -64,7 +65,7 @@ class Record:
     """Attention of one layer, and what the negative side paid it to."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[tuple[int, int], Tensor]] = []
+        self._seen: dict[tuple[int, int], dict[int, Tensor]] = {}
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, extra: Mapping[str, Any]) -> Tensor:
         """Attention written out. Shapes: q, k, v [B, T, heads·d], and so is what comes back."""
@@ -73,9 +74,11 @@ class Record:
         scores = (q.float() @ k.float().transpose(2, 3)) * q.shape[-1] ** -0.5
         weights = scores.softmax(dim=-1)
         batch, _, height, width = extra["original_shape"]
-        rows = rows_of(NEGATIVE, extra["cond_or_uncond"], batch)
-        if rows and len(weights) == batch:
-            self._seen.append(((height, width), weights[rows]))
+        if len(weights) == batch:
+            seen = self._seen.setdefault((height, width), {})
+            for row, (sign, latent) in enumerate(zip(signs_of(extra, batch), latents_of(extra, batch), strict=True)):
+                if sign == NEGATIVE:
+                    seen[latent] = weights[row].clone()  # which lets go of the other rows
         mixed: Tensor = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
         return mixed
 
@@ -85,27 +88,15 @@ class Record:
         Shapes: latent [B, C, h, w]. Returns: [B, heads, queries, keys].
         Raises: SamplingError, where none was of the whole picture.
         """
-        size = tuple(latent.shape[-2:])
-        found: list[Tensor] = []
-        # The last question may have been asked in parts; what was asked before this moment comes first.
-        while self._seen and sum(map(len, found)) < len(latent):
-            shape, weights = self._seen.pop()
-            if shape == size:
-                found.insert(0, weights)
-        self._seen.clear()
-        if sum(map(len, found)) < len(latent):
+        height, width = latent.shape[-2:]
+        found, self._seen = self._seen.get((height, width), {}), {}
+        if any(place not in found for place in range(len(latent))):
             raise SamplingError(
                 "SelfAttentionGuidance expected attention of the negative conditioning to the whole picture in the "
                 "UNet's middle block, but there was none; leave out areas of the negative, HyperTile below the first "
                 "level, or whatever else replaces that attention"
             )
-        return torch.cat(found)[-len(latent) :]
-
-
-def rows_of(sign: int, signs: list[int], count: int) -> list[int]:
-    """Which of so many rows are of a sign; signs are one per row, or one per equal share of them."""
-    each = max(count // max(len(signs), 1), 1)
-    return [row for row in range(count) if signs[min(row // each, len(signs) - 1)] == sign]
+        return torch.stack([found[place] for place in range(len(latent))])
 
 
 def blur_map(x0: Tensor, attention: Tensor, sigma: float = 3.0, threshold: float = THRESHOLD) -> Tensor:

@@ -180,7 +180,8 @@ def test_hooks_see_and_may_change_everything_on_the_way() -> None:
     assert seen["cfg"] == 4.0
     sigmas = parrot.asked[0]["patches"].pop("sigmas")
     torch.testing.assert_close(sigmas, SIGMA.expand(4))
-    assert parrot.asked[0]["patches"] == {"patches": {"name": [1]}, "cond_or_uncond": [0, 0, 1, 1]}
+    told = {"cond_or_uncond": [0, 0, 1, 1], "latent_indices": [0, 1, 0, 1]}
+    assert parrot.asked[0]["patches"] == {"patches": {"name": [1]}, **told}
 
 
 def test_a_check_that_raises_stops_before_the_network_is_asked() -> None:
@@ -272,8 +273,9 @@ def test_a_hook_may_ask_again_about_a_side_a_latent_a_level_and_with_more_patche
     torch.testing.assert_close(told, [everywhere(1.0), everywhere(0.25)])
     _, positive, negative = parrot.asked
     assert [each["patches"].pop("sigmas").tolist() for each in (positive, negative)] == [[3.0] * 2, [1.5] * 2]
-    assert positive["patches"] == {"patches": {"name": [1, 2]}, "note": 5, "cond_or_uncond": [0, 0]}
-    assert negative["patches"] == {"patches": {"name": [1]}, "note": 5, "cond_or_uncond": [1, 1]}
+    notes = {"note": 5, "latent_indices": [0, 1]}
+    assert positive["patches"] == {"patches": {"name": [1, 2]}, "cond_or_uncond": [0, 0], **notes}
+    assert negative["patches"] == {"patches": {"name": [1]}, "cond_or_uncond": [1, 1], **notes}
     torch.testing.assert_close(negative["x"], 2 * X / (1.5**2 + 1) ** 0.5)
     assert negative["timesteps"].tolist() == [float(TABLE.timestep(torch.tensor(1.5)))] * 2
 
