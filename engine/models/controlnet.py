@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import CheckpointError
+from engine.models.clip_layer import ClipLayer
 from engine.models.control import ControlResiduals
-from engine.models.control_union import KindEmbedding, KindTransformer
+from engine.models.control_union import HEADS, KindEmbedding
 from engine.models.layers import conv3x3
 from engine.models.shapes import numbered
 from engine.models.transformer import CrossAttention
@@ -71,7 +72,7 @@ class ControlNet(nn.Module):
             self.control_add_embedding = KindEmbedding(config.kinds, unet.embedding_width)
             self.task_embedding = nn.Parameter(torch.zeros(config.kinds, width))
             # The checkpoints' own spelling.
-            self.transformer_layes = nn.Sequential(*(KindTransformer(width) for _ in range(config.kind_layers)))
+            self.transformer_layes = nn.Sequential(*(ClipLayer(width, HEADS) for _ in range(config.kind_layers)))
             self.spatial_ch_projs = nn.Linear(width, width)
         for module in self.modules():
             if isinstance(module, CrossAttention):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.devices.attention import attention
+from engine.models.clip_layer import ClipLayer
 from engine.models.shapes import Shapes
 
 
@@ -44,7 +44,7 @@ class StyleModel(nn.Module):
         self.ln_pre = nn.LayerNorm(config.width)
         self.ln_post = nn.LayerNorm(config.width)
         # The published file spells it so.
-        self.transformer_layes = nn.Sequential(*(Layer(config.width, config.heads) for _ in range(config.layers)))
+        self.transformer_layes = nn.Sequential(*(ClipLayer(config.width, config.heads) for _ in range(config.layers)))
 
     def forward(self, seen: Tensor) -> Tensor:
         """The tokens of pictures. Shapes: seen [B, T, D], the last states. Returns: [B, n, context_width]."""
@@ -52,34 +52,3 @@ class StyleModel(nn.Module):
         h = self.ln_pre(torch.cat([seen, queries], dim=1))  # [B, T + n, D]
         h = self.transformer_layes(h)  # [B, T + n, D]
         return self.ln_post(h[:, -self.config.tokens :]) @ self.proj  # [B, n, context_width]
-
-
-class Layer(nn.Module):
-    """A layer of CLIP's transformer, by OpenAI's names."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.attn = JoinedAttention(width, heads)
-        self.ln_1 = nn.LayerNorm(width)
-        self.ln_2 = nn.LayerNorm(width)
-        self.mlp = nn.ModuleDict({"c_fc": nn.Linear(width, 4 * width), "c_proj": nn.Linear(4 * width, width)})
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.ln_1(x))
-        h = self.mlp["c_fc"](self.ln_2(x))
-        return x + self.mlp["c_proj"](h * torch.sigmoid(1.702 * h))  # Source: CLIP's quick GELU.
-
-
-class JoinedAttention(nn.Module):
-    """Self-attention with queries, keys and values in one matrix, as torch.nn.MultiheadAttention keeps them."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.empty(3 * width))
-        self.out_proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = nn.functional.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
-        return self.out_proj(attention(q, k, v, self.heads))
