@@ -33,9 +33,14 @@ Pairs = Sequence[tuple[Tensor, Tensor]]
 
 V, KV, KV_PENALTY, K_MEAN_V = "V only", "K+V", "K+V w/ C penalty", "K+mean(V) w/ C penalty"
 SCALINGS = (V, KV, KV_PENALTY, K_MEAN_V)
-"""What the weight multiplies: the answer of the attention, or its keys and values."""
+"""What the weight multiplies: the answer of the attention, or its keys and values, or its keys and the values' mean.
 
-WIDEST = 1280  # The widest attention of Stable Diffusion's UNets, which the channel penalty is relative to.
+A penalty makes the weight smaller where an attention is narrower. Source: deepwiki.com/cubiq/ComfyUI_IPAdapter_plus,
+"Embedding Scaling" (read 2026-11-22). That the mean is what is weighed, and how values differ from it stays, we take
+from the last one's name; the page can be read either way.
+"""
+
+WIDEST = 1280  # Source: the same page; the widest attention of Stable Diffusion's UNets.
 
 _STANDARD_EYES = {768: "ViT-L", 1024: "ViT-H", 1280: "ViT-bigG"}
 _CELL_EYES = {1024: "ViT-L", 1280: "ViT-H", 1664: "ViT-bigG"}

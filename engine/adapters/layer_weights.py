@@ -1,7 +1,9 @@
 """How an IP-Adapter's weight is spread over the layers of a UNet.
 
-Source: the options of ComfyUI_IPAdapter_plus and what its documentation says of them; Wang et al. 2024,
-arXiv 2404.02733 (InstantStyle), for what the layers are about.
+The names are the options of ComfyUI_IPAdapter_plus. Source: deepwiki.com/cubiq/ComfyUI_IPAdapter_plus, "Weight
+Scheduling" (read 2026-11-22), for easing and for weak and strong blocks; Wang et al. 2024, arXiv 2404.02733
+(InstantStyle), for what the layers are about. Which blocks "strong style transfer" takes (all but those of the
+composition) is our choice, after its name.
 """
 
 import logging
@@ -12,7 +14,11 @@ from engine.errors import SamplingError
 log = logging.getLogger(__name__)
 
 PRECISE = {"style transfer precise": "style transfer", "composition precise": "composition"}
-"""Kinds of the pack whose finer rule is documented nowhere, and what they are used as."""
+"""Kinds whose rule is documented nowhere, and what they are used as, which is our choice.
+
+The pack's README says only that "style transfer precise" (2024/06/22) lets less of a picture leak between the layers of
+style and composition, mostly in SDXL.
+"""
 
 WEIGHT_TYPES = (
     "linear",
@@ -32,8 +38,8 @@ WEIGHT_TYPES = (
 )
 """How the weight is spread over the layers."""
 
-EASED = 0.05  # What is left of the weight where it is eased away.
-WEAK = 0.2  # What is left of it in blocks that are to be weak.
+EASED = 0.05  # What is left of the weight where it is eased away. Source: the page above.
+WEAK = 0.2  # What is left of it in blocks that are to be weak, or beside a strong one. Source: the page above.
 
 
 def spread(weight: float, kind: str, blocks: Sequence[tuple[str, int]]) -> list[float]:

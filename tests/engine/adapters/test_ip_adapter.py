@@ -268,6 +268,25 @@ def test_easing_goes_the_way_its_name_says(caplog):
         spread(1.0, "sideways", SDXL_BLOCKS)
 
 
+def test_easing_and_weak_blocks_are_as_their_documentation_has_them():
+    """deepwiki.com/cubiq/ComfyUI_IPAdapter_plus, "Weight Scheduling", where t is the number of a block among n."""
+    for blocks in (SD1_BLOCKS, SDXL_BLOCKS):
+        n = len(blocks)
+        formulas = {
+            "ease in": lambda t, n=n: 0.05 + 0.95 * (1 - t / n),
+            "ease out": lambda t, n=n: 0.05 + 0.95 * (t / n),
+            "ease in-out": lambda t, n=n: 0.05 + 0.95 * (1 - abs(t - n / 2) / (n / 2)),
+            "reverse in-out": lambda t, n=n: 0.05 + 0.95 * (abs(t - n / 2) / (n / 2)),
+        }
+        for kind, formula in formulas.items():
+            assert spread(0.8, kind, blocks) == pytest.approx([0.8 * formula(t) for t in range(n)])
+        parts = [block for block, _ in blocks]
+        for weak in ("input", "middle", "output"):
+            assert spread(0.8, f"weak {weak}", blocks) == pytest.approx([0.16 if p == weak else 0.8 for p in parts])
+        strong = [0.8 if part == "middle" else 0.16 for part in parts]
+        assert spread(0.8, "strong middle", blocks) == pytest.approx(strong)
+
+
 def test_pictures_are_combined_as_documented():
     seen = rand(3, 4)
     assert torch.equal(ip_adapter.combined(seen, "concat"), seen)
