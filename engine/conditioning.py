@@ -116,9 +116,11 @@ class Condition:
     text, when it is not to be made of `pooled`, `sizes` and `pictures` (several of which are noised together by
     `picture_merge`); `concat_latent` and `concat_mask` are the further channels of inpainting and editing networks.
     `control_tokens` is what the hints' networks read in the place of the text. `grounding` says what is where.
+    `concat_image` is the small picture that an upscaling network makes larger, with so much noise on it
+    (`image_noise`, 0 … 1).
 
     Shapes: tokens and control_tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask
-    [M, H, W] of any size; concat_latent [B, C, h, w], as the autoencoder made it.
+    [M, H, W] of any size; concat_latent [B, C, h, w], as the autoencoder made it; concat_image [B, 3, H, W], -1 … 1.
     Units: start and end percent are shares of the run, 0 … 1. `hooks` are changes of the network that hold while it is
     asked about this; `is_default` fills the places that other conditions leave.
     """
@@ -144,3 +146,5 @@ class Condition:
     picture_merge: float = 0.05
     control_tokens: Tensor | None = None
     grounding: Grounding | None = None
+    concat_image: Tensor | None = None
+    image_noise: float = 0.0

@@ -66,6 +66,39 @@ def sd2(**unet: Any) -> Miniature:
     return Miniature(tensors, network, (large,))
 
 
+def x4_upscaler(autoencoder: nn.Module) -> Miniature:
+    """The x4 upscaler: three more channels, a table of noise levels, cells that look at each other at one level only.
+
+    `autoencoder` is diffusers', of three levels.
+    """
+    large = text(128, 3, "gelu", projection=48, seed=2)
+    network = _randomised(UNet2DConditionModel(**X4_UPSCALER))
+    names = keys.diffusers_vae_names({name: tuple(t.shape) for name, t in autoencoder.state_dict().items()})
+    tensors = {
+        **below(NETWORK, ours(network)),
+        **below("cond_stage_model.model.", open_clip(large)),
+        **below("first_stage_model.", keys.translated(_randomised(autoencoder, 3).state_dict(), names)),
+        "low_scale_model.betas": torch.zeros(1000),
+    }
+    return Miniature(tensors, network, (large,))
+
+
+X4_UPSCALER: dict[str, Any] = {
+    "in_channels": 7,
+    "out_channels": 4,
+    "block_out_channels": (32, 64, 64, 128),
+    "layers_per_block": 2,
+    "down_block_types": ("DownBlock2D", *["CrossAttnDownBlock2D"] * 3),
+    "up_block_types": (*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"),
+    "only_cross_attention": (True, True, True, False),
+    "attention_head_dim": 8,
+    "cross_attention_dim": 128,
+    "use_linear_projection": True,
+    "num_class_embeds": 1000,
+}
+"""The published unet/config.json of stabilityai/stable-diffusion-x4-upscaler, eight times as narrow."""
+
+
 def denoiser(
     text_width: int, vector: int | None = None, levels: int = 3, kind: str = "text_time", **options: Any
 ) -> UNet2DConditionModel:

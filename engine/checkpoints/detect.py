@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.checkpoints.families import recognised, sd1, sd2, sdxl
+from engine.checkpoints.families import recognised, sd1, sd2, sdxl, x4_upscaler
 from engine.checkpoints.family import Condition, Family, Lacks, find
 from engine.checkpoints.tensors import Shape, Shapes, TensorFile
 from engine.errors import CheckpointError
@@ -11,6 +11,7 @@ from engine.errors import CheckpointError
 FAMILIES: tuple[Family, ...] = (
     *recognised.TRANSFORMERS,
     *recognised.UNETS,
+    x4_upscaler.FAMILY,
     sd2.LOTUS,
     sd2.UNCLIP,
     sd2.FAMILY,

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from engine.checkpoints.tensors import Shape, Shapes
 from engine.models.latent_format import LatentFormat
+from engine.sampling.betas import BetaSchedule
 from engine.sampling.prediction import Kind
 from engine.sampling.vectors import VectorKind
 from engine.text.tokenizer import END
@@ -123,7 +124,8 @@ class Family:
     `is_supported` False: we know it when we see it, and say so. `prediction` is what the network tells unless the
     file says otherwise. `vector`
     what it is told besides the text (engine/sampling/vectors.py); `vision_prefix` where its CLIP vision is.
-    `float32_attention`: half precision overflows in it.
+    `float32_attention`: half precision overflows in it. `betas` are its noise levels where they are not Stable
+    Diffusion's usual ones.
     """
 
     id: str
@@ -137,6 +139,7 @@ class Family:
     vector: VectorKind | None = None
     vision_prefix: str = ""
     float32_attention: bool = False
+    betas: BetaSchedule | None = None
 
     def unmet(self, shapes: Shapes) -> list[Condition]:
         """Why a file is not of this family; empty when it is."""

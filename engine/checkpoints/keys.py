@@ -159,6 +159,7 @@ def _encoder_names(config: UNetConfig) -> dict[str, str]:
         "conv_in": "input_blocks.0.0",
         **{f"time_embedding.linear_{i}": f"time_embed.{2 * (i - 1)}" for i in (1, 2)},
         **{f"{kind}_embedding.linear_{i}": f"label_emb.0.{2 * (i - 1)}" for kind in ("add", "class") for i in (1, 2)},
+        "class_embedding": "label_emb",
         "mid_block.attentions.0": "middle_block.1",
     }
     for i, ours in ((0, 0), (1, 2)):

@@ -4,6 +4,7 @@ Source: node_behaviour.md A.4 and 9 (the keys that mark files).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -40,9 +41,10 @@ def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration
     """What a file's denoiser predicts, unless somebody said so. Raises: CheckpointError, where its marks cannot be."""
     shapes = file.shapes
     if said is not None and said.prediction is not None:
-        return of_kind(said.prediction, BetaSchedule(zero_terminal_snr=said.zero_terminal_snr))
+        usual = match.family.betas or BetaSchedule()
+        return of_kind(said.prediction, replace(usual, zero_terminal_snr=said.zero_terminal_snr))
     if hints.prediction is not None:
-        return of_kind(hints.prediction)
+        return of_kind(hints.prediction, match.family.betas)
     if is_playground(file, match):
         return Prediction("edm", ContinuousTable.between(*PLAYGROUND_LEVELS), PLAYGROUND_DEVIATION)
     if match.family.id == "sdxl" and EDM_MAX in shapes:
@@ -53,7 +55,7 @@ def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration
         return of_kind("v", BetaSchedule(zero_terminal_snr=NO_SIGNAL in shapes))
     if match.family.id == "sd2" and _spreads_wide(file, match.prefix):
         return of_kind("v")
-    return of_kind(match.family.prediction)
+    return of_kind(match.family.prediction, match.family.betas)
 
 
 def of_kind(kind: Kind, schedule: BetaSchedule | None = None) -> Prediction:

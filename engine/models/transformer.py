@@ -15,12 +15,16 @@ class SpatialTransformer(nn.Module):
     Source: Rombach et al. 2022, arXiv 2112.10752, section 3.3 and appendix E.2.1.
     """
 
-    def __init__(self, channels: int, heads: int, depth: int, context_width: int, linear: bool) -> None:
+    def __init__(
+        self, channels: int, heads: int, depth: int, context_width: int, linear: bool, only_text: bool = False
+    ) -> None:
         super().__init__()
         self.linear = linear
         self.norm = group_norm(channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
-        self.transformer_blocks = nn.ModuleList(TransformerBlock(channels, heads, context_width) for _ in range(depth))
+        self.transformer_blocks = nn.ModuleList(
+            TransformerBlock(channels, heads, context_width, only_text) for _ in range(depth)
+        )
         self.proj_out = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, context: Tensor, patches: Patches | None = None) -> Tensor:
@@ -38,12 +42,18 @@ class SpatialTransformer(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, attention to the text, and two linear layers, each added to what came in."""
+    """Self-attention, attention to the text, and two linear layers, each added to what came in.
 
-    def __init__(self, width: int, heads: int, context_width: int) -> None:
+    `only_text`: in the place of self-attention is attention to the text as well.
+    """
+
+    only_text = False
+
+    def __init__(self, width: int, heads: int, context_width: int, only_text: bool = False) -> None:
         super().__init__()
         self.heads = heads
-        self.attn1 = CrossAttention(width, width, heads)
+        self.only_text = only_text
+        self.attn1 = CrossAttention(width, context_width if only_text else width, heads)
         self.ff = FeedForward(width)
         self.attn2 = CrossAttention(width, context_width, heads)
         self.norm1 = nn.LayerNorm(width)
@@ -54,13 +64,17 @@ class TransformerBlock(nn.Module):
         if patches is not None:
             return self._patched(x, context, patches)
         n = self.norm1(x)
-        x = x + self.attn1(n, n, n)
+        seen = context if self.only_text else n
+        x = x + self.attn1(n, seen, seen)
         x = x + self.attn2(self.norm2(x), context, context)
         return x + self.ff(self.norm3(x))
 
     def _patched(self, x: Tensor, context: Tensor, patches: Patches) -> Tensor:
         n = self.norm1(x)
-        n = self.attn1(*patches.attention_inputs("attn1_patch", n, n, n, self.heads), patches, "attn1")
+        if self.only_text:  # no self-attention, which what is put in at "attn1" is for
+            n = self.attn1(n, context, context)
+        else:
+            n = self.attn1(*patches.attention_inputs("attn1_patch", n, n, n, self.heads), patches, "attn1")
         x = x + patches.tokens("attn1_output_patch", n, self.heads)
         x = patches.tokens("middle_patch", x, self.heads)
         n = self.norm2(x)

@@ -141,10 +141,23 @@ def embedding_mlp(in_width: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(in_width, width), nn.SiLU(), nn.Linear(width, width))
 
 
+class ClassTable(nn.Module):
+    """A row for each class. y says how much of each is wanted, so that none is rounded away in half precision."""
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(classes, width))
+
+    def forward(self, y: Tensor) -> Tensor:
+        return y @ self.weight.to(y)
+
+
 def label_mlp(config: UNetConfig) -> nn.Module | None:
     """What lifts the vector y, for nets that have one."""
     if config.class_width is None:
         return None
+    if config.has_class_table:
+        return ClassTable(config.class_width, config.embedding_width)
     return nn.Sequential(embedding_mlp(config.class_width, config.embedding_width))
 
 
@@ -195,7 +208,7 @@ def build_input_blocks(config: UNetConfig) -> tuple[nn.ModuleList, list[int]]:
     for level, count in enumerate(config.res_blocks):
         for _ in range(count):
             before, width = width, config.width(level)
-            blocks.append(Block(*_layers(config, before, width, next(depths))))
+            blocks.append(Block(*_layers(config, before, level, next(depths))))
             widths.append(width)
         if level < len(config.res_blocks) - 1:
             blocks.append(Block(Downsample(width)))
@@ -208,7 +221,7 @@ def build_middle_block(config: UNetConfig) -> Block | None:
     width = config.width(-1)
     if config.middle_depth is None:
         return None
-    layers = _layers(config, width, width, config.middle_depth)
+    layers = _layers(config, width, None, config.middle_depth)
     if config.middle_depth > 0:
         layers.append(ResBlock(width, width, config.embedding_width))
     return Block(*layers)
@@ -223,18 +236,21 @@ def build_output_blocks(config: UNetConfig, skip_widths: list[int]) -> nn.Module
     for level, count in reversed(list(enumerate(config.res_blocks))):
         for i in range(count + 1):
             before, width = width, config.width(level)
-            layers = _layers(config, before + skips.pop(), width, next(depths))
+            layers = _layers(config, before + skips.pop(), level, next(depths))
             if level > 0 and i == count:
                 layers.append(Upsample(width))
             blocks.append(Block(*layers))
     return blocks
 
 
-def _layers(config: UNetConfig, before: int, width: int, depth: int) -> list[nn.Module]:
+def _layers(config: UNetConfig, before: int, level: int | None, depth: int) -> list[nn.Module]:
+    """A residual block from so many channels to those of a level (None: the middle), and its transformer."""
+    width = config.width(-1 if level is None else level)
+    only_text = level is not None and config.only_text_at(level)
     layers: list[nn.Module] = [ResBlock(before, width, config.embedding_width)]
     if depth > 0:
-        heads = config.heads_at(width)
-        layers.append(SpatialTransformer(width, heads, depth, config.context_width, config.linear_projections))
+        heads, linear = config.heads_at(width), config.linear_projections
+        layers.append(SpatialTransformer(width, heads, depth, config.context_width, linear, only_text))
     return layers
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from engine.errors import CheckpointError
 from engine.models.shapes import Shapes, numbered
 
+TABLE = "label_emb.weight"
+"""A row for each class, where there is no network that lifts a vector."""
+
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -14,7 +17,9 @@ class UNetConfig:
     entry per residual block in the order they run (0 = no transformer there). A `middle_depth` of 0 leaves a lone
     residual block in the middle, None nothing at all (distilled SDXL). Heads are either a number or a width.
     `class_width` is the width of the vector y, and `vector` what it is made of ("sdxl": the pooled text and sizes; see
-    engine/sampling/vectors.py), which shapes do not tell. `float32_attention`: half precision overflows in attention.
+    engine/sampling/vectors.py), which shapes do not tell. `has_class_table`: y picks a row of a table and is not lifted
+    by layers. `reads_only_text` says for each level whether all its attention is to the text (the x4 upscaler's, where
+    cells are too many to look at each other). `float32_attention`: half precision overflows in attention.
     """
 
     in_channels: int = 4
@@ -32,6 +37,8 @@ class UNetConfig:
     class_width: int | None = None
     vector: str | None = None
     float32_attention: bool = False
+    has_class_table: bool = False
+    reads_only_text: tuple[bool, ...] = ()
 
     @property
     def embedding_width(self) -> int:
@@ -56,6 +63,10 @@ class UNetConfig:
         """How many channels a level has."""
         return self.channel_multipliers[level] * self.model_channels
 
+    def only_text_at(self, level: int) -> bool:
+        """Whether a level's transformers look at the text and never at the other cells."""
+        return level < len(self.reads_only_text) and self.reads_only_text[level]
+
     def heads_at(self, channels: int) -> int:
         """How many heads attention has among that many channels."""
         return self.heads if self.head_width is None else channels // self.head_width
@@ -64,7 +75,8 @@ class UNetConfig:
     def from_shapes(cls, shapes: Shapes, heads: int | None = None) -> "UNetConfig":
         """Read the configuration off the tensors of a UNet or ControlNet file, its prefix removed.
 
-        Heads are not in the shapes: SD1 has 8, every other family heads of width 64, unless `heads` says otherwise.
+        Heads are not in the shapes: SD1 and the x4 upscaler have 8, every other family heads of width 64, unless
+        `heads` says otherwise.
 
         Raises: CheckpointError when there is no UNet among them.
         """
@@ -73,6 +85,7 @@ class UNetConfig:
         model_channels, in_channels = shapes["input_blocks.0.0.weight"][:2]
         levels = _levels(shapes)
         inputs = [block for level in levels for block in level]
+        only_text = tuple(any(_reads_only_text(shapes, f"input_blocks.{i}") for i in level) for level in levels)
         outputs = numbered(shapes, "output_blocks.{}.0.in_layers.0.weight")
         projection = next((v for k, v in shapes.items() if k.endswith("1.proj_in.weight")), ())
         linear = len(projection) == 2
@@ -89,10 +102,27 @@ class UNetConfig:
             output_depths=tuple(_depth(shapes, f"output_blocks.{i}") for i in range(outputs)),
             context_width=next((v[1] for k, v in shapes.items() if k.endswith("attn2.to_k.weight")), cls.context_width),
             heads=heads or cls.heads,
-            head_width=None if heads or not linear else 64,
+            head_width=None if heads or not linear or TABLE in shapes else 64,
             linear_projections=linear,
-            class_width=shapes["label_emb.0.0.weight"][1] if "label_emb.0.0.weight" in shapes else None,
+            class_width=_class_width(shapes),
+            has_class_table=TABLE in shapes,
+            reads_only_text=only_text if any(only_text) else (),
         )
+
+
+def _class_width(shapes: Shapes) -> int | None:
+    if TABLE in shapes:
+        return shapes[TABLE][0]
+    return shapes["label_emb.0.0.weight"][1] if "label_emb.0.0.weight" in shapes else None
+
+
+def _reads_only_text(shapes: Shapes, block: str) -> bool:
+    """Whether the keys of what is usually self-attention are as wide as a text, and its queries are not.
+
+    Where both are of one width it is taken for self-attention, as it is in the published upscaler.
+    """
+    q, k = (shapes.get(f"{block}.1.transformer_blocks.0.attn1.to_{each}.weight", (0, 0)) for each in ("q", "k"))
+    return q[1] != k[1]
 
 
 def _levels(shapes: Shapes) -> list[list[int]]:

@@ -1,19 +1,23 @@
 """Redrawing part of a picture: masks for any network, and the further channels of networks made for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from engine.errors import SamplingError
 from engine.models.latent_format import LatentFormat
+from engine.sampling import small_pictures
 from engine.sampling.fitting import Fitted
 from engine.sampling.prediction import Prediction
 from engine.shapes import fitted_picture, spread_over_batch
 
 # The scaled latent of a grey picture, which inpainting networks were trained to take as "nothing given".
 GREY = (0.8223, -0.6876, 0.6364, 0.1380)
+
+COLOURS = 3
+"""How many channels a small picture has."""
 
 Both = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -46,7 +50,8 @@ class FurtherChannels:
 
     One more than twice the latent's: an inpainting network, shown the mask and the picture around it. Twice: an
     editing network, shown the picture to edit, as the autoencoder made it or (`is_scaled`) as the network draws. One
-    more: a network that is shown how far away everything is, by the mask (Stable Diffusion 2 depth).
+    more: a network that is shown how far away everything is, by the mask (Stable Diffusion 2 depth). Three more: a
+    network that is shown the small picture it makes larger, with noise of the run's `seed` on it (the x4 upscaler).
 
     Shapes: latent [B, C, h, w], scaled; mask [B, 1, h, w].
     """
@@ -56,6 +61,8 @@ class FurtherChannels:
     latent: Tensor
     mask: Tensor | None = None
     is_scaled: bool = False
+    seed: int = 0
+    _shown: dict[tuple[int, float], tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     def __call__(self, fitted: Fitted) -> Tensor | None:
         """The channels for one condition, about the whole picture. Returns: [B, count, h, w]."""
@@ -65,7 +72,33 @@ class FurtherChannels:
             return self._picture(fitted, scaled=self.is_scaled)
         if self.count == 1:
             return self._depth(fitted)
+        if self.count == COLOURS:
+            return self._small_picture(fitted)
         return self._inpainting(fitted)
+
+    def _small_picture(self, fitted: Fitted) -> Tensor:
+        """The picture of a condition at the latent's size, noised once a run. Raises: SamplingError, when none fits."""
+        given, amount = fitted.condition.concat_image, fitted.condition.image_noise
+        if given is None:
+            raise SamplingError(
+                "this model makes a picture larger and was given none; put one on both conditionings with "
+                "SD_4XUpscale_Conditioning, and draw on its latent"
+            )
+        if given.ndim != 4 or given.shape[1] != COLOURS:
+            raise SamplingError(
+                f"this model makes a picture of {COLOURS} colours larger, [batch, {COLOURS}, height, width], but its "
+                f"concat_image is {list(given.shape)}; take the conditionings of SD_4XUpscale_Conditioning"
+            )
+        key = (id(given), amount)
+        if key not in self._shown:
+            # The picture is kept beside what was made of it, so that its number stays its own.
+            sized = (
+                given.float()
+                if given.shape[-2:] == self._size
+                else fitted_picture(given.float(), self._size, "bilinear")
+            )
+            self._shown[key] = (given, small_pictures.noised(sized, amount, self.seed).to(self.latent))
+        return spread_over_batch(self._shown[key][1], len(self.latent))
 
     def _depth(self, fitted: Fitted) -> Tensor:
         """The depth map of a condition, stretched to -1 … 1 as in training. Raises: SamplingError, when there is none.

@@ -23,7 +23,7 @@ from engine.sampling.denoiser import Denoiser, Step, run
 from engine.sampling.fitting import fit_sides, fitted_mask
 from engine.sampling.guidance import Guide, Hooks, Network
 from engine.sampling.hooks import Level, Rule
-from engine.sampling.inpainting import FurtherChannels, Redraw
+from engine.sampling.inpainting import COLOURS, FurtherChannels, Redraw
 from engine.sampling.prediction import Prediction
 from engine.sampling.samplers import SAMPLERS, sampler
 from engine.sampling.vectors import Vectors
@@ -183,7 +183,7 @@ class Drawing:
             fit_sides([*job.sides.values()], (height, width), self.prediction.table),
             job.cfg,
             rule=job.rule,
-            concat=FurtherChannels(further, self.latent_format, latent, mask, self._shows_scaled()),
+            concat=FurtherChannels(further, self.latent_format, latent, mask, self._shows_scaled(), job.seed),
             vectors=Vectors.of(self.network, job.seed),
             chunks=Chunks(row_limit(row, self.device), partial(lighten, self.network)),
             hooks=job.hooks,
@@ -240,10 +240,10 @@ def _check_levels(job: SamplingJob) -> None:
 
 def _check_further_channels(network: Network, channels: int) -> None:
     wanted = _input_channels(network)
-    if wanted is not None and wanted - channels not in (0, 1, channels, channels + 1):
+    if wanted is not None and wanted - channels not in (0, 1, COLOURS, channels, channels + 1):
         raise SamplingError(
-            f"this network takes {wanted} channels; expected {channels}, {channels + 1} (depth), {2 * channels} "
-            f"(editing) or {2 * channels + 1} (inpainting) for latents of {channels}"
+            f"this network takes {wanted} channels; expected {channels}, {channels + 1} (depth), {channels + COLOURS} "
+            f"(upscaling), {2 * channels} (editing) or {2 * channels + 1} (inpainting) for latents of {channels}"
         )
 
 

@@ -12,14 +12,16 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from engine.conditioning import Condition, SeenPicture
 from engine.errors import SamplingError
 from engine.models.layers import timestep_embedding
+from engine.sampling import small_pictures
 from engine.sampling.betas import BetaSchedule
 from engine.shapes import CELL
 
-VectorKind = Literal["sdxl", "refiner", "unclip", "lotus"]
+VectorKind = Literal["sdxl", "refiner", "unclip", "lotus", "noise_level"]
 
 WAVES = 256  # Features that each size is told in.
 LIKED, DISLIKED = 6.0, 2.5  # How beautiful pictures of either sign are, unless somebody says so.
@@ -63,6 +65,8 @@ class Vectors:
     def _vector(self, condition: Condition, sign: int, size: tuple[int, int]) -> Tensor:
         if self.kind == "lotus":
             return torch.tensor([[math.sin(1), math.sin(0), math.cos(1), math.cos(0)]])
+        if self.kind == "noise_level":
+            return one_hot(torch.tensor([small_pictures.level(condition.image_noise)]), self.width).float()
         if self.kind == "unclip":
             return self._shown(condition.pictures, self.width // 2, condition.picture_merge)
         numbers = _sizes(condition, size) if self.kind == "sdxl" else _liking(condition, sign, size)

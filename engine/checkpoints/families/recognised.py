@@ -3,7 +3,7 @@
 Source: node_behaviour.md A.2 and A.4.
 """
 
-from engine.checkpoints.families.unets import OVER_TIME, UNET, channels, context
+from engine.checkpoints.families.unets import OVER_TIME, UNET
 from engine.checkpoints.family import Condition, Family, HasAny
 
 
@@ -22,5 +22,4 @@ TRANSFORMERS = (
 UNETS = (
     _family("zero123", "Stable Zero123", UNET, HasAny(("/cc_projection.weight",), "a camera projection")),
     _family("svd", "Stable Video Diffusion", UNET, OVER_TIME),
-    _family("x4_upscaler", "Stable Diffusion x4 upscaler", UNET, channels(7), context(1024)),
 )

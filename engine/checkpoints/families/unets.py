@@ -15,11 +15,6 @@ NO_TIME = Lacks("*time_stack.0.attn1.to_q.weight", "attention over time")
 OVER_TIME = HasAny(("*time_stack.0.attn1.to_q.weight", "*time_mix_blocks.0.attn1.to_q.weight"), "attention over time")
 
 
-def context(width: int) -> Condition:
-    """It reads texts of this many features."""
-    return Size("*attn2.to_k.weight", 1, (width,), "a text width of")
-
-
 def classes(*widths: int) -> Condition:
     """It reads a vector of one of these widths besides the text."""
     return Size("label_emb.0.0.weight", 1, widths, "a class width of")

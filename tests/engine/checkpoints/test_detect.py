@@ -63,7 +63,6 @@ def test_relatives_are_told_apart_by_one_tensor(name, key, shape, id):
     ("name", "extra", "family"),
     [
         ("sd15", {"cc_projection.weight": (768, 772)}, "Stable Zero123"),
-        ("sd21", {"model.diffusion_model.input_blocks.0.0.weight": (320, 7, 3, 3)}, "Stable Diffusion x4 upscaler"),
         (
             "sd21",
             {"model.diffusion_model.input_blocks.1.1.time_stack.0.attn1.to_q.weight": (320, 320)},

@@ -272,7 +272,7 @@ class BasicTransformerBlock(transformer.TransformerBlock):
     def wear(self) -> None:
         """Sets what ComfyUI's constructor would have set on one that the engine made."""
         self.ff_in = None
-        self._wear(False, self.attn1.to_q.weight.shape[0] // self.heads)
+        self._wear(self.only_text, self.attn1.to_q.weight.shape[0] // self.heads)
 
     def _wear(self, disable_self_attn: bool, d_head: int) -> None:
         self.n_heads, self.d_head = self.heads, d_head
