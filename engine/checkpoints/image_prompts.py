@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound=nn.Module)
 Config = TypeVar("Config")
 
+FACE_WIDTH = 512  # Numbers in an embedding of InsightFace. Source: FaceID's and InstantID's code.
+
 _OTHERS = (
     ("lora_unet_", "a LoRA; put it in models/loras and load it with LoraLoader"),
     ("lora_te", "a LoRA; put it in models/loras and load it with LoraLoader"),
@@ -50,8 +52,8 @@ def ip_adapter(path: Path, place: Place) -> Part[IpAdapter]:
     if not keys or not any(each.startswith("image_proj.") for each in file.shapes):
         raise CheckpointError(_instead(file, "an IP-Adapter", "image_proj.… and ip_adapter.1.to_k_ip.weight"))
     _refuse_faces(name, file.shapes)
-    config = _config(file, IpAdapterConfig.from_shapes)
-    return _part(f"the IP-Adapter {name}", file, lambda: IpAdapter(config), place)
+    config = read_config(file, IpAdapterConfig.from_shapes)
+    return part(f"the IP-Adapter {name}", file, lambda: IpAdapter(config), place)
 
 
 def style_model(path: Path, place: Place) -> Part[StyleModel]:
@@ -64,8 +66,8 @@ def style_model(path: Path, place: Place) -> Part[StyleModel]:
         )
     if "style_embedding" not in file.shapes:
         raise CheckpointError(_instead(file, "a style model", "style_embedding and transformer_layes.0.ln_1.weight"))
-    config = _config(file, StyleModelConfig.from_shapes)
-    return _part(f"the style model {path.name}", file, lambda: StyleModel(config), place)
+    config = read_config(file, StyleModelConfig.from_shapes)
+    return part(f"the style model {path.name}", file, lambda: StyleModel(config), place)
 
 
 def photomaker(path: Path, place: Place) -> "Part[PhotoMaker]":
@@ -84,8 +86,8 @@ def photomaker(path: Path, place: Place) -> "Part[PhotoMaker]":
         raise CheckpointError(
             _instead(file, "PhotoMaker", "visual_projection_2.weight and fuse_module.mlp1.fc1.weight")
         )
-    config = _config(file, PhotoMakerConfig.from_shapes)
-    return _part(f"PhotoMaker {path.name}", file, lambda: PhotoMaker(config), place)
+    config = read_config(file, PhotoMakerConfig.from_shapes)
+    return part(f"PhotoMaker {path.name}", file, lambda: PhotoMaker(config), place)
 
 
 def no_vision(file: TensorFile) -> CheckpointError:
@@ -117,12 +119,18 @@ def _flat(path: Path) -> TensorFile:
 def _refuse_faces(name: str, shapes: Shapes) -> None:
     """Refuses what needs a face recogniser, or is of another architecture. Raises: CheckpointError."""
     has_lora = any("_lora." in each for each in shapes)
-    faces = "image_proj.perceiver_resampler.proj_in.weight", "image_proj.norm.weight"
+    marks = "image_proj.perceiver_resampler.proj_in.weight", "image_proj.norm.weight"
     is_standard = "image_proj.proj.weight" in shapes
-    if has_lora or (not is_standard and any(each in shapes for each in faces)):
+    kind = None
+    if has_lora or (not is_standard and any(each in shapes for each in marks)):
+        kind = "an IP-Adapter FaceID"
+    elif shapes.get("image_proj.proj_in.weight", ())[1:] == (FACE_WIDTH,):
+        kind = "InstantID"
+    if kind is not None:
         raise CheckpointError(
-            f"{name}: an IP-Adapter FaceID, which needs InsightFace's face recogniser and is not supported; use "
-            "ip-adapter-plus-face (or full-face) instead, which need none"
+            f"{name}: {kind}, which reads faces as embeddings of InsightFace, which is not built in; use "
+            "ip-adapter-plus-face (or ip-adapter-full-face_sd15), which read the picture alone, or a plugin that "
+            "brings InsightFace with nodes of its own"
         )
     known = ("image_proj.proj.weight", "image_proj.proj.3.weight", "image_proj.latents")
     if not any(each in shapes for each in known):
@@ -130,16 +138,19 @@ def _refuse_faces(name: str, shapes: Shapes) -> None:
         raise CheckpointError(f"{name}: an IP-Adapter of a kind that is not known; expected {known[0]}, got {examples}")
 
 
-def _config(file: TensorFile, read: Callable[[Shapes], Config]) -> Config:
+def read_config(file: TensorFile, read: Callable[[Shapes], Config]) -> Config:
+    """What the shapes of a file say about its network. Raises: CheckpointError, also for shapes that say nothing."""
     try:
         return read(file.shapes)
+    except CheckpointError as error:
+        raise CheckpointError(f"{file.path.name}: {error}") from error
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(
             f"{file.path.name}: a part is incomplete or in another layout; missing: {error}"
         ) from error
 
 
-def _part(what: str, file: TensorFile, make: Callable[[], Network], place: Place) -> Part[Network]:
+def part(what: str, file: TensorFile, make: Callable[[], Network], place: Place) -> Part[Network]:
     """A network with its weights. Raises: CheckpointError for weights that are missing, misshapen or no numbers."""
     name = file.path.name
     try:

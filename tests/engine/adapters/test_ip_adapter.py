@@ -115,7 +115,10 @@ def seen_by(kind: str, images: int = 1, seed: int = 0) -> Tensor:
     return rand(images, CLIP_WIDTH, seed=seed) if kind == "standard" else rand(images, 9, CLIP_WIDTH, seed=seed)
 
 
-@pytest.mark.parametrize(("family", "kind"), [("sd1", "standard"), ("sd1", "plus"), ("sd1", "full"), ("sdxl", "plus")])
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [("sd1", "standard"), ("sd1", "plus"), ("sd1", "full"), ("sdxl", "standard"), ("sdxl", "plus")],
+)
 def test_a_unet_with_an_adapter_answers_as_diffusers(tmp_path, family, kind):
     net = randomised(UNet(UNETS[family]))
     tensors = adapter_tensors(kind, net)
