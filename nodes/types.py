@@ -18,6 +18,7 @@ from engine.graph.define import Choices, Hidden, Widget, Wire
 from engine.images import LATENT_METHODS, METHODS
 from engine.sampling.sample import SAMPLERS
 from engine.sampling.schedules import SCHEDULERS
+from engine.steering.latent_operations import Operation
 from nodes import ways
 
 MAX_SIDE = 16384
@@ -52,6 +53,9 @@ Sigmas = Annotated[Tensor, Wire("SIGMAS")]
 Sampler = Annotated[ways.Sampler, Wire("SAMPLER")]
 Noise = Annotated[ways.NoiseSource, Wire("NOISE")]
 Guider = Annotated[ways.Guider, Wire("GUIDER")]
+
+LatentOperation = Annotated[Operation, Wire("LATENT_OPERATION")]
+"""What is done to a latent as to a picture: a function of its samples."""
 
 HookGroup = Annotated[hooks.HookGroup, Wire("HOOKS")]
 HookKeyframes = Annotated[Keyframes, Wire("HOOK_KEYFRAMES")]

@@ -35,6 +35,8 @@ def wear(patcher: Any, hooks: Hooks) -> None:
         patcher.set_model_denoise_mask_function(_mask(hooks.redraw_mask))
     if hooks.around is not None:
         patcher.add_wrapper(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, _around(hooks.around))
+    if hooks.starts:
+        patcher.add_wrapper(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, _started(hooks.starts))
     if hooks.always_both:
         options["disable_cfg1_optimization"] = True
 
@@ -81,6 +83,16 @@ def _mask(redraw_mask: Callable[[Level, Tensor], Tensor]) -> Callable[..., Tenso
         return redraw_mask(Level(sigma[0], extra_options["sigmas"], table), denoise_mask)
 
     return function
+
+
+def _started(starts: Sequence[Callable[[], None]]) -> Callable[..., Tensor]:
+    def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Tensor:
+        for start in starts:
+            start()
+        drawn: Tensor = executor(*args, **kwargs)
+        return drawn
+
+    return wrapper
 
 
 def _around(around: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -98,6 +98,8 @@ class Guide:
         self.controls = Controls(network)
         self._grounded: dict[tuple[int, ...], tuple[Grounding, Patches]] = {}
         self._fitted: dict[tuple[int, ...], tuple[Sequence[Condition], Sequence[Fitted]]] = {}
+        for start in self.hooks.starts:
+            start()
 
     def both(self, x: Tensor, sigma: Tensor, needs_negative: bool = False) -> tuple[Tensor, Tensor]:
         """The guided clean latent, and the unconditional one (zeros where it is not needed).

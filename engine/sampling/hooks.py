@@ -97,7 +97,8 @@ class Hooks:
     `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level and the
     sign of each row besides ("sigmas", "cond_or_uncond"); `check` is called during long work and raises to stop.
     `always_both`: the negative side is asked about even at scale 1. `dress`
-    gives the network the changes that conditions ask for (their `hooks`), before it is asked about them.
+    gives the network the changes that conditions ask for (their `hooks`), before it is asked about them. `starts` are
+    called when a run begins, for hooks that remember what they saw in it.
     """
 
     combine: Callable[[Answers], Tensor] | None = None
@@ -110,6 +111,7 @@ class Hooks:
     network: Callable[[Network], Network] | None = None
     always_both: bool = False
     dress: Callable[[object | None, Tensor], None] | None = None
+    starts: Sequence[Callable[[], None]] = ()
 
     def joined(self, later: "Hooks") -> "Hooks":
         """These and then the later ones, whose formula and mask win; an `around` goes around that of these."""
@@ -127,6 +129,7 @@ class Hooks:
             network=later.network or self.network,
             always_both=self.always_both or later.always_both,
             dress=later.dress or self.dress,
+            starts=(*self.starts, *later.starts),
         )
 
     def pushed(self, answers: Answers) -> Tensor:

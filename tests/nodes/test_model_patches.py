@@ -43,6 +43,19 @@ NODES: dict[str, dict[str, Any]] = {
     "PerturbedAttentionGuidance": {"scale": 3.0},
     "SelfAttentionGuidance": {"scale": 0.5, "blur_sigma": 2.0},
     "DifferentialDiffusion": {"strength": 1.0},
+    "APG": {"eta": 0.0, "norm_threshold": 5.0, "momentum": -0.5},
+    "TCFG": {},
+    "CFGZeroStar": {},
+    "CFGNorm": {"strength": 1.0},
+    "RenormCFG": {"cfg_trunc": 0.5, "renorm_cfg": 1.0},
+    "FreSca": {"scale_low": 1.0, "scale_high": 1.25, "freq_cutoff": 2},
+    "Epsilon Scaling": {"scaling_factor": 1.005},
+}
+NEUTRAL: dict[str, dict[str, Any]] = {
+    "APG": {"eta": 1.0, "norm_threshold": 0.0, "momentum": 0.0},
+    "RenormCFG": {"cfg_trunc": 100.0, "renorm_cfg": 0.0},
+    "FreSca": {"scale_low": 1.0, "scale_high": 1.0, "freq_cutoff": 20},
+    "Epsilon Scaling": {"scaling_factor": 1.0},
 }
 
 
@@ -60,6 +73,37 @@ def test_a_model_through_all_of_them_draws_and_the_one_it_came_from_stays(bench:
     assert bool((again == plain).all())
 
 
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_neutral_values_are_the_same_picture_to_the_last_bit(name: str, bench: Bench) -> None:
+    drawing = Drawing()
+    changed = drawing.graph.node(name, model=drawing.model, **NEUTRAL[name])
+    used = drawing.graph.node(name, model=drawing.model, **NODES[name])
+    plain, neutral, other = (
+        bench.value(drawing.graph, drawing.sampled(model=each))["samples"] for each in (drawing.model, changed, used)
+    )
+    assert bool((neutral == plain).all())
+    assert not bool((other == plain).all())
+
+
+@pytest.mark.parametrize("name", ["APG", "TCFG", "CFGZeroStar", "CFGNorm", "RenormCFG", "FreSca"])
+def test_what_changes_guidance_changes_nothing_where_there_is_none(name: str, bench: Bench) -> None:
+    drawing = Drawing()
+    changed = drawing.graph.node(name, model=drawing.model, **NODES[name])
+    plain, ours = (
+        bench.value(drawing.graph, drawing.sampled(model=each, cfg=1.0))["samples"] for each in (drawing.model, changed)
+    )
+    assert bool((ours == plain).all())
+
+
+def test_the_same_picture_comes_of_a_second_run_with_momentum(bench: Bench) -> None:
+    drawing = Drawing()
+    changed = drawing.graph.node("APG", model=drawing.model, **NODES["APG"])
+    first = drawing.sampled(model=changed)
+    again = drawing.sampled(model=changed, denoise=0.99995)  # the same run, which the cache cannot know
+    drawn = [bench.value(drawing.graph, each)["samples"] for each in (first, again)]
+    assert bool((drawn[0] == drawn[1]).all())
+
+
 ENDS: list[tuple[str, dict[str, Any]]] = [
     ("HyperTile", {"tile_size": 2048, "swap_size": 128, "max_depth": 10, "scale_depth": True}),
     ("HyperTile", {"tile_size": 1, "swap_size": 1, "max_depth": 10}),
@@ -75,6 +119,11 @@ ENDS: list[tuple[str, dict[str, Any]]] = [
     ("SelfAttentionGuidance", {"scale": -2.0, "blur_sigma": 0.0}),
     ("DifferentialDiffusion", {"strength": 0.0}),
     ("ModelSamplingFlux", {"width": 16, "height": 16}),
+    ("APG", {"eta": -10.0, "norm_threshold": 50.0, "momentum": -5.0}),
+    ("CFGNorm", {"strength": 0.0}),
+    ("RenormCFG", {"cfg_trunc": 0.0, "renorm_cfg": 100.0}),
+    ("FreSca", {"scale_low": 0.0, "scale_high": 10.0, "freq_cutoff": 10000}),
+    ("Epsilon Scaling", {"scaling_factor": 0.5}),
 ]
 
 
@@ -114,6 +163,9 @@ def test_what_has_no_answer_is_named(name: str, inputs: dict[str, Any], message:
         ("PatchModelAddDownscale", "upscale_method", "lanczos"),
         ("SelfAttentionGuidance", "scale", -3.0),
         ("FreeU", "b1", "strong"),
+        ("APG", "momentum", 1.5),
+        ("Epsilon Scaling", "scaling_factor", 0.0),
+        ("FreSca", "freq_cutoff", 0),
     ],
 )
 def test_what_is_no_choice_or_out_of_range_is_refused_at_its_input(

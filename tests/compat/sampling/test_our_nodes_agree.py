@@ -12,7 +12,7 @@ from engine import values
 from engine.adapters import ip_adapter
 from engine.devices.residency import Part
 from engine.models.ip_adapter import IpAdapter, IpAdapterConfig
-from nodes import guidance, unet_patches
+from nodes import guidance, latent_operations, unet_patches
 from nodes import model_sampling as reading
 from nodes.sampling import Walk
 from tests.compat.sampling.conftest import Studio, noise, relative
@@ -82,6 +82,19 @@ TOOLS: dict[str, Node] = {
     "differential": lambda model: guidance.differential_diffusion(model=model, strength=0.8),
     "pag": lambda model: guidance.perturbed_attention_guidance(model=model),
     "sag": lambda model: guidance.self_attention_guidance(model=model, scale=1.5),
+    "apg": lambda model: guidance.apg(model=model, eta=0.0, momentum=-0.5),
+    "tcfg": lambda model: guidance.tcfg(model=model).patched_model,
+    "cfg zero": lambda model: guidance.cfg_zero_star(model=model).patched_model,
+    "cfg norm": lambda model: guidance.cfg_norm(model=model).patched_model,
+    "renorm": lambda model: guidance.renorm_cfg(model=model, cfg_trunc=0.5, renorm_cfg=0.8),
+    "fresca": lambda model: guidance.fre_sca(model=model, scale_high=2.0, freq_cutoff=2),
+    "epsilon": lambda model: guidance.epsilon_scaled(model=model, scaling_factor=1.1),
+    "sharpen": lambda model: latent_operations.latent_apply_operation_cfg(
+        model=model, operation=latent_operations.latent_operation_sharpen(alpha=1.0)
+    ),
+    "tonemap": lambda model: latent_operations.latent_apply_operation_cfg(
+        model=model, operation=latent_operations.latent_operation_tonemap_reinhard()
+    ),
 }
 
 

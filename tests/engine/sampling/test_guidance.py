@@ -358,3 +358,12 @@ def test_joined_hooks_do_what_both_do_and_the_later_formula_wins() -> None:
     }
     assert first.joined(Hooks()) == first
     assert Hooks().joined(first) == first
+
+
+def test_hooks_that_remember_are_told_when_a_run_begins() -> None:
+    told: list[str] = []
+    hooks = Hooks(starts=(lambda: told.append("first"),)).joined(Hooks(starts=(lambda: told.append("later"),)))
+    guide = Guide(Parrot(), PREDICTION, fit([text(1.0)], [text(0.5)], (8, 12), TABLE), 2.0, hooks=hooks)
+    for _ in range(2):
+        guide.both(X, SIGMA)
+    assert told == ["first", "later"]
