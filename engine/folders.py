@@ -47,8 +47,10 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "classifiers": ("classifiers",),
     "model_patches": ("model_patches",),
     "audio_encoders": ("audio_encoders",),
+    "geometry_estimation": ("geometry_estimation",),
 }
-"""Kind -> folders of `models/`, in the order they are searched. Source: node_behaviour.md, 0.7."""
+"""Kind -> folders of `models/`, in the order they are searched. Source: node_behaviour.md, 0.7; the last one, ComfyUI's
+public documentation of LoadDA3Model."""
 
 STANDARD_SUFFIXES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(MODEL_FOLDERS, WEIGHT_SUFFIXES),
