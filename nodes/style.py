@@ -56,7 +56,10 @@ def photo_maker_loader(*, photomaker_model_name: PhotoMakerName, folders: Folder
 def photo_maker_encode(
     *, photomaker: PhotoMaker, image: Image, clip: Clip, text: Text = "photograph of photomaker", run: Run
 ) -> Conditioning:
-    """Turn a text into what guides the picture, the word before "photomaker" being the person in the photograph."""
+    """Turn a text into what guides the picture, the word before "photomaker" being the person in the photograph.
+
+    image: one photograph, or several of the same person as a batch, which together show them better.
+    """
     place = picture_texts.place_of_trigger(text)
     if place is None:
         return text_conditioning(need_clip(clip), text, run.stop_if_cancelled)

@@ -56,9 +56,9 @@ class Faces:
     keeper: Keeper
 
     def fused(self, tokens: Tensor, image: Tensor, place: int) -> Tensor:
-        """A text with a face in the token at this place. Shapes: tokens [1, 77, D]; image [B, H, W, C] of 0 … 1.
+        """A text with faces in as many tokens from this place on as there are photographs, one in each.
 
-        Raises: CheckpointError, for a text of another width.
+        Shapes: tokens [1, 77, D]; image [B, H, W, C] of 0 … 1. Raises: CheckpointError, for a text of another width.
         """
         from engine.models.vision import preprocessed  # slow: it imports transformers
 
@@ -69,13 +69,13 @@ class Faces:
                 f"{tokens.shape[-1]}; take the CLIP of an SDXL checkpoint"
             )
         where = self.part.place
-        # As one word takes one face, the first picture is the one that counts.
-        pixels = preprocessed(image[:1], config.vision.picture)
+        words = slice(place, place + len(image))
+        pixels = preprocessed(image, config.vision.picture)
         with self.keeper.using(self.part) as network, torch.no_grad():
-            face = network.identities(pixels.to(where.device, where.dtype))
-            token = network.fuse_module(tokens[:, place].to(where.device, where.dtype), face)
+            faces = network.identities(pixels.to(where.device, where.dtype))
+            fused = network.fuse_module(tokens[0, words].to(where.device, where.dtype), faces)
         made = tokens.clone()
-        made[:, place] = token.to(tokens)
+        made[0, words] = fused.to(tokens)
         return made
 
 
@@ -100,15 +100,34 @@ def place_of_trigger(text: str) -> int | None:
 
 
 def encoded_with_face(clip: "Clip", text: str, faces: Faces, image: Tensor, place: int) -> tuple[Tensor, Tensor]:
-    """A text as vectors with a face in one of them, and its summary. Raises: SamplingError, CheckpointError."""
+    """A text as vectors with a face in one of them, and its summary; with several photographs, one in each of several.
+
+    Shapes: image [B, H, W, C] of 0 … 1. Raises: SamplingError, CheckpointError.
+    Source: PhotoMaker's paper, section 3.2: the word is there as often as there are photographs (a stacked embedding).
+    """
     chunks = clip.tokenize(text)
     without = {id: [_without(chunk, place + 1) for chunk in each] for id, each in chunks.items()}
-    if place >= CHUNK or any(len(each) > 1 for each in without.values()):
+    free = min(_padding(chunk) for each in without.values() for chunk in each)
+    most, count = CHUNK - 1 - len(image), len(image)
+    if place >= CHUNK or any(len(each) > 1 for each in without.values()) or count - 1 > free:
         raise SamplingError(
-            f"text: PhotoMaker takes texts of at most {CHUNK - 2} tokens, with {TRIGGER!r} among them; shorten it"
+            f"text: PhotoMaker takes texts of at most {most} tokens with {count} photograph{'s' * (count > 1)}, with "
+            f"{TRIGGER!r} among them; shorten it{' or give fewer photographs' * (count > 1)}"
         )
-    tokens, pooled = clip.encode_chunks(without)
+    repeated = {id: [_repeated(chunk, place, count) for chunk in each] for id, each in without.items()}
+    tokens, pooled = clip.encode_chunks(repeated)
     return faces.fused(tokens, image, place), pooled
+
+
+def _repeated(chunk: Chunk, place: int, count: int) -> Chunk:
+    """A chunk with its token at a place so many times; what stands behind its end goes."""
+    return (*chunk[:place], *[chunk[place]] * count, *chunk[place + 1 :])[: len(chunk)]
+
+
+def _padding(chunk: Chunk) -> int:
+    """How many tokens of a chunk stand behind its end."""
+    inside = [number for number, token in enumerate(chunk) if token.piece != 0]
+    return len(chunk) - (max(inside, default=0) + 2)
 
 
 def _without(chunk: Chunk, piece: int) -> Chunk:

@@ -28,9 +28,9 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + sum(shape))) * 0.3
 
 
-def style_tensors(layers: int = 3, tokens: int = 8) -> dict[str, Tensor]:
+def style_tensors(layers: int = 3, tokens: int = 8, context: int = CONTEXT) -> dict[str, Tensor]:
     """A style adapter with the names of the published file."""
-    shapes = {"style_embedding": (1, tokens, WIDTH), "proj": (WIDTH, CONTEXT)}
+    shapes = {"style_embedding": (1, tokens, WIDTH), "proj": (WIDTH, context)}
     shapes |= {f"{name}.{kind}": (WIDTH,) for name in ("ln_pre", "ln_post") for kind in ("weight", "bias")}
     for i in range(layers):
         at = f"transformer_layes.{i}"
@@ -194,9 +194,10 @@ def faces_of(tmp_path, tensors) -> Faces:
     return Faces(part, Keeper())
 
 
-def test_a_face_is_fused_into_one_token(tmp_path, tower):
+@pytest.mark.parametrize("photographs", [1, 3])
+def test_each_photograph_is_fused_into_a_token_of_its_own(tmp_path, tower, photographs):
     tensors = photomaker_tensors(tower)
-    image, tokens = torch.rand(2, 40, 33, 3), rand(1, 77, FIRST + SECOND)
+    image, tokens = torch.rand(photographs, 40, 33, 3), rand(1, 77, FIRST + SECOND)
     found = faces_of(tmp_path, tensors).fused(tokens, image, 3)
 
     def mlp(x, at):
@@ -204,15 +205,18 @@ def test_a_face_is_fused_into_one_token(tmp_path, tower):
         x = gelu(linear(x, tensors[f"{at}.fc1.weight"], tensors[f"{at}.fc1.bias"]))
         return linear(x, tensors[f"{at}.fc2.weight"], tensors[f"{at}.fc2.bias"])
 
-    with torch.no_grad():
-        shared = tower.vision_model(preprocessed(image[:1], 32)).pooler_output
-        face = torch.cat([tower.visual_projection(shared), shared @ tensors["visual_projection_2.weight"].T], dim=-1)
-        h = mlp(torch.cat([tokens[:, 3], face], dim=-1), "fuse_module.mlp1") + tokens[:, 3]
-        h = mlp(h, "fuse_module.mlp2") + h
     names = ("fuse_module.layer_norm.weight", "fuse_module.layer_norm.bias")
-    expected = layer_norm(h, h.shape[-1:], *(tensors[name] for name in names))
-    torch.testing.assert_close(found[:, 3], expected, atol=1e-4, rtol=1e-4)
-    others = [i for i in range(77) if i != 3]
+    for number in range(photographs):
+        word = tokens[:, 3 + number]
+        with torch.no_grad():
+            shared = tower.vision_model(preprocessed(image[number : number + 1], 32)).pooler_output
+            second = shared @ tensors["visual_projection_2.weight"].T
+            face = torch.cat([tower.visual_projection(shared), second], dim=-1)
+            h = mlp(torch.cat([word, face], dim=-1), "fuse_module.mlp1") + word
+            h = mlp(h, "fuse_module.mlp2") + h
+        expected = layer_norm(h, h.shape[-1:], *(tensors[name] for name in names))
+        torch.testing.assert_close(found[:, 3 + number], expected, atol=1e-4, rtol=1e-4)
+    others = [i for i in range(77) if not 3 <= i < 3 + photographs]
     assert torch.equal(found[:, others], tokens[:, others])
 
 
@@ -246,6 +250,21 @@ def test_the_trigger_says_which_word_becomes_the_face(tmp_path, tower):
         picture_texts.encoded_with_face(texts, "word " * 90 + "photomaker", faces, image, 3)
 
 
+def test_a_word_is_there_as_often_as_there_are_photographs(tmp_path, tower):
+    faces, texts = faces_of(tmp_path, photomaker_tensors(tower)), Texts()
+    image = torch.rand(3, 32, 32, 3)
+    picture_texts.encoded_with_face(texts, "a photograph of photomaker, (glossy:1.3)", faces, image, 3)
+    expected = texts.tokenizer.chunks("a photograph of of of photomaker, (glossy:1.3)")
+    assert texts.asked == {"clip_l": expected}
+    assert len(texts.asked["clip_l"][0]) == 77
+    # 75 tokens are a chunk's own; three photographs take two more.
+    full = "word " * 71 + "photomaker"  # which is two tokens
+    picture_texts.encoded_with_face(texts, full, faces, image, 3)
+    with pytest.raises(SamplingError, match=r"at most 73 tokens with 3 photographs, .* or give fewer photographs"):
+        picture_texts.encoded_with_face(texts, f"word {full}", faces, image, 3)
+    picture_texts.encoded_with_face(texts, f"word word {full}", faces, image[:1], 3)
+
+
 def test_a_text_of_another_family_is_refused(tmp_path, tower):
     faces = faces_of(tmp_path, photomaker_tensors(tower))
     with pytest.raises(CheckpointError, match=r"texts of 64 features .* this text has 48; take the CLIP of an SDXL"):
@@ -273,9 +292,14 @@ def test_without_its_word_a_text_is_encoded_as_always(bench, tmp_path, tower):
     plain = start.graph.node("PhotoMakerEncode", **given, text="a red apple, (glossy:1.3)")
     found, expected = (bench.value(start.graph, each) for each in (plain, start.positive))
     assert torch.equal(found[0][0], expected[0][0])
-    other = start.graph.node("PhotoMakerEncode", **given, text="photograph of photomaker")
-    ((tokens, options),) = bench.value(start.graph, other)
-    ((unfused, _),) = bench.value(start.graph, start.text("photograph of photomaker"))
-    same = [bool(torch.equal(a, b)) for a, b in zip(tokens[0], unfused[0], strict=True)]
-    assert [place for place, is_same in enumerate(same) if not is_same] == [2]
-    assert [*options] == ["pooled_output"]
+    one = {"image": image, "text": "photograph of photomaker", "same": "photograph of photomaker", "places": [2]}
+    two = bench.constant(start.graph, torch.rand(2, 32, 32, 3))
+    several = {"image": two, "text": one["text"], "same": "photograph of of photomaker", "places": [2, 3]}
+    for each in (one, several):
+        other = start.graph.node("PhotoMakerEncode", **{**given, "image": each["image"]}, text=each["text"])
+        ((tokens, options),) = bench.value(start.graph, other)
+        ((unfused, _),) = bench.value(start.graph, start.text(each["same"]))
+        same = [bool(torch.equal(a, b)) for a, b in zip(tokens[0], unfused[0], strict=True)]
+        assert [place for place, is_same in enumerate(same) if not is_same] == each["places"]
+        assert torch.isfinite(tokens).all()
+        assert [*options] == ["pooled_output"]
