@@ -11,6 +11,7 @@ def all_nodes() -> list[Callable[..., Any]]:
     """
     from nodes import (
         animation,
+        attention_factors,
         compositing,
         conditioning,
         controlnet,
@@ -31,6 +32,7 @@ def all_nodes() -> list[Callable[..., Any]]:
         latent_operations,
         loaders,
         lora,
+        lora_saving,
         mask,
         merging,
         model_files,
@@ -83,8 +85,10 @@ def all_nodes() -> list[Callable[..., Any]]:
         hypernetwork,
         merging,
         model_files,
+        lora_saving,
         model_sampling,
         model_running,
+        attention_factors,
         unet_patches,
         guidance,
         primitive,

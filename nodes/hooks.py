@@ -267,6 +267,14 @@ class Properties:
         return {} if found is None else {"hooks": found}
 
 
+@node("PairConditioningCombine", category=PAIR, is_experimental=True)
+def pair_conditioning_combine(
+    *, positive_A: Conditioning, negative_A: Conditioning, positive_B: Conditioning, negative_B: Conditioning
+) -> Pair:
+    """Add to both sides others that hold at once."""
+    return Pair([*positive_A, *positive_B], [*negative_A, *negative_B])
+
+
 @node("PairConditioningSetProperties", category=PAIR, is_experimental=True)
 def pair_conditioning_set_properties(
     *,

@@ -42,6 +42,15 @@ def of_text(weights: Collection[str]) -> Iterator[Named]:
             yield from ((name, weight) for name in _text_spellings(weight, encoders))
 
 
+def full_of_text(name: str) -> str:
+    """A text encoder's weight as ComfyUI and the trainers know it: `clip_l.transformer.text_model.…`."""
+    encoder, _, rest = name.partition(".")
+    if rest.startswith("transformer."):  # an encoder of a plugin's
+        return name
+    inner = "" if rest.startswith("text_projection") else "text_model."
+    return f"{encoder}.transformer.{inner}{rest}"
+
+
 def _their_names(module: str, theirs: Mapping[str, Iterable[str]]) -> list[str]:
     head = module
     while head:
