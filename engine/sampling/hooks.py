@@ -94,8 +94,8 @@ class Hooks:
     `combine` replaces the guidance formula; `before` may change the answers and `after` the guided latent. `around`
     gets the function that asks the network, its arguments, and for each row the sign it is of (0 positive).
     `network` makes of the network what is asked in its place, which must compute the same.
-    `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level and the
-    sign of each row besides ("sigmas", "cond_or_uncond"); `check` is called during long work and raises to stop.
+    `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level besides
+    ("sigmas") and what engine/sampling/rows.py says of each row; `check` is called during long work and raises to stop.
     `always_both`: the negative side is asked about even at scale 1. `dress`
     gives the network the changes that conditions ask for (their `hooks`), before it is asked about them. `starts` are
     called when a run begins, for hooks that remember what they saw in it.
