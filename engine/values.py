@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from engine.controls import Adapter, Control, ControlLora, ControlNet
-from engine.devices import memory
+from engine.devices import finite, memory
 from engine.devices.patches import Patches, joined
 from engine.devices.residency import Keeper, Part
 from engine.devices.tiles import Tiling, tiled
-from engine.errors import CheckpointError, OutOfMemory
+from engine.errors import CheckpointError, OutOfMemory, SamplingError
 from engine.grounding import Gligen
 from engine.models.latent_format import LatentFormat
 from engine.models.taesd import TinyAutoencoder
@@ -210,7 +210,7 @@ class Clip:
         self, encoder: Encoder, chunks: Sequence[Chunk], check: Check, projected: bool
     ) -> tuple[Tensor, Tensor]:
         with self.keeper.using(encoder.part, self.patches_of(encoder), check=check) as network:
-            return encode(
+            states, pooled = encode(
                 network,
                 chunks,
                 encoder.tokenizer.empty(),
@@ -218,6 +218,11 @@ class Clip:
                 encoder.final_norm,
                 projected and encoder.is_projected,
             )
+            if not (finite.is_finite(states) and finite.is_finite(pooled)):
+                place = encoder.part.place
+                reason = finite.flaw(encoder.part) or finite.suspicion(place.dtype, "--fp32-text-enc")
+                raise CheckpointError(f"{encoder.part.name} answered with {finite.NO_NUMBERS}: {reason}")
+        return states, pooled
 
     def _finder(self, encoder: Encoder) -> Callable[[str], Tensor | None]:
         return lambda name: self.embeddings.find(name, encoder.id, encoder.width)
@@ -304,7 +309,7 @@ class Vae:
     def encode(self, pixels: Tensor, watch: Watch = NOBODY) -> Tensor:
         """The latents of pictures; what does not fill a whole cell at the border is cut off evenly.
 
-        Raises: OutOfMemory, when not even small tiles fit.
+        Raises: OutOfMemory, when not even small tiles fit; CheckpointError or SamplingError, where no numbers come out.
         """
         given = self._cropped(pixels)
         try:
@@ -318,7 +323,7 @@ class Vae:
     def decode(self, latent: Tensor, watch: Watch = NOBODY) -> Tensor:
         """The pictures of latents. A video's [B, C, T, h, w] becomes one picture per frame.
 
-        Raises: OutOfMemory, when not even small tiles fit.
+        Raises: as `encode`.
         """
         given = _frames(latent).float()
         try:
@@ -401,7 +406,14 @@ class Vae:
         using = self.keeper.using(self.part, working=working, check=check)
         with using as network, _checked(network, watch.check), torch.no_grad():
             function = getattr(network, work)
-            yield lambda x: function(x.to(place.device, place.dtype))
+
+            def run(x: Tensor) -> Tensor:
+                answer: Tensor = function(x.to(place.device, place.dtype))
+                if not finite.is_finite(answer):
+                    _blame(self.part, x, "pictures" if work == "encode" else "latents")
+                return answer
+
+            yield run
 
     def _bytes(self, work: str, height: int, width: int) -> int:
         """About how much memory one picture takes at work.
@@ -439,6 +451,17 @@ def _checked(network: nn.Module, check: Check | None) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _blame(part: Part[Any], given: Tensor, what: str) -> None:
+    """Says why an autoencoder answered with no numbers. Raises: CheckpointError or SamplingError."""
+    if not finite.is_finite(given):
+        raise SamplingError(f"the {what} for {part.name} hold {finite.NO_NUMBERS}; look at what made them")
+    flaw = finite.flaw(part)
+    if flaw is not None:
+        raise CheckpointError(flaw)
+    reason = finite.suspicion(part.place.dtype, "--fp32-vae")
+    raise SamplingError(f"{part.name} answered with {finite.NO_NUMBERS}: {reason}")
 
 
 def _go_on() -> None:

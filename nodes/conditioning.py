@@ -12,7 +12,7 @@ from engine.graph.run import Run
 from engine.pictures import inpainting
 from engine.shapes import CELL
 from engine.values import Watch
-from nodes.convert import encodable, naming, need_mask, need_vae, with_options
+from nodes.convert import encodable, naming, need_mask, need_vae, sound, with_options
 from nodes.mixed_texts import averaged, concatenated, silenced
 from nodes.types import MAX_SIDE, Conditioning, Image, Latent, Mask, Percent, Strength, Vae
 
@@ -149,7 +149,7 @@ def inpaint_model_conditioning(
     noise_mask: let only that part change.
     """
     coder, watch = need_vae(vae), Watch(run.stop_if_cancelled, run.progress)
-    picture, masks = inpainting.fitted(encodable(pixels, coder, "pixels"), need_mask(mask, "mask"), CELL)
+    picture, masks = inpainting.fitted(encodable(pixels, coder, "pixels"), sound(need_mask(mask, "mask"), "mask"), CELL)
     seen = coder.encode(inpainting.greyed(picture, masks), watch)
     said = {"concat_latent_image": seen, "concat_mask": masks}
     latent = {"samples": coder.encode(picture, watch), **({"noise_mask": masks} if noise_mask else {})}

@@ -14,7 +14,7 @@ from engine.folders import Folders
 from engine.graph.define import Choices, Files, node
 from engine.graph.run import Run
 from engine.images import resize
-from nodes.convert import naming, need_clip, need_colours, need_image, need_mask, text_conditioning, with_control
+from nodes.convert import naming, need_clip, need_colours, need_image, need_mask, sound, text_conditioning, with_control
 from nodes.text import Prompt
 from nodes.types import Clip, Conditioning, ControlNet, Image, Mask, Model, Percent, Strength, Vae
 
@@ -141,7 +141,7 @@ def control_net_inpainting_apply(
         return Both(positive, negative)
     picture, kept = _hint(image, control_net), None
     if getattr(control_net, "reads_mask", False):
-        kept = 1.0 - need_mask(mask, "mask")
+        kept = 1.0 - sound(need_mask(mask, "mask"), "mask")
         picture = picture * resize(kept, picture.shape[-1], picture.shape[-2], "bilinear", "center").round()
     hint = ControlHint(control_net, picture, strength, start_percent, end_percent, vae, kept)
     return _on_both(positive, negative, hint)
@@ -166,14 +166,14 @@ def _on_both(positive: Conditioning, negative: Conditioning, hint: ControlHint) 
 
 
 def _hint(image: object, control_net: Any) -> Tensor:
-    """The pictures as the net's hints, [B, C, H, W]. Raises: ImageError, when they have too few channels."""
+    """The pictures as the net's hints, [B, C, H, W]. Raises: ImageError, for too few channels, or no numbers."""
     wanted = getattr(control_net, "hint_channels", 3)
     if wanted <= 3:
-        return need_colours(image, "image").movedim(-1, 1)
+        return sound(need_colours(image, "image"), "image").movedim(-1, 1)
     pictures = need_image(image, "image")
     if pictures.shape[3] < wanted:
         raise ImageError(
             f"image: this ControlNet reads hints of {wanted} channels (colours and a mask), got {pictures.shape[3]}; "
             "join the mask to the picture as its alpha"
         )
-    return pictures[..., :wanted].movedim(-1, 1)
+    return sound(pictures[..., :wanted], "image").movedim(-1, 1)

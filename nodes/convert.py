@@ -14,6 +14,7 @@ from torch import Tensor
 from engine import values
 from engine.adapters import hooks
 from engine.conditioning import Area, BoxedPhrase, Condition, ControlHint, Grounding, SeenPicture, Sizes
+from engine.devices import finite
 from engine.errors import CheckpointError, ImageError, LatentwireError, OutOfMemory, SamplingError
 from engine.images import as_masks
 
@@ -39,6 +40,13 @@ def need_image(image: object, name: str) -> Tensor:
     if 0 in image.shape:
         raise ImageError(f"{name}: expected at least one picture of at least 1×1 pixels, got {_what(image)}.")
     return image
+
+
+def sound(given: Tensor, name: str) -> Tensor:
+    """What came over a wire, when it holds numbers only. Raises: ImageError."""
+    if not finite.is_finite(given):
+        raise ImageError(f"{name}: it holds {finite.NO_NUMBERS}; look at what made it.")
+    return given
 
 
 def need_mask(mask: object, name: str) -> Tensor:
@@ -150,11 +158,11 @@ def encodable(image: object, vae: values.Vae, name: str) -> Tensor:
     if min(pictures.shape[1:3]) < vae.ratio:
         least = f"{vae.ratio}×{vae.ratio}"
         raise ImageError(f"{name}: expected pictures of at least {least} pixels, got {_what(image)}.")
-    return pictures
+    return sound(pictures, name)
 
 
 def decodable(latent: object, vae: values.Vae, name: str) -> Tensor:
-    """The numbers of a latent that this autoencoder can read. Raises: SamplingError."""
+    """The numbers of a latent that this autoencoder can read. Raises: SamplingError, ImageError."""
     samples = samples_of(latent, name)
     wanted = vae.latent_channels
     if samples.shape[1] != wanted:
@@ -162,7 +170,7 @@ def decodable(latent: object, vae: values.Vae, name: str) -> Tensor:
             f"{name}: the latent has {samples.shape[1]} channels, this VAE reads {wanted}; "
             "take the VAE of the model that drew it."
         )
-    return samples
+    return sound(samples, name)
 
 
 def encoded(tokens: Tensor, pooled: Tensor | None) -> list[list[Any]]:

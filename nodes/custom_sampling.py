@@ -6,7 +6,7 @@ from engine.graph.define import node
 from engine.graph.run import Run
 from engine.sampling.sample import noised
 from nodes import ways
-from nodes.convert import fitted_channels, samples_of, sigmas_of, with_samples
+from nodes.convert import fitted_channels, samples_of, sigmas_of, sound, with_samples
 from nodes.sampling import Drawing
 from nodes.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, Seed, Sigmas
 from nodes.ways import Course, Guidance, need_noise
@@ -39,6 +39,7 @@ def add_noise(*, model: Model, noise: Noise, sigmas: Sigmas, latent_image: Laten
     if len(levels) == 0:
         return latent_image
     x = fitted_channels(samples_of(latent_image, "latent_image"), model.latent_format.channels, "latent_image")
+    sound(x, "latent_image")
     added = noise.of(with_samples(latent_image, x))
     return with_samples(latent_image, noised(model.prediction, model.latent_format, x, added, levels))
 

@@ -6,7 +6,7 @@ from engine.graph.define import Widget, node
 from engine.graph.run import Run
 from engine.pictures import inpainting
 from engine.values import Watch
-from nodes.convert import decodable, encodable, need_mask, need_vae
+from nodes.convert import decodable, encodable, need_mask, need_vae, sound
 from nodes.types import Image, Latent, Mask, Vae
 
 DecodeTile = Annotated[int, Widget(min=64, max=4096, step=32, tooltip="In pixels.")]
@@ -39,7 +39,8 @@ def vae_encode_for_inpaint(*, pixels: Image, vae: Vae, mask: Mask, grow_mask_by:
     grow_mask_by: by how many pixels the redrawn part is larger than the mask, so that no seam is left.
     """
     vae = need_vae(vae)
-    image, masks = inpainting.fitted(encodable(pixels, vae, "pixels"), need_mask(mask, "mask"), vae.ratio)
+    masks = sound(need_mask(mask, "mask"), "mask")
+    image, masks = inpainting.fitted(encodable(pixels, vae, "pixels"), masks, vae.ratio)
     samples = vae.encode(inpainting.greyed(image, masks), Watch(run.stop_if_cancelled, run.progress))
     return {"samples": samples, "noise_mask": inpainting.widened(masks, grow_mask_by).round()}
 

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 import torch
 
 from engine.checkpoints.load import Loader
-from engine.errors import ImageError, SamplingError
+from engine.errors import SamplingError
 from engine.folders import Folders
 from engine.graph.define import Files, node
-from nodes.convert import naming, need_clip_vision, need_colours
+from nodes.convert import naming, need_clip_vision, need_colours, sound
 from nodes.types import ClipVision, ClipVisionOutput, Image
 
 ClipVisionName = Annotated[str, Files("clip_vision", tooltip="A file of models/clip_vision.")]
@@ -29,9 +29,7 @@ def clip_vision_encode(*, clip_vision: ClipVision, image: Image, crop: Literal["
     """
     with naming("clip_vision"):
         eyes = need_clip_vision(clip_vision)
-    picture = need_colours(image, "image")
-    if not bool(torch.isfinite(picture).all()):
-        raise ImageError("image: it holds values that are no numbers (NaN or infinite); look at what made it")
+    picture = sound(need_colours(image, "image"), "image")
     seen = eyes.look(picture, crop == "center")
     if not bool(torch.isfinite(seen.image_embeds).all()):
         raise SamplingError("clip_vision: it answers with values that are no numbers; its file is damaged")

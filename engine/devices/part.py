@@ -65,6 +65,11 @@ class Part(Generic[Network]):
         return self.needed(NONE)
 
     @property
+    def at_rest(self) -> Mapping[str, Tensor]:
+        """All weights as their file has them, those with a scale without it."""
+        return self.weights.stored
+
+    @property
     def whole_size(self) -> int:
         """Bytes of all weights in the format it computes in, wherever they are."""
         return sum(weight.numel() for weight in self.weights.stored.values()) * self.place.dtype.itemsize

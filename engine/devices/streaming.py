@@ -49,6 +49,13 @@ def settled(needs: Iterable[Need], room: int) -> dict[str, Form]:
 class Source(Protocol):
     """Makes weights that are read."""
 
+    name: str
+
+    @property
+    def at_rest(self) -> Mapping[str, Tensor]:
+        """All weights as their file has them."""
+        ...
+
     def read(self, name: str) -> nn.Parameter:
         """The weight as the work needs it."""
         ...
@@ -100,8 +107,14 @@ def lighten(network: object) -> bool:
 
     To be called between two calls of a network that is in use.
     """
+    source = source_of(network)
+    return source is not None and source.lighten()
+
+
+def source_of(network: object) -> Source | None:
+    """Who makes a network's weights; None for one that has its own."""
     own = getattr(network, "_parameters", None)
-    return isinstance(own, Streamed) and own.source.lighten()
+    return own.source if isinstance(own, Streamed) else None
 
 
 def first_weight(network: nn.Module) -> Tensor | None:

@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from engine.conditioning import ControlHint
+from engine.devices import finite
+from engine.devices.part import Part
 from engine.errors import SamplingError
 from engine.models.control import ControlResiduals
 from engine.shapes import CELL, fitted_picture
@@ -75,11 +77,12 @@ class Controls:
         self._heard.add(id(net))
         given = (*answer.input, answer.middle, *answer.encoder)
         if not all(bool(each.isfinite().all()) for each in given if each is not None):
-            name = getattr(getattr(net, "part", None), "name", type(net).__name__)
-            raise SamplingError(
-                f"{name} answered with values that are no numbers (NaN or infinite): its weights or the hint are "
-                "damaged, or half precision overflowed; try --force-fp32 or another file"
-            )
+            part = getattr(net, "part", None)
+            name = getattr(part, "name", type(net).__name__)
+            reason = "its weights are damaged, or half precision overflowed; try --force-fp32 or another file"
+            if isinstance(part, Part):
+                reason = finite.flaw(part) or finite.suspicion(part.place.dtype, "--force-fp32")
+            raise SamplingError(f"{name} answered with {finite.NO_NUMBERS}: {reason}")
         return answer
 
     def _net(self, hint: ControlHint) -> Any:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.conditioning import Condition
-from engine.devices.streaming import first_weight, lighten
+from engine.devices import finite
+from engine.devices.streaming import first_weight, lighten, source_of
 from engine.errors import SamplingError
 from engine.models.latent_format import LatentFormat
 from engine.sampling import noise as noises
@@ -24,6 +25,7 @@ from engine.sampling.fitting import fit_sides, fitted_mask
 from engine.sampling.guidance import Guide, Hooks, Network
 from engine.sampling.hooks import Level, Rule
 from engine.sampling.inpainting import COLOURS, FurtherChannels, Redraw
+from engine.sampling.inputs import check_numbers
 from engine.sampling.prediction import Prediction
 from engine.sampling.samplers import SAMPLERS, sampler
 from engine.sampling.vectors import Vectors
@@ -132,7 +134,7 @@ class Drawing:
             latent = _to_model(self.latent_format, job.latent.float().to(self.device))
             start = self.prediction.start(latent, noise, sigmas[0])
             end = start if len(sigmas) == 1 else self._walked(latent, noise, start, sigmas, on_step)
-            _check_answer(end, "in the last step")
+            _check_answer(self.network, end, "in the last step")
             result = self.latent_format.to_latent(self.prediction.end(end, sigmas[-1]))
         return result.float().cpu()
 
@@ -141,7 +143,7 @@ class Drawing:
         denoiser = Denoiser(self._denoiser(latent, noise), self.prediction.path)
         table = self.prediction.table
         walk = self.sampler.walk(denoiser, start, sigmas, seed=job.seed, table=table, options=job.options)
-        return run(walk, _counted(on_step, len(sigmas) - 1))
+        return run(walk, _counted(self.network, on_step, len(sigmas) - 1))
 
     def _denoiser(self, latent: Tensor, noise: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
         mask = self._mask(latent)
@@ -214,9 +216,7 @@ def check(job: SamplingJob, network: Network, latent_format: LatentFormat) -> No
             f"the latent has {latent.shape[1]} channels, this model works on {latent_format.channels}; "
             "it was made for another model family"
         )
-    for name, values in (("latent", latent), ("noise", noise)):
-        if not bool(torch.isfinite(values).all()):
-            raise SamplingError(f"the {name} holds values that are no numbers (NaN or infinite); make it anew")
+    check_numbers([("latent", latent), ("noise", noise), ("noise mask", job.noise_mask)], job.sides)
     _check_levels(job)
     for name in ("positive", *job.others):
         if not job.sides[name]:
@@ -261,24 +261,27 @@ def _check_texts(job: SamplingJob, network: Network) -> None:
                 )
 
 
-def _counted(on_step: OnStep | None, steps: int) -> Callable[[Step], None]:
+def _counted(network: Network, on_step: OnStep | None, steps: int) -> Callable[[Step], None]:
     def tell(step: Step) -> None:
         # A sampler that chooses its own steps may take more than were planned.
         planned = max(steps, step.index + 1)
         # Asking makes a GPU stop once a step, which is nothing beside a step; drawing on from no numbers is all waste.
-        _check_answer(step.denoised, f"at step {step.index + 1} of {planned} (noise level {float(step.sigma):.4g})")
+        level = f"noise level {float(step.sigma):.4g}"
+        _check_answer(network, step.denoised, f"at step {step.index + 1} of {planned} ({level})")
         if on_step is not None:
             on_step(step.index, planned, step.denoised)
 
     return tell
 
 
-def _check_answer(answer: Tensor, when: str) -> None:
-    if not bool(torch.isfinite(answer).all()):
-        raise SamplingError(
-            f"the network answered with values that are no numbers (NaN or infinite) {when}: its weights, a LoRA or "
-            "the text's encoding are damaged, or half precision overflowed; try --force-fp32 or another model file"
-        )
+def _check_answer(network: Network, answer: Tensor, when: str) -> None:
+    if bool(torch.isfinite(answer).all()):
+        return
+    reason = "its weights or a LoRA are damaged, or half precision overflowed; try --force-fp32 or another model file"
+    weights = source_of(network)
+    if weights is not None and weights.at_rest:
+        reason = finite.flaw(weights) or finite.suspicion(_place(network)[1], "--force-fp32")
+    raise SamplingError(f"the network answered with {finite.NO_NUMBERS} {when}: {reason}")
 
 
 def _place(network: Network) -> tuple[torch.device, torch.dtype]:

@@ -4,7 +4,7 @@ from torch import nn
 
 from engine.devices.device import CPU, Place
 from engine.devices.residency import Keeper, Part
-from engine.errors import Cancelled, OutOfMemory
+from engine.errors import Cancelled, CheckpointError, OutOfMemory, SamplingError
 from engine.models.vae import AutoencoderKL, VAEConfig
 from engine.values import Vae, Watch
 
@@ -158,3 +158,44 @@ def test_a_network_that_was_stopped_works_again_and_is_not_watched_any_more(netw
     with pytest.raises(Cancelled):
         vae.decode(torch.randn(1, 4, 4, 4), Watch(stop))
     assert vae.decode(torch.randn(1, 4, 4, 4)).shape == (1, 16, 16, 3)
+
+
+# no numbers
+
+
+WAYS = {
+    "decode": lambda vae, cell: vae.decode(torch.full((1, 4, 4, 4), cell)),
+    "decode_tiled": lambda vae, cell: vae.decode_tiled(torch.full((1, 4, 4, 4), cell), 2, 1),
+    "encode": lambda vae, cell: vae.encode(torch.full((1, 16, 16, 3), cell)),
+    "encode_tiled": lambda vae, cell: vae.encode_tiled(torch.full((1, 16, 16, 3), cell), 8, 4),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_damaged_autoencoder_is_named_with_the_weight(network, way):
+    key = f"{way[:6]}r.conv_in.weight"
+    damaged = {**network.state_dict(), key: torch.full_like(network.state_dict()[key], torch.nan)}
+    with torch.device("meta"):
+        vae = Vae(Part("the autoencoder of x.safetensors", AutoencoderKL(network.config), damaged, FP32), Keeper())
+    with pytest.raises(CheckpointError) as failure:
+        WAYS[way](vae, 0.5)
+    assert f"the autoencoder of x.safetensors: {key} holds values that are no numbers" in str(failure.value)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_an_autoencoder_is_given_is_blamed_before_its_weights(network, way):
+    what = "latents" if way.startswith("decode") else "pictures"
+    with pytest.raises(SamplingError, match=f"the {what} for vae hold values that are no numbers"):
+        WAYS[way](vae_of(network), torch.nan)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_autoencoder_that_overflows_in_half_precision_names_the_flag(network, way):
+    """As SDXL's does: all weights are sound, but what flows between layers is beyond 65504."""
+    state = network.state_dict()
+    loud = {name: tensor * 30000 if name.endswith("conv_in.weight") else tensor for name, tensor in state.items()}
+    half = {name: tensor.half() for name, tensor in loud.items()}
+    with torch.device("meta"):
+        vae = Vae(Part("vae", AutoencoderKL(network.config), half, Place(CPU, torch.float16)), Keeper())
+    with pytest.raises(SamplingError, match=r"vae answered with .*float16 overflowed.* --fp32-vae"):
+        WAYS[way](vae, 9.0)
