@@ -3,7 +3,7 @@
 Source: node_behaviour.md B.2, and the keys of peft, diffusers, kohya's scripts and LyCORIS.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -12,11 +12,15 @@ from engine.devices.deltas import Delta, Difference, Generalised, Hadamard, Kron
 
 
 class Entries:
-    """The file's entries, looked up by the name of a weight; remembers which were used."""
+    """The file's entries, looked up by the name of a weight; remembers which were used, and which are none (`flaws`).
+
+    A flaw is a sentence: a change of which a part is missing, or that holds nothing.
+    """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self.tensors = tensors
         self.used: set[str] = set()
+        self.flaws: list[str] = []
         self._names = {name.removesuffix(end) for name in tensors for end in CHANGES if name.endswith(end)}
 
     def has(self, name: str) -> bool:
@@ -43,13 +47,27 @@ class Entries:
         return found
 
     def take(self, key: str) -> Tensor | None:
+        """An entry; None where there is no such."""
         tensor = self.tensors.get(key)
-        if tensor is not None:
-            self.used.add(key)
+        if tensor is None:
+            return None
+        if tensor.numel() == 0 and key not in self.used:
+            self.flaws.append(f"{key} is {list(tensor.shape)}, expected a rank of at least 1")
+        self.used.add(key)
         return tensor
+
+    def taken(self, name: str, wanted: Sequence[str]) -> list[Tensor]:
+        """The entries of a name that end so, none at all where only some of them are there."""
+        found = {each: self.take(name + each) for each in wanted}
+        have = {each: tensor for each, tensor in found.items() if tensor is not None}
+        if have and len(have) < len(wanted):
+            self.flaws.append(f"{name}: expected {' and '.join(wanted)}, found only {' and '.join(have)}")
+        return [*have.values()] if len(have) == len(wanted) else []
 
     def alpha(self, name: str) -> float | None:
         alpha = self.take(f"{name}.alpha")
+        if alpha is not None and alpha.numel() > 1:
+            self.flaws.append(f"{name}.alpha is {list(alpha.shape)}, expected one number")
         return None if alpha is None or alpha.numel() != 1 else float(alpha)
 
     def reshape(self, name: str) -> tuple[int, ...] | None:
@@ -60,9 +78,10 @@ class Entries:
         return tuple(int(n) for n in shape.tolist())
 
     def lora(self, name: str) -> Delta | None:
-        for up_suffix, down_suffix in UP_DOWN:
-            up, down = self.take(name + up_suffix), self.take(name + down_suffix)
-            if up is not None and down is not None:
+        for suffixes in UP_DOWN:
+            both = self.taken(name, suffixes)
+            if both:
+                up, down = both
                 return LowRank(
                     up,
                     down,
@@ -74,23 +93,35 @@ class Entries:
         return None
 
     def loha(self, name: str) -> Delta | None:
-        w1_a, w1_b, w2_a, w2_b = (self.take(name + each) for each in LOHA)
-        if w1_a is None or w1_b is None or w2_a is None or w2_b is None:
+        factors = self.taken(name, LOHA)
+        if not factors:
             return None
+        w1_a, w1_b, w2_a, w2_b = factors
         cores = self.take(f"{name}.hada_t1"), self.take(f"{name}.hada_t2")
         return Hadamard(w1_a, w1_b, w2_a, w2_b, *cores, self.alpha(name), self.take(f"{name}.dora_scale"))
 
     def lokr(self, name: str) -> Delta | None:
-        w1, w1_a, w1_b, w2, w2_a, w2_b = (self.take(name + each) for each in LOKR)
-        if (w1 is None and w1_a is None) or (w2 is None and w2_a is None):
+        given = {each: self.take(name + each) for each in LOKR}
+        have = [each for each, tensor in given.items() if tensor is not None]
+        if not have:
+            return None
+        w1, w1_a, w1_b, w2, w2_a, w2_b = given.values()
+        lacking = [
+            f".lokr_w{place} or .lokr_w{place}_a and _b"
+            for place, (whole, a, b) in enumerate(((w1, w1_a, w1_b), (w2, w2_a, w2_b)), 1)
+            if whole is None and (a is None or b is None)
+        ]
+        if lacking:
+            self.flaws.append(f"{name}: expected {', and '.join(lacking)}, found only {' and '.join(have)}")
             return None
         core, alpha = self.take(f"{name}.lokr_t2"), self.alpha(name)
         return Kronecker(w1, w1_a, w1_b, w2, w2_a, w2_b, core, alpha, self.take(f"{name}.dora_scale"))
 
     def glora(self, name: str) -> Delta | None:
-        a1, a2, b1, b2 = (self.take(name + each) for each in GLORA)
-        if a1 is None or a2 is None or b1 is None or b2 is None:
+        factors = self.taken(name, GLORA)
+        if not factors:
             return None
+        a1, a2, b1, b2 = factors
         return Generalised(a1, a2, b1, b2, self.alpha(name), self.take(f"{name}.dora_scale"))
 
     def oft(self, name: str) -> Delta | None:

@@ -5,7 +5,7 @@ Source: node_behaviour.md B.
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,8 +30,8 @@ OF_THE_TEXT = ("lora_te", "text_encoder", "lora_prior_te")
 IGNORED = ("bundle_emb.", "lora_metadata", "__")
 """Entries that are not for a weight, and no mistake."""
 
-_MISFITS = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
-"""What matrix algebra raises where shapes do not go together."""
+_MISFITS = (RuntimeError, IndexError, ZeroDivisionError)
+"""What matrix algebra raises where shapes do not go together; ValueError is our own, and says what is wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,7 @@ def bind(lora: Lora, model: Model | None, clip: Clip | None, *, is_whole: bool =
         found = _found(entries, names.of_text(ours.keys()))
         for_clip = {ours.get(name, name): delta for name, delta in found.items()}
         shapes |= {name: tuple(clip.weights[name].shape) for name in for_clip if name in clip.weights}
+    _check_whole(lora, entries.flaws)
     misfits = _misfits(lora, {**for_model, **for_clip}, shapes)
     _warn_of(lora, misfits, len(for_model) + len(for_clip))
     if is_whole or (model is not None and not for_model):
@@ -95,6 +96,15 @@ def _found(entries: Entries, named: Iterable[names.Named]) -> dict[str, Delta]:
     for name, weight in named:
         found.update(entries.deltas(name, weight))
     return found
+
+
+def _check_whole(lora: Lora, flaws: Sequence[str]) -> None:
+    """Raises CheckpointError where parts of changes are missing: what is left would be another change, or none."""
+    if flaws:
+        more = f" (and {len(flaws) - 3} more)" if len(flaws) > 3 else ""
+        raise CheckpointError(
+            f"{lora.name} is incomplete: {'; '.join(flaws[:3])}{more}; fetch the file again, or train it anew"
+        )
 
 
 def _misfits(lora: Lora, deltas: Deltas, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
@@ -139,8 +149,12 @@ def misfit(delta: Delta, shape: tuple[int, ...]) -> str | None:
     weight = torch.empty(shape, device="meta")
     try:
         changed = delta.applied(weight, 1.0)
-    except _MISFITS as error:
-        return str(error).splitlines()[0]
+    except ValueError as error:
+        return str(error)
+    except _MISFITS:
+        parts = {name: list(each.shape) for name, each in vars(delta).items() if isinstance(each, Tensor)}
+        told = " and ".join(f"{name} {shape}" for name, shape in parts.items())
+        return f"{told} make no change of this shape"
     if changed.shape != weight.shape and not getattr(delta, "reshapes", False):
         return f"it makes the shape {list(changed.shape)}, which this network cannot use"
     return None

@@ -219,11 +219,23 @@ def _decomposed(weight: Tensor, changed: Tensor, scale: Tensor) -> Tensor:
     Source: Liu et al. 2024, arXiv 2402.09353, eq. 5; which norm, from node_behaviour.md B.3.
     """
     scale = _like(scale, weight)
+    _check_lengths(scale, weight)
     if scale.shape[0] == weight.shape[0]:
         norm = weight.flatten(1).norm(dim=1).reshape(-1, *[1] * (weight.ndim - 1))
     else:
         norm = changed.transpose(0, 1).flatten(1).norm(dim=1).reshape(1, -1, *[1] * (weight.ndim - 2))
     return changed * (scale.reshape(*scale.shape, *[1] * (weight.ndim - scale.ndim)) / (norm + EPS))
+
+
+def _check_lengths(scale: Tensor, weight: Tensor) -> None:
+    """Refuses lengths that are neither of the weight's rows nor of its columns."""
+    given, rows, columns = tuple(scale.shape), len(weight), weight.shape[1] if weight.ndim > 1 else 0
+    is_one_side = scale.numel() == max(given, default=0) and scale.ndim <= weight.ndim and weight.ndim > 1
+    if not is_one_side or (given[:1] != (rows,) and given[:2] != (1, columns)):
+        raise ValueError(
+            f"a DoRA scale of shape {list(given)} for a weight of {list(weight.shape)}; expected [{rows}, 1], a length "
+            f"for each row, or [1, {columns}], one for each column"
+        )
 
 
 def _scale(alpha: float | None, rank: int) -> float:

@@ -185,9 +185,22 @@ HUGE = torch.ones(1 << 20, 1)
             "it makes the shape [32, 64]",
         ),
         ({"lora_up.weight": HUGE, "lora_down.weight": HUGE.T}, "1,099,511,627,776 elements"),
-        ({"lora_up.weight": UP[:, :0], "lora_down.weight": DOWN[:0], "alpha": torch.tensor(1.0)}, "division by zero"),
+        (
+            {"lora_up.weight": UP, "lora_down.weight": DOWN, "dora_scale": torch.ones(7, 1)},
+            "a DoRA scale of shape [7, 1] for a weight of [32, 32]; expected [32, 1]",
+        ),
+        (
+            {"lora_up.weight": UP[:16], "lora_down.weight": DOWN[:, :16]},
+            "up [16, 4] and down [4, 16] make no change of this shape",
+        ),
+        (
+            {"hada_w1_a": UP, "hada_w1_b": DOWN, "hada_w2_a": UP, "hada_w2_b": DOWN[:2]},
+            "w2_a [32, 4] and w2_b [2, 32] make no change of this shape",
+        ),
+        ({"lokr_w1": torch.ones(4, 4), "lokr_w2": torch.ones(4, 4)}, "w1 [4, 4] and w2 [4, 4] make no change"),
+        ({"oft_blocks": torch.ones(3, 5, 5)}, "blocks [3, 5, 5] make no change of this shape"),
     ],
-    ids=["set_weight", "huge", "not a number", "negative", "larger", "product", "no rank"],
+    ids=["set_weight", "huge", "not a number", "negative", "larger", "product", "dora", "lora", "loha", "lokr", "oft"],
 )
 def test_a_change_that_cannot_be_made_leaves_the_weight_alone_and_says_why(loaded, caplog, entries, said, weights):
     model, _ = applied(loaded, {f"diffusion_model.{KEY}.{suffix}": entry for suffix, entry in entries.items()})
@@ -195,6 +208,28 @@ def test_a_change_that_cannot_be_made_leaves_the_weight_alone_and_says_why(loade
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert "do not fit" in caplog.text
     assert said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"lora_up.weight": UP}, "expected .lora_up.weight and .lora_down.weight, found only .lora_up.weight"),
+        ({"lora_A.weight": DOWN}, "expected .lora_B.weight and .lora_A.weight, found only .lora_A.weight"),
+        ({"hada_w1_a": UP, "hada_w1_b": DOWN}, "found only .hada_w1_a and .hada_w1_b"),
+        ({"lokr_w1": torch.ones(4, 4)}, "expected .lokr_w2 or .lokr_w2_a and _b, found only .lokr_w1"),
+        ({"lokr_w1": torch.ones(4, 4), "lokr_w2_a": UP}, "expected .lokr_w2 or .lokr_w2_a and _b, found only .lokr_w1"),
+        ({"a1.weight": UP, "b1.weight": UP}, "found only .a1.weight and .b1.weight"),
+        ({"lora_up.weight": UP[:, :0], "lora_down.weight": DOWN[:0]}, "lora_up.weight is [32, 0], expected a rank of"),
+        ({"oft_blocks": torch.zeros(0, 4, 4)}, "oft_blocks is [0, 4, 4], expected a rank of at least 1"),
+        ({"lora_up.weight": UP, "lora_down.weight": DOWN, "alpha": UP[0]}, "alpha is [4], expected one number"),
+    ],
+)
+@pytest.mark.parametrize("name", ["diffusion_model." + KEY, "lora_te_text_model_" + TEXT_KEY.replace(".", "_")])
+def test_a_change_of_which_a_part_is_missing_is_refused_by_its_name(loaded, entries, said, name):
+    with pytest.raises(CheckpointError, match="x is incomplete: ") as failure:
+        applied(loaded, {f"{name}.{suffix}": entry for suffix, entry in entries.items()})
+    assert name in str(failure.value)
+    assert said in str(failure.value)
 
 
 def test_a_lora_changes_what_the_model_draws_like_a_second_branch_would(loaded, networks):
