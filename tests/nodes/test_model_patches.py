@@ -50,12 +50,14 @@ NODES: dict[str, dict[str, Any]] = {
     "RenormCFG": {"cfg_trunc": 0.5, "renorm_cfg": 1.0},
     "FreSca": {"scale_low": 1.0, "scale_high": 1.25, "freq_cutoff": 2},
     "Epsilon Scaling": {"scaling_factor": 1.005},
+    "EasyCache": {"reuse_threshold": 3.0, "start_percent": 0.0, "end_percent": 1.0, "verbose": True},
 }
 NEUTRAL: dict[str, dict[str, Any]] = {
     "APG": {"eta": 1.0, "norm_threshold": 0.0, "momentum": 0.0},
     "RenormCFG": {"cfg_trunc": 100.0, "renorm_cfg": 0.0},
     "FreSca": {"scale_low": 1.0, "scale_high": 1.0, "freq_cutoff": 20},
     "Epsilon Scaling": {"scaling_factor": 1.0},
+    "EasyCache": {"reuse_threshold": 0.0, "start_percent": 0.0, "end_percent": 1.0, "verbose": False},
 }
 
 
@@ -104,6 +106,19 @@ def test_the_same_picture_comes_of_a_second_run_with_momentum(bench: Bench) -> N
     assert bool((drawn[0] == drawn[1]).all())
 
 
+def test_a_model_that_is_cached_is_asked_in_its_first_two_steps_only_where_anything_goes(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawing = Drawing()
+    cached = drawing.graph.node("EasyCache", model=drawing.model, **NODES["EasyCache"])
+    late = drawing.graph.node("EasyCache", model=drawing.model, **{**NODES["EasyCache"], "start_percent": 0.9})
+    with caplog.at_level("INFO", "engine.steering.easy_cache"):
+        for model, told in ((cached, "2 of 4 steps guessed"), (late, "1 of 4 steps guessed")):
+            caplog.clear()
+            bench.value(drawing.graph, drawing.sampled(model=model, steps=4))
+            assert told in caplog.text
+
+
 ENDS: list[tuple[str, dict[str, Any]]] = [
     ("HyperTile", {"tile_size": 2048, "swap_size": 128, "max_depth": 10, "scale_depth": True}),
     ("HyperTile", {"tile_size": 1, "swap_size": 1, "max_depth": 10}),
@@ -124,6 +139,7 @@ ENDS: list[tuple[str, dict[str, Any]]] = [
     ("RenormCFG", {"cfg_trunc": 0.0, "renorm_cfg": 100.0}),
     ("FreSca", {"scale_low": 0.0, "scale_high": 10.0, "freq_cutoff": 10000}),
     ("Epsilon Scaling", {"scaling_factor": 0.5}),
+    ("EasyCache", {"start_percent": 1.0, "end_percent": 0.0}),
 ]
 
 

@@ -12,7 +12,7 @@ from engine import values
 from engine.adapters import ip_adapter
 from engine.devices.residency import Part
 from engine.models.ip_adapter import IpAdapter, IpAdapterConfig
-from nodes import guidance, latent_operations, unet_patches
+from nodes import caching, guidance, latent_operations, unet_patches
 from nodes import model_sampling as reading
 from nodes.sampling import Walk
 from tests.compat.sampling.conftest import Studio, noise, relative
@@ -89,6 +89,7 @@ TOOLS: dict[str, Node] = {
     "renorm": lambda model: guidance.renorm_cfg(model=model, cfg_trunc=0.5, renorm_cfg=0.8),
     "fresca": lambda model: guidance.fre_sca(model=model, scale_high=2.0, freq_cutoff=2),
     "epsilon": lambda model: guidance.epsilon_scaled(model=model, scaling_factor=1.1),
+    "easy cache": lambda model: caching.easy_cached(model=model, reuse_threshold=3.0, start_percent=0.0),
     "sharpen": lambda model: latent_operations.latent_apply_operation_cfg(
         model=model, operation=latent_operations.latent_operation_sharpen(alpha=1.0)
     ),
@@ -127,7 +128,7 @@ def test_a_reading(studio: Studio, name: str) -> None:
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_a_tool(studio: Studio, name: str) -> None:
-    walk = Walk("euler", "karras", 2, 7)
+    walk = Walk("euler", "karras", 4 if name == "easy cache" else 2, 7)
     plain = studio.by_engine(latent(), studio.guided(), walk)
     assert relative(drawn(studio, TOOLS[name], walk), plain) > 1e-4
 
