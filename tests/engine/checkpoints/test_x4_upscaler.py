@@ -1,6 +1,7 @@
 """Stable Diffusion's x4 upscaler in its real layout, beside diffusers' pipeline for it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,11 +18,12 @@ from engine.checkpoints.load import Checkpoint, Loader
 from engine.checkpoints.tensors import in_memory
 from engine.conditioning import Condition
 from engine.errors import SamplingError
-from engine.models.unet import UNet
+from engine.models.unet import ClassTable, UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL as OurAutoencoder
 from engine.models.vae import VAEConfig
 from engine.sampling.sample import sample
+from engine.sampling.vectors import Vectors
 from tests import families
 from tests.engine.checkpoints.test_detect import file, layout
 
@@ -172,3 +174,45 @@ def test_a_picture_that_is_not_there_is_asked_for(told: dict[str, torch.Tensor],
     sides = [[Condition(torch.zeros(1, 77, 128), **told)]] * 2
     with pytest.raises(SamplingError, match=said):
         drawn(loaded, sides, torch.zeros(1, 4, 8, 8), torch.tensor([1.0, 0.0]))
+
+
+def test_a_folder_of_diffusers_is_the_same_model(
+    mini: families.Miniature, loaded: Checkpoint, vae: AutoencoderKL, tmp_path: Path
+) -> None:
+    mini.unet.save_pretrained(tmp_path / "unet")
+    vae.save_pretrained(tmp_path / "vae")
+    DDIMScheduler(**BETAS, prediction_type="v_prediction").save_pretrained(tmp_path / "scheduler")
+    found = Loader().diffusers(tmp_path)
+    assert found.vae is not None
+    assert (found.model.family, found.vae.ratio, found.model.prediction.kind) == ("x4_upscaler", 4, "v")
+    assert torch.equal(found.model.prediction.table.sigmas, loaded.model.prediction.table.sigmas)
+    assert all(torch.equal(found.model.part.weights[name], each) for name, each in loaded.model.part.weights.items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_every_level_of_noise_is_read_from_its_own_row_in_half_precision(dtype: torch.dtype) -> None:
+    table = ClassTable(1000, 4).to(dtype).requires_grad_(False)
+    table.weight.copy_(torch.randn(1000, 4, generator=torch.Generator().manual_seed(3)))
+    vectors = Vectors("noise_level", 1000)
+    for amount in (0.0, 0.283, 0.997, 1.0):
+        y = vectors(Condition(torch.zeros(1, 1, 1), image_noise=amount), 0, (8, 8))
+        assert torch.equal(table(y.to(dtype))[0], table.weight[round(350 * amount)])
+
+
+def test_what_is_put_in_at_self_attention_passes_by_where_there_is_none(loaded: Checkpoint) -> None:
+    seen = []
+
+    def note(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra: dict) -> tuple:
+        seen.append((extra["block"], q.shape[1], k.shape[1]))
+        return q, k, v
+
+    x, y = torch.zeros(1, 7, 8, 8), torch.zeros(1, 1000)
+    given = {"timesteps": torch.tensor([5.0]), "context": torch.zeros(1, 77, 128), "y": y}
+    with loaded.model.ready() as network, torch.no_grad():
+        plain = network(x, **given)
+        noted = network(x, **given, patches={"patches": {"attn1_patch": [note]}})
+    assert torch.equal(plain, noted)
+    assert {block for block, _, _ in seen} == {
+        ("input", 10), ("input", 11), ("middle", 0), ("output", 0), ("output", 1), ("output", 2)
+    }  # fmt: skip
+    assert all(asking == looked_at == 1 for _, asking, looked_at in seen)
