@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
+from engine.folders import Folders
 from engine.plugin_files import find, stamps
 from engine.settings import Settings
 from engine.workers.outside.gpus import gpu_count, worker_environment
@@ -33,21 +34,9 @@ def compose(
     """
     check_binding(serving)
     folders = common.folders()
-    jobs = Jobs(
-        folders.user / "jobs.sqlite",
-        Retention(serving.keep_jobs, serving.keep_days),
-        max_attempts=serving.max_attempts,
-    )
-    jobs.open()
+    jobs = _jobs(folders, serving)
     count = serving.workers or max(1, 0 if common.cpu else gpu_count())
-    limits = Limits(
-        cancel_grace=serving.cancel_grace,
-        heartbeat=serving.heartbeat_timeout,
-        stall=serving.stall_timeout,
-        plugin=serving.plugin_timeout,
-        memory=serving.worker_memory or soft_limit(count),
-        memory_limit=serving.worker_memory_limit or hard_limit(),
-    )
+    limits = _limits(serving, count)
 
     def make_pool(listener: Listener) -> Pool:
         return Pool(
@@ -61,11 +50,7 @@ def compose(
     tally = Tally()
     hub = Hub(jobs, tally=tally)
     node_types = NodeTypes(folders, folders.user / "node_types.json", versions)
-    catalogue = Catalogue(
-        are_any=lambda: any(not each.reason for each in find(folders, common)),
-        is_there=lambda name: any(name in (each.name, each.title) for each in find(folders, common)),
-        adopt=folders.adopt,
-    )
+    catalogue = _catalogue(folders, common)
     dispatcher = Dispatcher(
         jobs,
         hub,
@@ -88,4 +73,32 @@ def compose(
             editor=Shelf(),
             stamps=lambda: stamps(find(folders, common)),
         )
+    )
+
+
+def _jobs(folders: Folders, serving: ServerSettings) -> Jobs:
+    retention = Retention(serving.keep_jobs, serving.keep_days)
+    jobs = Jobs(folders.user / "jobs.sqlite", retention, max_attempts=serving.max_attempts)
+    jobs.open()
+    return jobs
+
+
+def _limits(serving: ServerSettings, count: int) -> Limits:
+    """What so many workers may take. Units: seconds, bytes."""
+    return Limits(
+        cancel_grace=serving.cancel_grace,
+        heartbeat=serving.heartbeat_timeout,
+        stall=serving.stall_timeout,
+        plugin=serving.plugin_timeout,
+        memory=serving.worker_memory or soft_limit(count),
+        memory_limit=serving.worker_memory_limit or hard_limit(),
+    )
+
+
+def _catalogue(folders: Folders, common: Settings) -> Catalogue:
+    """What plugins offer, told which of them lie in the folder now."""
+    return Catalogue(
+        are_any=lambda: any(not each.reason for each in find(folders, common)),
+        is_there=lambda name: any(name in (each.name, each.title) for each in find(folders, common)),
+        adopt=folders.adopt,
     )
