@@ -66,6 +66,7 @@ class Record:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, int], dict[int, Tensor]] = {}
+        self._signs: set[int] = set()
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, extra: Mapping[str, Any]) -> Tensor:
         """Attention written out. Shapes: q, k, v [B, T, heads·d], and so is what comes back."""
@@ -74,6 +75,7 @@ class Record:
         scores = (q.float() @ k.float().transpose(2, 3)) * q.shape[-1] ** -0.5
         weights = scores.softmax(dim=-1)
         batch, _, height, width = extra["original_shape"]
+        self._signs.update(signs_of(extra, batch))
         if len(weights) == batch:
             seen = self._seen.setdefault((height, width), {})
             for row, (sign, latent) in enumerate(zip(signs_of(extra, batch), latents_of(extra, batch), strict=True)):
@@ -90,6 +92,13 @@ class Record:
         """
         height, width = latent.shape[-2:]
         found, self._seen = self._seen.get((height, width), {}), {}
+        signs, self._signs = self._signs, set()
+        if signs and NEGATIVE not in signs:
+            raise SamplingError(
+                "SelfAttentionGuidance pushes away from the negative conditioning, but there is none at this step; "
+                "guide by CFGGuider in the place of BasicGuider, with an empty text as the negative at least, and for "
+                "all steps"
+            )
         if any(place not in found for place in range(len(latent))):
             raise SamplingError(
                 "SelfAttentionGuidance expected attention of the negative conditioning to the whole picture in the "

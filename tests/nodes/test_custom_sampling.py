@@ -118,6 +118,19 @@ def test_a_basic_guider_is_a_scale_of_one(bench: Bench) -> None:
     assert torch.equal(*samples(bench, drawing, drawing.advanced(guider=basic), drawing.sampled(cfg=1.0)))
 
 
+def test_self_attention_guidance_without_a_negative_says_what_to_wire(bench: Bench) -> None:
+    drawing = Custom()
+    model = drawing.graph.node("SelfAttentionGuidance", model=drawing.model, scale=0.5, blur_sigma=2.0)
+    basic = drawing.graph.node("BasicGuider", model=model, conditioning=drawing.positive)
+    late = drawing.graph.node("ConditioningSetTimestepRange", conditioning=drawing.negative, start=0.5, end=1.0)
+    for node in (drawing.advanced(guider=basic), drawing.sampled(model=model, negative=late)):
+        message = bench.message(drawing.graph, node)
+        assert "SelfAttentionGuidance pushes away from the negative conditioning, but there is none" in message
+        assert "CFGGuider in the place of BasicGuider" in message
+    guided = samples(bench, drawing, drawing.sampled(model=model, cfg=1.0))[0]
+    assert not close(guided, samples(bench, drawing, drawing.sampled(cfg=1.0))[0], 1e-3)
+
+
 def test_dual_and_perpendicular_guiders_with_two_equal_sides_are_plain_ones(bench: Bench) -> None:
     drawing = Custom()
     common = {"model": drawing.model, "negative": drawing.negative}
