@@ -67,7 +67,7 @@ def index(name: str, shipped: Path, packs: Packs) -> list[Any]:
         "title": "Latentwire",
         "category": "Latentwire",
         "type": "image",
-        "templates": [_entry(each) for each in templates.read_all(shipped)],
+        "templates": [_entry(each) for each in templates.read_all(shipped) if not each.needs],
     }
     return [own, *_listed(packs.files.get(name) or packs.files.get("index.json"))]
 

@@ -19,18 +19,26 @@ SUFFIX = ".editor.json"
 FIRST = "text_to_image"
 """The one that every installation has, and that stands first."""
 
+WITH_OWN_FILES = "with_your_files"
+"""Beside them, the folder of those that need files of the person's own; their README says which."""
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A workflow file of the editor. inputs: names of the pictures beside it that it loads from the input folder."""
+    """A workflow file of the editor.
+
+    inputs: names of the pictures beside it that it loads from the input folder.
+    needs: files of the person's own, each by its folder below models and a usual name.
+    """
 
     file: Path
     title: str
     description: str
     order: float = 0.0
     inputs: Sequence[str] = field(default_factory=tuple)
+    needs: Sequence[str] = field(default_factory=tuple)
 
     @property
     def name(self) -> str:
@@ -49,9 +57,14 @@ def shipped() -> Path:
 
 
 def read_all(folder: Path) -> list[Template]:
-    """The templates in a folder, in their order; files that are none are left out."""
-    found = [_read(file) for file in sorted(folder.glob(f"*{SUFFIX}"))]
-    return sorted((each for each in found if each is not None), key=lambda each: (each.order, each.name))
+    """The templates in a folder, in their order: first those that run at once, then those that need people's own files.
+
+    Files that are no templates are left out.
+    """
+    files = [*sorted(folder.glob(f"*{SUFFIX}")), *sorted((folder / WITH_OWN_FILES).glob(f"*{SUFFIX}"))]
+    found = [_read(file) for file in files]
+    known = (each for each in found if each is not None)
+    return sorted(known, key=lambda each: (len(each.needs) > 0, each.order, each.name))
 
 
 def lay_out(template: Template, target: Path) -> None:
@@ -80,6 +93,7 @@ def _read(file: Path) -> Template | None:
             description=str(about["description"]),
             order=float(about.get("order", 0)),
             inputs=tuple(_plain_names(about.get("inputs", ()))),
+            needs=tuple(each for each in about.get("needs", ()) if isinstance(each, str)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         _log.warning("%s: is no template (%r); it needs a title and a description in extra.latentwire", file, error)

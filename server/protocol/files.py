@@ -61,12 +61,13 @@ class UserEntry(TypedDict):
 
 
 class Template(TypedDict):
-    """A workflow that ships. path: where it is to be had, below /api."""
+    """A workflow that ships. path: where it is to be had, below /api. needs: files of one's own, below models/."""
 
     name: str
     title: str
     description: str
     path: str
+    needs: Sequence[str]
 
 
 class Failure(TypedDict):

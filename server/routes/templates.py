@@ -61,6 +61,7 @@ def _told(template: templates.Template) -> Template:
         "title": template.title,
         "description": template.description,
         "path": f"/templates/{template.name}",
+        "needs": [*template.needs],
     }
 
 

@@ -32,15 +32,19 @@ def ask(base, path, status=200, source=WORKFLOWS):
 def test_every_workflow_that_ships_is_a_template_with_words_about_it(tmp_path):
     found = json.loads(ask(tmp_path, "/api/templates"))
     assert [misfit(each, files.Template) for each in found] == [None] * len(found)
-    assert {each["name"] for each in found} == {path.name.split(".")[0] for path in WORKFLOWS.glob("*.json")}
+    assert {each["name"] for each in found} == {path.name.split(".")[0] for path in WORKFLOWS.rglob("*.json")}
     assert found[0]["name"] == store.FIRST
+    own = {path.name.split(".")[0] for path in (WORKFLOWS / store.WITH_OWN_FILES).glob("*.json")}
+    assert len({each["name"] for each in found}) == len(found)
+    assert {each["name"] for each in found[-len(own) :]} == own == {each["name"] for each in found if each["needs"]}
     assert all(each["title"] and each["description"].endswith(".") for each in found)
 
 
 def test_a_template_is_the_file_itself(tmp_path):
     for each in json.loads(ask(tmp_path, "/api/templates")):
         body = ask(tmp_path, f"/api{each['path']}")
-        assert body == (WORKFLOWS / f"{each['name']}.editor.json").read_bytes()
+        (file,) = WORKFLOWS.rglob(f"{each['name']}.editor.json")
+        assert body == file.read_bytes()
 
 
 def test_its_pictures_are_there_once_it_is_opened(tmp_path):
@@ -135,7 +139,9 @@ def listed(base, monkeypatch, packs, *paths):
 @pytest.fixture
 def ours(tmp_path):
     folder = tmp_path / "workflows"
-    folder.mkdir()
+    (folder / store.WITH_OWN_FILES).mkdir(parents=True)
+    needing = {"title": "Enlarge", "description": "Enlarges.", "needs": ["upscale_models/x4.pth", 4]}
+    (folder / store.WITH_OWN_FILES / "enlarge.editor.json").write_text(json.dumps({"extra": {"latentwire": needing}}))
     about = {"title": "Draw", "description": "Draws.", "inputs": ["fox.png"]}
     (folder / "draw.editor.json").write_text(json.dumps({"nodes": [], "extra": {"latentwire": about}}))
     (folder / "draw.webp").write_bytes(b"webp")
@@ -149,7 +155,7 @@ def test_the_list_of_the_web_page_begins_with_what_ships(ours, monkeypatch):
         ((status, headers, data),) = listed(ours, monkeypatch, packs, name)
         assert (status, headers["Cache-Control"]) == (200, "no-cache")
         first, second = json.loads(data)
-        assert [each["name"] for each in first["templates"]] == ["latentwire_draw"]
+        assert [each["name"] for each in first["templates"]] == ["latentwire_draw"]  # the other one needs a file
         assert second["title"] == title
 
 
@@ -180,6 +186,6 @@ def test_a_packages_files_are_served_inert_and_nothing_beside_them(ours, monkeyp
     assert "sandbox" in found[2][1]["Content-Security-Policy"]
 
 
-def test_every_workflow_that_ships_has_a_picture():
+def test_every_workflow_that_runs_with_what_ships_has_a_picture():
     for each in store.read_all(store.shipped()):
-        assert each.picture.read_bytes()[8:12] == b"WEBP", each.name
+        assert each.needs or each.picture.read_bytes()[8:12] == b"WEBP", each.name

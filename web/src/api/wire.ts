@@ -484,12 +484,13 @@ export interface UserEntry {
   readonly modified?: number;
 }
 
-/** A workflow that ships. path: where it is to be had, below /api. */
+/** A workflow that ships. path: where it is to be had, below /api. needs: files of one's own, below models/. */
 export interface Template {
   readonly name: string;
   readonly title: string;
   readonly description: string;
   readonly path: string;
+  readonly needs: readonly string[];
 }
 
 /** The body of an answer with a status from 400 on; only POST /prompt has a richer one. */

@@ -35,6 +35,8 @@ export interface Template {
   readonly name: string;
   readonly title: string;
   readonly description: string;
+  /** Files of the person's own, each by its folder and a usual name; none where it runs at once. */
+  readonly needs: readonly string[];
 }
 
 /** No workflow is larger, and no picture that carries one; reading more would only make the browser run out of memory. */
@@ -190,7 +192,8 @@ function withoutEnding(name: string): string {
 
 function isTemplate(each: unknown): each is Template {
   if (typeof each !== "object" || each === null) return false;
-  return ["name", "title", "description"].every((key) => typeof (each as Record<string, unknown>)[key] === "string");
+  const told = each as Record<string, unknown>;
+  return ["name", "title", "description"].every((key) => typeof told[key] === "string") && Array.isArray(told["needs"]);
 }
 
 /** When the browser has drawn what was set before: two frames, or a moment in a hidden page. */

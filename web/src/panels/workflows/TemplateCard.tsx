@@ -5,6 +5,7 @@ import { useEffect, useState } from "react";
 import type { Graph } from "@/graph/document";
 import { readTemplate, type Template } from "@/state/opening";
 import { inLanguage } from "@/state/template_words";
+import { t } from "@/texts/index";
 
 import { Sketch } from "./Sketch";
 import styles from "./Workflows.module.css";
@@ -28,8 +29,16 @@ export function TemplateCard({ template, onOpen }: { readonly template: Template
         <span className={styles.words}>
           <span className={styles.title}>{title}</span>
           <span className={styles.description}>{description}</span>
+          {template.needs.length > 0 && (
+            <span className={styles.needs}>{t("workflows.needs", { files: folders(template.needs) })}</span>
+          )}
         </span>
       </button>
     </li>
   );
+}
+
+/** The folders that a person has to put something into, each once. */
+function folders(needs: readonly string[]): string {
+  return [...new Set(needs.map((each) => each.split("/")[0] ?? each))].join(", ");
 }

@@ -62,20 +62,34 @@ function Shelves({ shelf, onChange }: { readonly shelf: Shelf; readonly onChange
           ))}
         </ul>
       </section>
-      <section className={styles.part} hidden={shelf.templates.length === 0}>
-        <h3>{t("workflows.templates")}</h3>
-        <ul className={styles.list}>
-          {shelf.templates.map((template) => (
-            <TemplateCard
-              key={template.name}
-              template={template}
-              onOpen={() => void openTemplate(inLanguage(template))}
-            />
-          ))}
-        </ul>
-      </section>
+      <Templates title={t("workflows.templates")} templates={shelf.templates.filter(runsAtOnce)} />
+      <Templates
+        title={t("workflows.templates_own")}
+        templates={shelf.templates.filter((template) => !runsAtOnce(template))}
+      />
     </>
   );
+}
+
+function Templates({ title, templates }: { readonly title: string; readonly templates: readonly Template[] }) {
+  return (
+    <section className={styles.part} hidden={templates.length === 0}>
+      <h3>{title}</h3>
+      <ul className={styles.list}>
+        {templates.map((template) => (
+          <TemplateCard
+            key={template.name}
+            template={template}
+            onOpen={() => void openTemplate(inLanguage(template))}
+          />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function runsAtOnce(template: Template): boolean {
+  return template.needs.length === 0;
 }
 
 /** Read when the drawer opens, when something was kept, and when the server is back. */

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 
 import { afterEach, describe, expect, it } from "vitest";
 
@@ -8,14 +8,15 @@ import { setLanguage } from "@/texts/index";
 
 const WORKFLOWS = resolve(import.meta.dirname, "../../../../workflows");
 
-const SHIPPED = readdirSync(WORKFLOWS)
+const SHIPPED = [WORKFLOWS, join(WORKFLOWS, "with_your_files")]
+  .flatMap((folder) => readdirSync(folder).map((each) => join(folder, each)))
   .filter((each) => each.endsWith(".editor.json"))
   .map((each) => {
-    const file = JSON.parse(readFileSync(join(WORKFLOWS, each), "utf-8")) as {
-      extra: { latentwire: { title: string; description: string } };
+    const file = JSON.parse(readFileSync(each, "utf-8")) as {
+      extra: { latentwire: { title: string; description: string; needs?: string[] } };
     };
-    const { title, description } = file.extra.latentwire;
-    return { name: each.replace(".editor.json", ""), title, description };
+    const { title, description, needs = [] } = file.extra.latentwire;
+    return { name: basename(each, ".editor.json"), title, description, needs };
   });
 
 afterEach(() => void setLanguage("en"));
@@ -35,7 +36,7 @@ describe("the words of templates", () => {
 
   it("are those of its file when nobody translated it", () => {
     setLanguage("zh");
-    const own = { name: "of_mine", title: "Mine", description: "What I like" };
+    const own = { name: "of_mine", title: "Mine", description: "What I like", needs: [] };
     expect(inLanguage(own)).toEqual(own);
   });
 });
