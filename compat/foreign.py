@@ -17,6 +17,7 @@ from engine.devices.residency import Part
 from engine.models.latent_format import LatentFormat
 from engine.sampling.betas import BetaSchedule
 from engine.sampling.continuous import AngleTable, ContinuousTable, DistilledTable, ShareTable
+from engine.sampling.cosine import CosineTable
 from engine.sampling.prediction import Kind, Prediction
 from engine.sampling.table import SigmaTable
 
@@ -42,6 +43,8 @@ def sampling_object(prediction: Prediction, model_config: Any) -> Any:
         made.set_parameters(shift=table.shift, timesteps=len(table), multiplier=table.multiplier)
     elif isinstance(table, ContinuousTable):
         made.set_parameters(table.sigma_min, table.sigma_max, prediction.sigma_data)
+    elif isinstance(table, CosineTable):
+        made.set_parameters(shift=table.stretch)
     else:
         made.set_sigmas(table.sigmas)
         made.num_timesteps = len(table)
@@ -66,6 +69,7 @@ def _schedule(table: SigmaTable) -> Any:
         (ShareTable, ms.ModelSamplingCosmosRFlow),
         (AngleTable, ms.ModelSamplingContinuousV),
         (ContinuousTable, ms.ModelSamplingContinuousEDM),
+        (CosineTable, ms.StableCascadeSampling),
     )
     usual = ms.ModelSamplingDiscreteFlow if table.flow else ms.ModelSamplingDiscrete
     return next((theirs for ours, theirs in kinds if isinstance(table, ours)), usual)

@@ -56,6 +56,12 @@ def model_sampling_continuous_v(
     return model.with_prediction(readings.continuous_v(model.prediction, sigma_max, sigma_min))
 
 
+@node("ModelSamplingStableCascade", category="advanced/model")
+def model_sampling_stable_cascade(*, model: Model, shift: Shift = 2.0) -> Model:
+    """Say that a model was trained at Stable Cascade's noise levels; its shift grows with the picture."""
+    return model.with_prediction(readings.cascade(model.prediction, shift))
+
+
 @node("ModelSamplingSD3", category="advanced/model")
 def model_sampling_sd3(*, model: Model, shift: Shift = 3.0) -> Model:
     """Say that a model goes straight from noise to picture (rectified flow), as Stable Diffusion 3 does."""

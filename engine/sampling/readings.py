@@ -8,6 +8,7 @@ from types import MappingProxyType
 from engine.errors import SamplingError
 from engine.sampling.betas import BetaSchedule
 from engine.sampling.continuous import AngleTable, ContinuousTable, DistilledTable, ShareTable
+from engine.sampling.cosine import CosineTable
 from engine.sampling.prediction import Kind, Prediction
 from engine.sampling.table import SigmaTable
 
@@ -79,6 +80,11 @@ def flux_shift(max_shift: float, base_shift: float, width: int, height: int) -> 
     few, many = FLUX_TOKENS
     slope = (max_shift - base_shift) / (many - few)
     return width * height / 256 * slope + base_shift - slope * few
+
+
+def cascade(before: Prediction, shift: float) -> Prediction:
+    """Noise at Stable Cascade's levels, each times the shift. Raises: SamplingError, for a shift that leaves none."""
+    return Prediction("eps", replace(CosineTable.stretched(shift), schedule=before.table.schedule))
 
 
 def _flow_table(before: Prediction, shift: float, multiplier: float, steps: int) -> SigmaTable:

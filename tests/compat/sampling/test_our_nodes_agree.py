@@ -44,6 +44,7 @@ READINGS: dict[str, Node] = {
     "sd3": lambda model: reading.model_sampling_sd3(model=model),
     "aura": lambda model: reading.model_sampling_aura_flow(model=model),
     "flux": lambda model: reading.model_sampling_flux(model=model),
+    "cascade": lambda model: reading.model_sampling_stable_cascade(model=model),
 }
 
 
