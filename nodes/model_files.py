@@ -1,5 +1,6 @@
 """Nodes that keep models in files, as everybody else in the field can open them."""
 
+import logging
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from engine.saving import next_place, save_numbered
 from engine.settings import Settings
 from nodes.convert import naming, need_clip, need_vae
 from nodes.types import Clip, ExtraJson, Model, PromptJson, Vae
+
+log = logging.getLogger(__name__)
 
 Prefix = Annotated[
     str, Widget(tooltip="Folder and start of the file names; %year%, %month% and the like are filled in.")
@@ -43,9 +46,8 @@ def checkpoint_save(
     with naming("clip", CheckpointError):
         encoders = save.text_weights(need_clip(clip))
         tensors = save.layout(family, save.model_weights(model), encoders, autoencoder)
-    said = {**_title(model, folders, filename_prefix), **description.hints(model, family, clip).metadata()}
-    said |= {} if settings.disable_metadata else texts(prompt, extra_pnginfo)
-    return _write(folders, filename_prefix, {**tensors, **description.marks(model)}, said)
+    info = {} if settings.disable_metadata else texts(prompt, extra_pnginfo)
+    return _write_model(model, clip, tensors, folders, filename_prefix, info)
 
 
 @node("ModelSave", category=CATEGORY, display_name="Save Model", is_output=True, validate=prefix_stays_inside)
@@ -59,11 +61,9 @@ def model_save(
     settings: Settings,
 ) -> Result:
     """Write the denoiser alone into a file, LoRAs and merges worked in."""
-    family = save.family_of(model)
-    tensors = {**save.layout(family, save.model_weights(model)), **description.marks(model)}
-    said = {**_title(model, folders, filename_prefix), **description.hints(model, family).metadata()}
+    tensors = save.layout(save.family_of(model), save.model_weights(model))
     info = {} if settings.disable_metadata else texts(prompt, extra_pnginfo)
-    return _write(folders, filename_prefix, tensors, {**said, **info})
+    return _write_model(model, None, tensors, folders, filename_prefix, info)
 
 
 @node("CLIPSave", category=CATEGORY, is_output=True, validate=prefix_stays_inside)
@@ -97,7 +97,8 @@ def vae_save(
     info = {} if settings.disable_metadata else texts(prompt, extra_pnginfo)
     with naming("vae", CheckpointError):
         tensors = save.vae_weights(need_vae(vae))
-    return _write(folders, filename_prefix, tensors, info)
+    _write(folders, filename_prefix, tensors, info)
+    return Result()
 
 
 def _title(model: Any, folders: Folders, prefix: str) -> dict[str, str]:
@@ -107,7 +108,21 @@ def _title(model: Any, folders: Folders, prefix: str) -> dict[str, str]:
     return description.metadata(model, f"{stem} {counter}")
 
 
-def _write(folders: Folders, prefix: str, tensors: save.Stored, info: Mapping[str, str]) -> Result:
-    with naming("filename_prefix", PathError):
-        save_numbered(folders.output, prefix, "safetensors", lambda file: save.write_tensors(file, tensors, info))
+def _write_model(
+    model: Model, clip: Clip | None, tensors: save.Stored, folders: Folders, prefix: str, info: Mapping[str, str]
+) -> Result:
+    """The file of a model; what cannot be told in it, or not to other programs, is said in the log."""
+    described = description.described(model, save.family_of(model), tensors, clip)
+    said = {**_title(model, folders, prefix), **described.hints.metadata(), **info}
+    name = _write(folders, prefix, {**tensors, **described.marks}, said)
+    for sentence in described.lost:
+        log.warning("%s: %s", name, sentence)
     return Result()
+
+
+def _write(folders: Folders, prefix: str, tensors: save.Stored, info: Mapping[str, str]) -> str:
+    with naming("filename_prefix", PathError):
+        written = save_numbered(
+            folders.output, prefix, "safetensors", lambda file: save.write_tensors(file, tensors, info)
+        )
+    return written.filename

@@ -24,6 +24,7 @@ from compat.residence import Residence, residence_of
 from compat.sampling.engine_hooks import wear
 from engine.devices.patches import Patch, Patches
 from engine.models.latent_format import LatentFormat
+from engine.sampling.continuous import AngleTable, ContinuousTable
 from engine.sampling.prediction import Prediction
 from engine.values import Model
 
@@ -160,8 +161,15 @@ _TYPES = {
     "img_to_img": ModelType.IMG_TO_IMG,
     "x0": ModelType.EPS,
     "lcm": ModelType.EPS,
-    "cosmos_rflow": ModelType.EDM,
+    "cosmos_rflow": ModelType.FLOW_COSMOS,
 }
+
+
+def _type_of(prediction: Prediction) -> ModelType:
+    if prediction.kind == "v" and isinstance(prediction.table, ContinuousTable):
+        is_angle = isinstance(prediction.table, AngleTable)
+        return ModelType.V_PREDICTION_CONTINUOUS if is_angle else ModelType.V_PREDICTION_EDM
+    return _TYPES[prediction.kind]
 
 
 def _new_base_model(value: Model) -> BaseModel:
@@ -174,7 +182,9 @@ def _new_base_model(value: Model) -> BaseModel:
     model: Any = config.get_model({}, "", residence.device, unet_model=lambda **_: network)
     model.residence = residence
     model.replaced_objects = ({}, {})
-    model.model_type = _TYPES[value.prediction.kind]
+    model.model_type = _type_of(value.prediction)
+    if isinstance(model, comfy.model_base.SDXL_instructpix2pix) and network.config.scaled_picture:
+        model.process_ip2p_image_in = model.process_latent_in
     model.prediction, model.known_format = value.prediction, value.latent_format
     model.model_sampling = sampling_object(value.prediction, config)
     model.latent_format = comfy.latent_formats.from_engine(value.latent_format)

@@ -56,12 +56,18 @@ class Builder:
         self.stored = stored
         self.hints = Hints.of(file.metadata, file.path.name)
 
-    def unet(self, prefix: str, family: Family | None = None) -> Part[UNet]:
-        """The denoiser below a prefix, with what shapes do not tell taken from its family. Raises: CheckpointError."""
+    def unet(self, prefix: str, family: Family | None = None, shows_scaled: bool = False) -> Part[UNet]:
+        """The denoiser below a prefix, with what shapes do not tell taken from its family.
+
+        `shows_scaled`: should it edit pictures, it was trained to see them scaled (CosXL).
+
+        Raises: CheckpointError.
+        """
         tensors = self.file.read(prefix)
         config = self._config(tensors, lambda shapes: UNetConfig.from_shapes(shapes, self.hints.unet_heads))
         if family is not None:
             config = replace(config, vector=family.vector, float32_attention=family.float32_attention)
+        config = replace(config, scaled_picture=shows_scaled)
         tensors = scaled.stored_as(tensors, self.stored or self.devices.network_storage)
         return self._part("the denoiser", "network", lambda: UNet(config), tensors)
 

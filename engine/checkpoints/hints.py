@@ -3,7 +3,8 @@
 Our own miniatures have other numbers of heads than the families' networks; their metadata says so under the key
 `latentwire`, as JSON: {"unet_heads": 4, "clip_heads": 4, "clip_activation": "quick_gelu", "prediction": "eps"}. Their
 autoencoders are their own too; `latent_colours` are what previews are painted with (LatentFormat.rgb_factors, and
-rgb_bias as the last row).
+rgb_bias as the last row). Files that were saved say besides what nodes set on the model: `noise_levels` (an object,
+engine/checkpoints/noise_levels.py), `latents` ("playground"), and for editing networks `scaled_picture`.
 """
 
 import json
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
+from engine.checkpoints.noise_levels import NoiseLevels
 from engine.errors import CheckpointError
 from engine.sampling.prediction import Kind
 
@@ -20,6 +22,9 @@ METADATA = "latentwire"
 
 TOKEN_IDS = "latentwire.token_ids"
 """A tensor [n]: which tokens the rows of a shortened token table are for. The others' rows are the mean of these."""
+
+LATENTS = ("playground",)
+"""Latents that a file may say it has in the place of its family's."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,9 @@ class Hints:
     clip_activation: str | None = None
     prediction: Kind | None = None
     latent_colours: tuple[tuple[float, ...], ...] | None = None
+    noise_levels: NoiseLevels | None = None
+    latents: str | None = None
+    scaled_picture: bool | None = None
 
     @classmethod
     def of(cls, metadata: Mapping[str, str], file_name: str) -> "Hints":
@@ -42,15 +50,22 @@ class Hints:
             said = dict(json.loads(metadata.get(METADATA, "{}")))
         except (ValueError, TypeError) as error:
             raise CheckpointError(f"{file_name}: its metadata {METADATA!r} is not a JSON object") from error
-        hints = cls(**{field.name: said[field.name] for field in fields(cls) if field.name in said})
-        for name, value in asdict(hints).items():
-            if value is not None and not _is_possible(name, value):
+        known = {field.name: said[field.name] for field in fields(cls) if said.get(field.name) is not None}
+        levels = known.pop("noise_levels", None)
+        for name, value in known.items():
+            if not _is_possible(name, value):
                 raise CheckpointError(f"{file_name}: its metadata says {name} = {value!r}, which cannot be")
-        return hints
+        try:
+            return cls(**known, noise_levels=None if levels is None else NoiseLevels.read(levels))
+        except CheckpointError as error:
+            raise CheckpointError(f"{file_name}: its metadata says {error}") from error
 
     def metadata(self) -> dict[str, str]:
         """These hints as a file's metadata."""
-        return {METADATA: json.dumps({name: value for name, value in asdict(self).items() if value is not None})}
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.noise_levels is not None:
+            said["noise_levels"] = self.noise_levels.told()
+        return {METADATA: json.dumps(said)}
 
 
 def _is_possible(name: str, value: Any) -> bool:
@@ -58,6 +73,10 @@ def _is_possible(name: str, value: Any) -> bool:
         return _are_colours(value)
     if name == "prediction":
         return value in get_args(Kind)
+    if name == "latents":
+        return value in LATENTS
+    if name == "scaled_picture":
+        return isinstance(value, bool)
     if name == "clip_activation":
         from engine.text.clip import ACT2FN  # slow; but who says this has a text encoder, which needs it anyway
 

@@ -220,8 +220,9 @@ class Loader:
         return self._loras.read(path)
 
     def _model(self, match: Match, builder: Builder, said: Configuration | None = None) -> Model:
+        shows_scaled = parameterization.shows_scaled(builder.file, match, builder.hints)
         return Model(
-            builder.unet(match.prefix, match.family),
+            builder.unet(match.prefix, match.family, shows_scaled),
             self.keeper,
             parameterization.prediction(builder.file, match, builder.hints, said),
             _latent_format(match, builder),
@@ -280,7 +281,7 @@ def _fitted(spec: TextSpec, found: Tower) -> TextSpec:
 
 def _latent_format(match: Match, builder: Builder) -> LatentFormat:
     """The family's latents, with the colours the file says its own have, where they are as many as the channels."""
-    usual = parameterization.latent_format(builder.file, match, match.family.latent_format or SD1)
+    usual = parameterization.latent_format(builder.file, match, match.family.latent_format or SD1, builder.hints)
     rows = builder.hints.latent_colours
     if rows is None or len(rows) != usual.channels + 1:
         return usual

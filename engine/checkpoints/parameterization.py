@@ -13,7 +13,7 @@ from engine.checkpoints.configs import Configuration
 from engine.checkpoints.detect import Match
 from engine.checkpoints.hints import Hints
 from engine.checkpoints.tensors import TensorFile
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, SamplingError
 from engine.models.latent_format import PLAYGROUND, LatentFormat
 from engine.sampling.betas import BetaSchedule
 from engine.sampling.continuous import ContinuousTable
@@ -39,12 +39,23 @@ VELOCITY_SPREAD = 0.09
 
 def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration | None = None) -> Prediction:
     """What a file's denoiser predicts, unless somebody said so. Raises: CheckpointError, where its marks cannot be."""
-    shapes = file.shapes
     if said is not None and said.prediction is not None:
         usual = match.family.betas or BetaSchedule()
         return of_kind(said.prediction, replace(usual, zero_terminal_snr=said.zero_terminal_snr))
-    if hints.prediction is not None:
-        return of_kind(hints.prediction, match.family.betas)
+    if hints.noise_levels is not None:
+        kind = hints.prediction or match.family.prediction
+        try:
+            return hints.noise_levels.prediction(kind)
+        except SamplingError as error:
+            raise CheckpointError(
+                f"{file.path.name}: its metadata says noise_levels that cannot be: {error}"
+            ) from error
+    return of_kind(hints.prediction, match.family.betas) if hints.prediction is not None else marked(file, match)
+
+
+def marked(file: TensorFile, match: Match) -> Prediction:
+    """What a file's tensors alone say that its denoiser predicts. Raises: CheckpointError, where they cannot be."""
+    shapes = file.shapes
     if is_playground(file, match):
         return Prediction("edm", ContinuousTable.between(*PLAYGROUND_LEVELS), PLAYGROUND_DEVIATION)
     if match.family.id == "sdxl" and EDM_MAX in shapes:
@@ -58,14 +69,29 @@ def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration
     return of_kind(match.family.prediction, match.family.betas)
 
 
+def marked_for_others(file: TensorFile, match: Match) -> Prediction:
+    """What other programs take a file's denoiser to predict: they look for marks in SDXL's files alone."""
+    if match.family.id == "sdxl":
+        return marked(file, match)
+    names = {*PLAYGROUND_MARKS, EDM_MAX, EDM_MIN, VELOCITY, NO_SIGNAL}
+    return marked(replace(file, shapes={name: each for name, each in file.shapes.items() if name not in names}), match)
+
+
 def of_kind(kind: Kind, schedule: BetaSchedule | None = None) -> Prediction:
     """A prediction at a family's usual noise levels."""
     return Prediction(kind, SigmaTable.from_flow() if kind == "flow" else SigmaTable.from_betas(schedule))
 
 
-def latent_format(file: TensorFile, match: Match, usual: LatentFormat) -> LatentFormat:
-    """A file's latents, where its marks say that they are not its family's."""
-    return PLAYGROUND if is_playground(file, match) else usual
+def latent_format(file: TensorFile, match: Match, usual: LatentFormat, hints: Hints) -> LatentFormat:
+    """A file's latents, where it says that they are not its family's."""
+    return PLAYGROUND if hints.latents == "playground" or is_playground(file, match) else usual
+
+
+def shows_scaled(file: TensorFile, match: Match, hints: Hints) -> bool:
+    """Whether an editing network was trained on pictures as it draws them: CosXL's was. Source: node_behaviour A.5."""
+    if hints.scaled_picture is not None:
+        return hints.scaled_picture
+    return match.family.id == "sdxl" and EDM_MAX in file.shapes
 
 
 def is_playground(file: TensorFile, match: Match) -> bool:
@@ -79,12 +105,11 @@ def marks(prediction: Prediction, latents: LatentFormat | None = None) -> dict[s
     if prediction.kind == "edm" and latents is not None and latents.mean:
         statistics = zip(PLAYGROUND_MARKS, (latents.mean, latents.deviation), strict=True)
         return {name: torch.tensor(values).view(1, -1, 1, 1) for name, values in statistics}
-    if prediction.kind != "v":
-        return {}
-    if isinstance(table, ContinuousTable):
-        return {EDM_MAX: torch.tensor(table.sigma_max), EDM_MIN: torch.tensor(table.sigma_min)}
-    made = {VELOCITY: torch.tensor([])}
-    if table.schedule is not None and table.schedule.zero_terminal_snr:
+    if prediction.kind == "v" and isinstance(table, ContinuousTable) and type(table) is ContinuousTable:
+        return {EDM_MAX: torch.tensor(table.ends[1]), EDM_MIN: torch.tensor(table.ends[0])}
+    made = {VELOCITY: torch.tensor([])} if prediction.kind == "v" else {}
+    of_steps = not table.flow and not isinstance(table, ContinuousTable)
+    if of_steps and table.schedule is not None and table.schedule.zero_terminal_snr:
         made[NO_SIGNAL] = torch.tensor([])
     return made
 

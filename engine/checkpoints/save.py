@@ -22,6 +22,7 @@ from engine.checkpoints.detect import FAMILIES
 from engine.checkpoints.families import sd1
 from engine.checkpoints.family import Family
 from engine.checkpoints.hints import Hints
+from engine.checkpoints.tensors import TensorFile
 from engine.checkpoints.texts import PROJECTION
 from engine.devices.patches import Patches, patched
 from engine.devices.residency import Part
@@ -109,6 +110,12 @@ def vae_weights(vae: Vae) -> Stored:
     if part is None or not part.weights:
         raise CheckpointError("this VAE has no weights of its own that could be saved; choose one that was loaded")
     return part.weights
+
+
+def as_file(name: str, tensors: Stored) -> TensorFile:
+    """What is going to be written, as if it were a file already; a tensor is made when it is asked for."""
+    shapes = {each: tuple(tensor.shape) for each, tensor in tensors.items()}
+    return TensorFile(Path(name), shapes, {}, lambda names: {each: _made(tensors[each]) for each in names})
 
 
 def alone(id: str, tensors: Stored) -> Stored:

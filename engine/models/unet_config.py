@@ -20,6 +20,7 @@ class UNetConfig:
     engine/sampling/vectors.py), which shapes do not tell. `has_class_table`: y picks a row of a table and is not lifted
     by layers. `reads_only_text` says for each level whether all its attention is to the text (the x4 upscaler's, where
     cells are too many to look at each other). `float32_attention`: half precision overflows in attention.
+    `scaled_picture`: a network that edits pictures is shown them as it draws, not as the autoencoder made them.
     """
 
     in_channels: int = 4
@@ -39,6 +40,7 @@ class UNetConfig:
     float32_attention: bool = False
     has_class_table: bool = False
     reads_only_text: tuple[bool, ...] = ()
+    scaled_picture: bool = False
 
     @property
     def embedding_width(self) -> int:

@@ -18,10 +18,12 @@ DISTILLED_LEVELS = 50  # How many a latent consistency model was distilled to. S
 
 @dataclass(frozen=True, eq=False)
 class ContinuousTable(SigmaTable):
-    """A range of noise levels; time is a quarter of ln σ.
+    """A range of noise levels; time is a quarter of ln σ. `ends` are its lowest and highest, before rounding.
 
     Source: Karras et al. 2022, arXiv 2206.00364, table 1.
     """
+
+    ends: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def between(cls, sigma_min: float, sigma_max: float) -> "ContinuousTable":
@@ -36,7 +38,7 @@ class ContinuousTable(SigmaTable):
             raise SamplingError(
                 f"sigma_min {sigma_min:g} and sigma_max {sigma_max:g} are too close for {LEVELS} levels between them"
             )
-        return cls(sigmas, sigmas.log())
+        return cls(sigmas, sigmas.log(), ends=(sigma_min, sigma_max))
 
     def timestep(self, sigma: Tensor) -> Tensor:
         return 0.25 * sigma.log()

@@ -19,7 +19,6 @@ from engine.errors import SamplingError
 from engine.models.latent_format import LatentFormat
 from engine.sampling import noise as noises
 from engine.sampling.batches import Chunks, row_limit
-from engine.sampling.continuous import ContinuousTable
 from engine.sampling.denoiser import Denoiser, Step, run
 from engine.sampling.fitting import fit_sides, fitted_mask
 from engine.sampling.guidance import Guide, Hooks, Network
@@ -177,7 +176,9 @@ class Drawing:
         height, width = latent.shape[-2:]
         channels = _input_channels(self.network)
         further = 0 if channels is None else channels - latent.shape[1]
-        width_of_net = getattr(getattr(self.network, "config", None), "model_channels", USUAL_WIDTH)
+        config = getattr(self.network, "config", None)
+        width_of_net = getattr(config, "model_channels", USUAL_WIDTH)
+        shows_scaled = bool(getattr(config, "scaled_picture", False))
         row = height * width * width_of_net * ACTIVATIONS * self.dtype.itemsize
         return Guide(
             self.network,
@@ -185,16 +186,12 @@ class Drawing:
             fit_sides([*job.sides.values()], (height, width), self.prediction.table),
             job.cfg,
             rule=job.rule,
-            concat=FurtherChannels(further, self.latent_format, latent, mask, self._shows_scaled(), job.seed),
+            concat=FurtherChannels(further, self.latent_format, latent, mask, shows_scaled, job.seed),
             vectors=Vectors.of(self.network, job.seed),
             chunks=Chunks(row_limit(row, self.device), partial(lighten, self.network)),
             hooks=job.hooks,
             dtype=self.dtype,
         )
-
-    def _shows_scaled(self) -> bool:
-        """Whether an editing network is shown the picture as it draws: CosXL's is. Source: node_behaviour A.5."""
-        return self.prediction.kind == "v" and isinstance(self.prediction.table, ContinuousTable)
 
 
 def _to_model(latent_format: LatentFormat, latent: Tensor) -> Tensor:

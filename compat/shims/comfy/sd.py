@@ -4,6 +4,7 @@ Families that the engine cannot run are refused by its own sentence, which names
 """
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -25,12 +26,14 @@ from compat.missing import missing
 from compat.parts.clip import CLIP
 from compat.parts.vae import VAE
 from engine.adapters.picture_texts import Style
-from engine.checkpoints import image_prompts, save, texts
+from engine.checkpoints import description, image_prompts, save, texts
 from engine.checkpoints.load import Checkpoint, Loader
 from engine.checkpoints.tensors import TensorFile, in_memory, read_object
 from engine.errors import CheckpointError
 from engine.settings import Precision
 from engine.text.embedding import Embeddings
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "CLIP",
@@ -224,16 +227,24 @@ def save_checkpoint(
     metadata: Mapping[str, str] | None = None,
     extra_keys: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Writes a checkpoint with all patches worked in. Raises: PathError."""
-    ours = leave(model)
+    """Writes a checkpoint with all patches worked in, and what the model's sampling object was set to.
+
+    Raises: PathError.
+    """
+    ours, encoders = leave(model), None if clip is None else leave(clip)
+    family = save.family_of(ours)
     tensors = save.layout(
-        save.family_of(ours),
+        family,
         save.model_weights(ours),
-        None if clip is None else save.text_weights(leave(clip)),
+        None if encoders is None else save.text_weights(encoders),
         None if vae is None else save.vae_weights(vae.working()),
     )
+    described = description.described(ours, family, tensors, encoders)
     said = {key: str(value) for key, value in (metadata or {}).items()}
-    save.save_tensors(Path(output_path), {**tensors, **(extra_keys or {})}, said)
+    named = {**tensors, **described.marks, **(extra_keys or {})}
+    save.save_tensors(Path(output_path), named, {**described.hints.metadata(), **said})
+    for sentence in described.lost:
+        log.warning("%s: %s", Path(output_path).name, sentence)
 
 
 class StyleModel:

@@ -10,6 +10,7 @@ from engine.checkpoints.load import Loader
 from engine.checkpoints.tensors import in_memory
 from engine.conditioning import Condition, SeenPicture, Sizes
 from engine.errors import SamplingError
+from engine.sampling import readings
 from engine.sampling.sample import sample
 from engine.sampling.vectors import Vectors
 from engine.text.tokenizer import Tokenizer
@@ -204,6 +205,15 @@ def test_editing_networks_are_shown_the_picture_as_they_were_trained(marks, fact
     told = {"text_embeds": text.pooled, "time_ids": torch.tensor([[64.0, 96, 0, 0, 64, 96]])}
     given = {"encoder_hidden_states": text.tokens, "added_cond_kwargs": told}
     close(ours, theirs_drawn(mini.unet, loaded.model, x, 3.0, picture * factor, **given))
+    # A node that has the answers read in another way does not make another network of it.
+    for change in (
+        readings.discrete(loaded.model.prediction, "eps"),
+        readings.continuous(loaded.model.prediction, "v_prediction", 120.0, 0.002),
+        readings.continuous_v(loaded.model.prediction, 500.0, 0.03),
+    ):
+        changed = loaded.model.with_prediction(change)
+        ours, x = drawn(changed, [text])
+        close(ours, theirs_drawn(mini.unet, changed, x, 3.0, picture * factor, **given))
 
 
 def test_depth_is_stretched_and_shown_to_networks_that_read_it():
