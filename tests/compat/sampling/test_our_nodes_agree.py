@@ -66,7 +66,7 @@ def pictured(model: values.Model) -> values.Model:
     net = IpAdapter(IpAdapterConfig.from_shapes({name: tuple(each.shape) for name, each in flat.items()}))
     adapter = ip_adapter.Adapter(Part("an adapter", net, flat, model.part.place), model.keeper)
     seen = torch.rand(1, net.config.clip_width, generator=torch.Generator().manual_seed(3))
-    mask = torch.linspace(0, 1, 63).reshape(1, 1, 9, 7)
+    mask = torch.linspace(0, 1, 126).reshape(2, 1, 9, 7)  # one for each latent
     use = ip_adapter.Use(0.8, "ease in", start=0.0, end=0.8, mask=mask)
     return ip_adapter.apply(model, adapter, seen, torch.zeros_like(seen), use)
 
