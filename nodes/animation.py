@@ -11,8 +11,8 @@ from engine.graph.run import Run
 from engine.pictures import animation
 from engine.saving import save_numbered
 from engine.settings import Settings
-from nodes.convert import naming, need_image
-from nodes.image_files import Prefix
+from nodes.convert import naming
+from nodes.image_files import Prefix, savable
 from nodes.types import ExtraJson, Image, PromptJson
 
 Fps = Annotated[float, Widget(min=0.01, max=1000.0, step=0.01, tooltip="Pictures a second.")]
@@ -37,7 +37,7 @@ def save_animated_webp(
     run: Run,
 ) -> Result:
     """Write pictures as an animated WebP into the output folder, with the workflow inside."""
-    given, said = need_image(images, "images"), _said(prompt, extra_pnginfo, settings)
+    given, said = savable(images, "images"), _said(prompt, extra_pnginfo, settings)
     check = run.stop_if_cancelled
     write = animation.webp(given, fps, said, lossless=lossless, quality=quality, method=method, check=check)
     return _saved(folders, filename_prefix, "webp", write, given, is_animated=len(given) > 1)
@@ -57,7 +57,7 @@ def save_animated_png(
     run: Run,
 ) -> Result:
     """Write pictures as an animated PNG into the output folder, with the workflow inside."""
-    given, said = need_image(images, "images"), _said(prompt, extra_pnginfo, settings)
+    given, said = savable(images, "images"), _said(prompt, extra_pnginfo, settings)
     write = animation.png(given, fps, said, compress_level=compress_level, check=run.stop_if_cancelled)
     return _saved(folders, filename_prefix, "png", write, given, is_animated=True)
 

@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 from engine.graph.define import Choices, Widget, node
 from engine.pictures import compositing
-from nodes.convert import need_colours, need_image, need_mask
+from nodes.convert import naming, need_colours, need_image, need_mask
 from nodes.types import MAX_SIDE, Image, Mask
 
 Place = Annotated[int, Widget(min=0, max=MAX_SIDE, step=1, tooltip="In pixels.")]
@@ -32,7 +32,8 @@ def image_composite_masked(
 
     mask: 1 where the source is seen; stretched to its size.
     """
-    below, above = compositing.same_channels(need_image(destination, "destination"), need_image(source, "source"))
+    below = need_image(destination, "destination")
+    above = compositing.with_channels_of(need_image(source, "source"), below)
     weight = None if mask is None else need_mask(mask, "mask")
     made = compositing.paste_(
         below.clone().movedim(-1, 1), above.movedim(-1, 1), x, y, weight, resize_source=resize_source
@@ -63,4 +64,5 @@ def porter_duff_image_composite(
     """
     above = need_colours(source, "source"), need_mask(source_alpha, "source_alpha")[:, 0]
     below = need_colours(destination, "destination"), need_mask(destination_alpha, "destination_alpha")[:, 0]
-    return Layer(*compositing.porter_duff(above, below, mode))
+    with naming("source"):
+        return Layer(*compositing.porter_duff(above, below, mode))

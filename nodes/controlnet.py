@@ -139,9 +139,9 @@ def control_net_inpainting_apply(
     """Let a picture guide the drawing where a mask leaves it alone; nets that read no mask get all of it."""
     if strength == 0:
         return Both(positive, negative)
-    picture, kept = _hint(image, control_net), None
+    picture, masks, kept = _hint(image, control_net), sound(need_mask(mask, "mask"), "mask"), None
     if getattr(control_net, "reads_mask", False):
-        kept = 1.0 - sound(need_mask(mask, "mask"), "mask")
+        kept = 1.0 - masks
         picture = picture * resize(kept, picture.shape[-1], picture.shape[-2], "bilinear", "center").round()
     hint = ControlHint(control_net, picture, strength, start_percent, end_percent, vae, kept)
     return _on_both(positive, negative, hint)

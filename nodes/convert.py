@@ -4,6 +4,7 @@ Everything a graph can get wrong about a value is said here, in words; behind it
 maybe-keys. Names in messages are those of the node's inputs.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,8 @@ def need_image(image: object, name: str) -> Tensor:
         raise ImageError(f"{name}: expected pictures [batch, height, width, channels], got {_what(image)}.")
     if 0 in image.shape:
         raise ImageError(f"{name}: expected at least one picture of at least 1×1 pixels, got {_what(image)}.")
+    if not image.is_floating_point():
+        raise ImageError(f"{name}: expected pictures of numbers from 0.0 to 1.0, got {_kind(image)}.")
     return image
 
 
@@ -50,10 +53,12 @@ def sound(given: Tensor, name: str) -> Tensor:
 
 
 def need_mask(mask: object, name: str) -> Tensor:
-    """The masks on a wire as [B, 1, H, W] with nothing of size zero. Raises: ImageError."""
+    """The masks on a wire as [B, 1, H, W] with nothing of size zero; True is 1. Raises: ImageError."""
     if not isinstance(mask, Tensor) or mask.ndim < 2 or 0 in mask.shape:
         raise ImageError(f"{name}: expected a mask [batch, height, width] of at least 1×1 pixels, got {_what(mask)}.")
-    return as_masks(mask)
+    if mask.is_complex():
+        raise ImageError(f"{name}: expected a mask of numbers from 0.0 to 1.0, got {_kind(mask)}.")
+    return as_masks(mask if mask.is_floating_point() else mask.float())
 
 
 def samples_of(latent: object, name: str) -> Tensor:
@@ -63,12 +68,25 @@ def samples_of(latent: object, name: str) -> Tensor:
         raise SamplingError(f"{name}: expected a latent [batch, channels, height, width], got {_what(samples)}.")
     if 0 in samples.shape:
         raise SamplingError(f"{name}: the latent is empty ({_what(samples)}); make it at least 8×8 pixels large.")
+    if not samples.is_floating_point():
+        raise SamplingError(f"{name}: expected a latent of numbers with fractions, got {_kind(samples)}.")
     return samples
 
 
 def with_samples(latent: Mapping[str, Any], samples: Tensor) -> dict[str, Any]:
     """A copy of a latent with other numbers; noise_mask, batch_index and what plugins added stay."""
     return {**latent, "samples": samples}
+
+
+def drawable(latent: object, channels: int, name: str) -> Tensor:
+    """The numbers of a latent that a model of so many channels can go on from, [B, C, h, w].
+
+    Raises: SamplingError, ImageError.
+    """
+    samples = samples_of(latent, name)
+    if samples.ndim != 4:
+        raise SamplingError(f"{name}: this model draws pictures, not videos; got {_what(samples)}.")
+    return sound(fitted_channels(samples, channels, name), name)
 
 
 def fitted_channels(samples: Tensor, channels: int, name: str) -> Tensor:
@@ -85,23 +103,30 @@ def fitted_channels(samples: Tensor, channels: int, name: str) -> Tensor:
     return repeated[:, :channels]
 
 
-def noise_mask_of(latent: Mapping[str, Any]) -> Tensor | None:
-    """Which part of a latent is to be drawn anew, [M, 1, H, W] at any resolution; None for all of it."""
-    mask = latent.get("noise_mask")
-    return None if mask is None else need_mask(mask, "noise_mask")
+def noise_mask_of(latent: Mapping[str, Any], name: str) -> Tensor | None:
+    """Which part of a latent is to be drawn anew, [M, 1, H, W] at any resolution; None for all of it.
+
+    Raises: ImageError.
+    """
+    mask, called = latent.get("noise_mask"), f"{name}: noise_mask"
+    return None if mask is None else sound(need_mask(mask, called), called)
 
 
 def batch_index_of(latent: Mapping[str, Any], name: str) -> list[int] | None:
     """Which place of its original batch each latent had. Raises: SamplingError."""
-    index = latent.get("batch_index")
-    if index is None:
+    given, count = latent.get("batch_index"), len(latent["samples"])
+    if given is None:
         return None
-    if len(index) != len(latent["samples"]) or not all(0 <= each < HUGE_BATCH_INDEX for each in index):
+    try:
+        index = [operator.index(each) for each in given]
+    except TypeError:
+        index = []
+    if len(index) != count or not all(0 <= each < HUGE_BATCH_INDEX for each in index):
         raise SamplingError(
-            f"{name}: batch_index should be {len(latent['samples'])} numbers from 0 to {HUGE_BATCH_INDEX - 1}, "
-            f"one per latent, got {list(index)[:8]}."
+            f"{name}: batch_index should be {count} numbers from 0 to {HUGE_BATCH_INDEX - 1}, one per latent, "
+            f"got {given!r:.80}."
         )
-    return [int(each) for each in index]
+    return index
 
 
 def sigmas_of(sigmas: object, name: str) -> Tensor:
@@ -331,6 +356,10 @@ def _grounding(gligen: Any, name: str) -> Grounding | None:
 
 def _mask(mask: object, name: str) -> Tensor | None:
     return None if mask is None else need_mask(mask, f"{name}: mask")[:, 0]
+
+
+def _kind(x: Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.")
 
 
 def _what(value: object) -> str:

@@ -13,7 +13,7 @@ from engine.graph.define import Choices, Hidden, Widget, node
 from engine.graph.run import Run
 from engine.images import need_room, resize_image
 from engine.pictures import layout
-from nodes.convert import need_image
+from nodes.convert import naming, need_image
 from nodes.types import MAX_SIDE, BatchSize, Crop, Image, Mask, ResizeMethod, Scale, Side
 
 FilledSide = Annotated[int, Widget(min=1, max=MAX_SIDE, step=1)]
@@ -69,14 +69,16 @@ def image_scale(
         return image
     width = width or max(1, round(old_width * height / old_height))
     height = height or max(1, round(old_height * width / old_width))
-    return resize_image(image, width, height, upscale_method, crop, run.stop_if_cancelled)
+    with naming("image"):
+        return resize_image(image, width, height, upscale_method, crop, run.stop_if_cancelled)
 
 
 @node("ImageScaleBy", category="image/upscaling", display_name="Upscale Image By")
 def image_scale_by(*, image: Image, upscale_method: ResizeMethod, scale_by: Scale = 1.0, run: Run) -> Image:
     """Make pictures larger or smaller by a factor."""
     height, width = (round(side * scale_by) for side in need_image(image, "image").shape[1:3])
-    return resize_image(image, width, height, upscale_method, check=run.stop_if_cancelled)
+    with naming("image"):
+        return resize_image(image, width, height, upscale_method, check=run.stop_if_cancelled)
 
 
 @node("ImageScaleToTotalPixels", category="image/upscaling", display_name="Scale Image to Total Pixels")
@@ -87,7 +89,8 @@ def image_scale_to_total_pixels(
     height, width = need_image(image, "image").shape[1:3]
     scale = math.sqrt(int(megapixels * 1024 * 1024) / (width * height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return resize_image(image, *size, upscale_method, check=run.stop_if_cancelled)
+    with naming("image"):
+        return resize_image(image, *size, upscale_method, check=run.stop_if_cancelled)
 
 
 @node("ImageScaleToMaxDimension", category="image/upscaling")
@@ -100,7 +103,8 @@ def image_scale_to_max_dimension(
         size = max(1, round(width / height * largest_size)), largest_size
     else:
         size = largest_size, max(1, round(height / width * largest_size))
-    return resize_image(image, *size, upscale_method, check=run.stop_if_cancelled)
+    with naming("image"):
+        return resize_image(image, *size, upscale_method, check=run.stop_if_cancelled)
 
 
 @node("ResizeAndPadImage", category="image/transform")
@@ -114,7 +118,8 @@ def resize_and_pad_image(
 ) -> Image:
     """Bring pictures to a size with their proportions kept; what is left over is filled with a colour."""
     given = need_image(image, "image")
-    return layout.padded_to_fit(given, target_width, target_height, padding_color, interpolation)
+    with naming("image"):
+        return layout.padded_to_fit(given, target_width, target_height, padding_color, interpolation)
 
 
 @node("ImagePadForOutpaint", category="image", display_name="Pad Image for Outpainting")
@@ -171,7 +176,8 @@ def image_stitch(
     if image2 is None:
         return given
     other = need_image(image2, "image2")
-    return layout.stitched(given, other, direction, match_image_size, spacing_width, spacing_color)
+    with naming("image2"):
+        return layout.stitched(given, other, direction, match_image_size, spacing_width, spacing_color)
 
 
 @node("GetImageSize", category="image", display_name="Get Image Size")
@@ -202,13 +208,14 @@ def flux_kontext_image_scale(*, image: Image, run: Run) -> Image:
     """Bring pictures to the size nearest in proportions that Flux Kontext was trained with."""
     height, width = need_image(image, "image").shape[1:3]
     size = layout.kontext_size(width, height)
-    return resize_image(image, *size, "lanczos", "center", run.stop_if_cancelled)
+    with naming("image"):
+        return resize_image(image, *size, "lanczos", "center", run.stop_if_cancelled)
 
 
 @node("ImageInvert", category="image", display_name="Invert Image")
 def image_invert(*, image: Image) -> Image:
     """Turn light into dark; alpha too."""
-    return 1.0 - image
+    return 1.0 - need_image(image, "image")
 
 
 @node("ImageBatch", category="image", display_name="Batch Images")
@@ -219,7 +226,8 @@ def image_batch(*, image1: Image, image2: Image, run: Run) -> Image:
     """
     height, width, channels = need_image(image1, "image1").shape[1:]
     if need_image(image2, "image2").shape[1:3] != (height, width):
-        image2 = resize_image(image2, width, height, "bilinear", "center", run.stop_if_cancelled)
+        with naming("image2"):
+            image2 = resize_image(image2, width, height, "bilinear", "center", run.stop_if_cancelled)
     if image2.shape[3] != channels:
         raise ImageError(
             f"image1 has {channels} channels and image2 {image2.shape[3]}; take the alpha channel off one of them."

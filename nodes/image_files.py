@@ -12,8 +12,9 @@ from random import Random, SystemRandom
 from typing import Annotated, Any, NamedTuple
 
 from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
 
-from engine.errors import PathError
+from engine.errors import ImageError, PathError
 from engine.file_checks import image_exists, prefix_stays_inside
 from engine.folders import Folders
 from engine.graph.define import Files, Widget, Wire, node
@@ -42,6 +43,7 @@ Prefix = Annotated[
 ]
 
 SAVED_COMPRESSION, PREVIEW_COMPRESSION = 4, 1  # zlib levels. Source: node_behaviour section 4.
+MOST_CHANNELS = 4
 LOOK_BACK = 1000  # Pictures that others may have saved between a crash and the next attempt; heads are read of no more.
 
 
@@ -101,9 +103,9 @@ def save_image(
     run: Run,
 ) -> Result:
     """Write pictures as PNG into the output folder, with the workflow inside."""
-    info = info_of(prompt, extra_pnginfo, settings)
+    info, pictures = info_of(prompt, extra_pnginfo, settings), savable(images, "images")
     with naming("filename_prefix", PathError):
-        files = [*write_pngs(images, run, folders.output, filename_prefix, info, SAVED_COMPRESSION)]
+        files = [*write_pngs(pictures, run, folders.output, filename_prefix, info, SAVED_COMPRESSION)]
     return Result(ui={"images": [{**file, "type": "output"} for file in files]})
 
 
@@ -119,7 +121,8 @@ def preview_image(
 ) -> Result:
     """Show pictures without keeping them: they are written to the folder for temporary files."""
     info = info_of(prompt, extra_pnginfo, settings)
-    return Result(ui={"images": previews(images, run, folders, f"ComfyUI_temp_{letters(run)}", info)})
+    pictures = savable(images, "images")
+    return Result(ui={"images": previews(pictures, run, folders, f"ComfyUI_temp_{letters(run)}", info)})
 
 
 @node("ImageCompare", category="image", display_name="Image Compare", is_output=True)
@@ -139,12 +142,23 @@ def image_compare(
     compare_view: what the editor keeps for itself.
     """
     info = info_of(prompt, extra_pnginfo, settings)
+    both = (("a", image_a), ("b", image_b))
+    given = {name: savable(each, f"image_{name}") for name, each in both if each is not None}
     shown = {
         f"{name}_images": previews(each, run, folders, f"comfy.compare.{name}_temp_{letters(run)}", info)
-        for name, each in (("a", image_a), ("b", image_b))
-        if each is not None
+        for name, each in given.items()
     }
     return Result(ui=shown)
+
+
+def savable(images: object, name: str) -> Tensor:
+    """The pictures on a wire, when a file can hold them. Raises: ImageError."""
+    pictures = need_image(images, name)
+    if pictures.shape[3] > MOST_CHANNELS:
+        raise ImageError(
+            f"{name}: expected pictures of 1 to {MOST_CHANNELS} channels (grey, RGB or RGBA), got {pictures.shape[3]}."
+        )
+    return pictures
 
 
 def previews(
@@ -177,7 +191,7 @@ def send_image(*, images: Image, run: Run) -> None:
 
     For programs that want the picture itself: binary frames of type 1 with format 2, one for each picture.
     """
-    pictures = need_image(images, "images")
+    pictures = savable(images, "images")
     for index, image in enumerate(pictures):
         file = io.BytesIO()
         to_pil(image).save(file, format="PNG", compress_level=PREVIEW_COMPRESSION)
@@ -193,7 +207,7 @@ def write_pngs(
     Where the run has a job every picture says so, with --disable-metadata as well: it is what tells a picture that an
     attempt wrote before it was killed. The next attempt shows that one and does not write it twice.
     """
-    height, width = need_image(images, "images").shape[1:3]
+    height, width = images.shape[1:3]
     origins = [origin(job=run.job, node=run.node_id, call=run.call, index=index) for index in range(len(images))]
     written = _written_before(run, origins, saved_before(root, prefix, "png", width=width, height=height))
     for index, image in enumerate(images):

@@ -35,7 +35,9 @@ class Parts(NamedTuple):
 @node("ImageBlend", category="image/postprocessing", display_name="Image Blend")
 def image_blend(*, image1: Image, image2: Image, blend_factor: Share = 0.5, blend_mode: BlendMode) -> Image:
     """Mix two pictures; the second one is cut and stretched to the size of the first."""
-    return blended(need_image(image1, "image1"), need_image(image2, "image2"), blend_factor, blend_mode)
+    given, other = need_image(image1, "image1"), need_image(image2, "image2")
+    with naming("image2"):
+        return blended(given, other, blend_factor, blend_mode)
 
 
 @node("ImageBlur", category="image/postprocessing", display_name="Image Blur")

@@ -83,6 +83,7 @@ def set_latent_noise_mask(*, samples: Latent, mask: Mask) -> Latent:
 
     mask: 1 where the picture may change; any size.
     """
+    samples_of(samples, "samples")
     return {**samples, "noise_mask": need_mask(mask, "mask")}
 
 

@@ -14,7 +14,7 @@ from engine.sampling.preview import preview
 from engine.sampling.sample import sample
 from engine.sampling.schedules import Part, sigmas
 from engine.settings import Settings
-from nodes.convert import conditions, fitted_channels, noise_mask_of, samples_of, with_samples
+from nodes.convert import conditions, drawable, noise_mask_of, with_samples
 from nodes.preview import Last, Watcher
 from nodes.types import Cfg, Conditioning, Denoise, Latent, Model, SamplerName, Scheduler, Seed, Steps
 from nodes.ways import Course, Drawn, Guidance, Guider, Noise, Sampler, Walk, need_guider, need_sampler
@@ -42,7 +42,7 @@ class Drawing:
         """
         levels = walk.levels(model.prediction.table)
         if len(levels) < 2:
-            fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
+            drawable(latent, model.latent_format.channels, "latent_image")
             return latent
         course = Course(Noise(walk.seed, not walk.adds_noise), Sampler(walk.sampler), levels)
         return self._drawn(model, latent, guidance, course, walk.seed, run)[0]
@@ -64,7 +64,7 @@ class Drawing:
     def _drawn(
         self, model: values.Model, latent: Latent, guidance: Guidance, course: Course, seed: int, run: Run
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        x = fitted_channels(samples_of(latent, "latent_image"), model.latent_format.channels, "latent_image")
+        x = drawable(latent, model.latent_format.channels, "latent_image")
         start = course.noise.of(with_samples(latent, x))
         if len(course.sigmas) == 0:
             return latent, latent
@@ -89,7 +89,7 @@ class Drawing:
                 sampler=course.sampler.name,
                 options=course.sampler.options,
                 sigmas=course.sigmas,
-                noise_mask=noise_mask_of(latent),
+                noise_mask=noise_mask_of(latent, "latent_image"),
                 seed=seed,
                 hooks=replace(model.hooks, check=check, dress=dress),
                 on_step=last,

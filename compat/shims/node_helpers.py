@@ -8,8 +8,7 @@ import torch
 from comfy.cli_args import args
 from PIL import ImageFile, UnidentifiedImageError
 from torch import Tensor
-
-from engine.pictures import compositing
+from torch.nn.functional import pad
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -54,11 +53,13 @@ def pillow(fn: Callable[[Given], Made], arg: Given) -> Made:
 
 
 def image_alpha_fix(destination: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures with as many channels: a source with more is cut, a destination with more gets one more of ones.
+    """A source with more channels is cut; a destination with more gets yet another one, of ones.
 
     Shapes: [B, H, W, C].
     """
-    return compositing.same_channels(destination, source)
+    if destination.shape[-1] > source.shape[-1]:
+        return pad(destination, (0, 1), value=1.0), source
+    return destination, source[..., : destination.shape[-1]]
 
 
 def hasher() -> Callable[..., Any]:

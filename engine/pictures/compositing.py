@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from engine.errors import ImageError
 from engine.images import resize, resize_image, resize_mask
@@ -26,14 +25,10 @@ def paste_(
 
     Shapes: destination, source [B, C, H, W] (or with frames, [B, C, F, H, W]); mask [..., H, W].
     Units: x and y in pixels, of which a cell has `cell`.
-    Raises: ImageError, when the channels differ.
+    Raises: ImageError, when the channels or frames differ.
     """
     source = source.to(destination)
-    if source.ndim != destination.ndim or source.shape[1] != destination.shape[1]:
-        raise ImageError(
-            f"source has {source.shape[1]} channels and destination {destination.shape[1]}; "
-            "both must be of the same kind."
-        )
+    _need_same_kind(destination, source, "destination", "source")
     if resize_source:
         source = resize(source, destination.shape[-1], destination.shape[-2], "bilinear")
     source = repeated_to_batch(source, len(destination))
@@ -51,6 +46,17 @@ def paste_(
     return destination
 
 
+def _need_same_kind(destination: Tensor, source: Tensor, below: str, above: str) -> None:
+    if source.ndim != destination.ndim or source.shape[1:-2] != destination.shape[1:-2]:
+        raise ImageError(
+            f"{above} has {_kind(source)} and {below} {_kind(destination)}; both must be of the same kind."
+        )
+
+
+def _kind(x: Tensor) -> str:
+    return f"{x.shape[1]} channels" + (f" and {x.shape[2]} frames" if x.ndim == 5 else "")
+
+
 def _place(pixels: int, source: int, destination: int, cell: int) -> int:
     return max(-source * cell, min(pixels, destination * cell)) // cell
 
@@ -66,13 +72,13 @@ def _weight(source: Tensor, mask: Tensor | None) -> Tensor:
 def paste_faded_(destination: Tensor, source: Tensor, x: int, y: int, fade: int) -> Tensor:
     """The source in the destination, which is changed in place; its edges inside the picture fade over `fade` cells.
 
-    Shapes: destination, source [B, C, H, W]. Units: cells.
-    Raises: ImageError, when the channels or batches differ.
+    Shapes: destination, source [B, C, H, W], or with frames. Units: cells.
+    Raises: ImageError, when the channels, frames or batches differ.
     """
-    if source.shape[1] != destination.shape[1] or len(source) not in (1, len(destination)):
+    _need_same_kind(destination, source, "samples_to", "samples_from")
+    if len(source) not in (1, len(destination)):
         raise ImageError(
-            f"samples_from is {list(source.shape[:2])} (batch, channels), samples_to {list(destination.shape[:2])}; "
-            "expected the same channels, and one latent or as many."
+            f"samples_from holds {len(source)} latents and samples_to {len(destination)}; give one latent or as many."
         )
     height, width = destination.shape[-2] - y, destination.shape[-1] - x
     pasted = source[..., : max(0, height), : max(0, width)]
@@ -99,17 +105,18 @@ def _faded(size: int, fade: int, at_start: bool, at_end: bool) -> Tensor:
 # --------------------------------------------------------------------------------------------------------------- alpha
 
 
-def same_channels(destination: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures with as many channels: a source with more is cut, a destination with more gets one more of ones.
+def with_channels_of(source: Tensor, destination: Tensor, above: str = "source", below: str = "destination") -> Tensor:
+    """The source without the channels that the destination lacks; `above` and `below` are what users call them.
 
-    Shapes: [B, H, W, C].
+    Shapes: [B, H, W, C]. Raises: ImageError, when it is the source that lacks some, as in ComfyUI.
     """
-    if destination.shape[-1] < source.shape[-1]:
-        source = source[..., : destination.shape[-1]]
-    elif destination.shape[-1] > source.shape[-1]:
-        # ComfyUI: it is the destination that grows, so a transparent one under an opaque one does not fit.
-        destination = pad(destination, (0, 1), value=1.0)
-    return destination, source
+    have, wanted = source.shape[-1], destination.shape[-1]
+    if have < wanted:
+        hint = "bring both to as many"
+        if (have, wanted) == (3, 4):
+            hint = f"take the alpha off {below} (SplitImageWithAlpha), or give {above} one (JoinImageWithAlpha)"
+        raise ImageError(f"{below} has {wanted} channels and {above} only {have}; {hint}.")
+    return source[..., :wanted]
 
 
 def with_alpha(image: Tensor, mask: Tensor) -> Tensor:
@@ -159,14 +166,11 @@ def blended(image1: Tensor, image2: Tensor, share: float, mode: str, mix: Mix = 
 
     Shapes: [B, H, W, C]; the second is brought to the size of the first. Raises: ImageError.
     """
-    image1, image2 = same_channels(image1, image2.to(image1))
+    image2 = with_channels_of(image2.to(image1), image1, "image2", "image1")
     if image1.shape[1:] != image2.shape[1:]:
         image2 = resize_image(image2, image1.shape[2], image1.shape[1], "bicubic", "center")
-    if image1.shape[3] != image2.shape[3] or len({1, len(image1), len(image2)}) > 2:
-        raise ImageError(
-            f"image1 is {list(image1.shape)} and image2 {list(image2.shape)} (batch, height, width, channels); "
-            "take the alpha channel off image1, and give one picture or as many."
-        )
+    if len({1, len(image1), len(image2)}) > 2:
+        raise ImageError(f"image1 holds {len(image1)} pictures and image2 {len(image2)}; give one picture, or as many.")
     return (image1 * (1 - share) + mix(image1, image2, mode) * share).clamp(0, 1)
 
 

@@ -34,7 +34,9 @@ def canny(image: Tensor, low: float, high: float) -> Tensor:
     if not 0 < low <= high:
         raise ImageError(f"low_threshold {low} must be above 0 and at most high_threshold {high}; swap or change them.")
     if min(image.shape[1:3]) < 3:
-        raise ImageError(f"{image.shape[2]}×{image.shape[1]} pixels have no edges to find; at least 3×3 are needed.")
+        raise ImageError(
+            f"image: {image.shape[2]}×{image.shape[1]} pixels have no edges to find; at least 3×3 are needed."
+        )
     right, down = _gradients(_blurred(_grey(image)))
     steep = _ridges(right, down)
     connected = [_connected(each > low, each > high) for each in steep.cpu()]

@@ -26,7 +26,10 @@ def test_a_picture_is_pasted_and_what_was_given_stays(noise: Noise) -> None:
 
 
 def test_a_transparent_picture_under_an_opaque_one_is_refused_as_in_comfyui(noise: Noise) -> None:
-    with pytest.raises(ImageError, match="source has 3 channels and destination 5"):
+    with pytest.raises(
+        ImageError,
+        match=r"destination has 4 channels and source only 3; take the alpha off destination \(SplitImageWithAlpha\)",
+    ):
         compositing.image_composite_masked(destination=noise(1, 4, 4, 4), source=noise(1, 2, 2, 3))
 
 

@@ -114,10 +114,26 @@ def test_a_batch_index_is_one_sensible_place_per_latent(index: list[int]) -> Non
 
 def test_a_noise_mask_has_four_axes_at_any_resolution() -> None:
     latent = {"samples": torch.zeros(2, 4, 3, 3), "noise_mask": torch.ones(24, 24)}
-    mask = convert.noise_mask_of(latent)
+    mask = convert.noise_mask_of(latent, "latent_image")
     assert mask is not None
     assert mask.shape == (1, 1, 24, 24)
-    assert convert.noise_mask_of({"samples": latent["samples"]}) is None
+    assert convert.noise_mask_of({"samples": latent["samples"]}, "latent_image") is None
+    with pytest.raises(ImageError, match=r"latent_image: noise_mask: it holds values that are no numbers"):
+        convert.noise_mask_of({**latent, "noise_mask": torch.full((1, 3, 3), float("nan"))}, "latent_image")
+
+
+def test_a_mask_of_truths_or_whole_numbers_is_one_of_numbers() -> None:
+    for given in (torch.tensor([[True, False]]), torch.tensor([[1, 0]]), torch.tensor([[1, 0]], dtype=torch.uint8)):
+        made = convert.need_mask(given, "mask")
+        assert made.dtype == torch.float32
+        assert made.tolist() == [[[[1.0, 0.0]]]]
+
+
+def test_pictures_and_latents_of_whole_numbers_are_refused() -> None:
+    with pytest.raises(ImageError, match=r"image: expected pictures of numbers from 0\.0 to 1\.0, got uint8"):
+        convert.need_image(torch.zeros(1, 2, 2, 3, dtype=torch.uint8), "image")
+    with pytest.raises(SamplingError, match="samples: expected a latent of numbers with fractions, got int64"):
+        convert.samples_of({"samples": torch.zeros(1, 4, 2, 2, dtype=torch.int64)}, "samples")
 
 
 def test_parts_a_checkpoint_lacked_are_asked_for_by_name() -> None:

@@ -53,6 +53,12 @@ def test_doubling_by_nearest_repeats_every_pixel(noise: Noise) -> None:
     assert torch.equal(scaled, picture.repeat_interleave(2, 1).repeat_interleave(2, 2))
 
 
+def test_a_crop_that_leaves_nothing_is_a_readable_error_about_the_picture(noise: Noise) -> None:
+    with pytest.raises(ImageError, match=r"nothing is left of a picture of 64×1 .* proportions 1:300") as caught:
+        image.image_scale(image=noise(1, 1, 64, 3), upscale_method="area", width=1, height=300, crop="center", run=RUN)
+    assert caught.value.input == "image"
+
+
 def test_scaling_below_one_pixel_is_a_readable_error(noise: Noise) -> None:
     with pytest.raises(ImageError, match="every side must be at least 1"):
         image.image_scale_by(image=noise(1, 4, 4, 3), upscale_method="area", scale_by=0.01, run=RUN)

@@ -74,7 +74,7 @@ class ImageCompositeMasked:
         cls, destination: Tensor, source: Tensor, x: int, y: int, resize_source: bool, mask: Tensor | None = None
     ) -> Output:
         """The destination's copy with the source in it."""
-        destination, source = compositing.same_channels(destination, source)
+        source = compositing.with_channels_of(source, destination)
         canvas = destination.clone().movedim(-1, 1)
         return Output(composite(canvas, source.movedim(-1, 1), x, y, mask, 1, resize_source).movedim(1, -1))
 

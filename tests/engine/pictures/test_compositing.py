@@ -44,7 +44,7 @@ def test_frames_are_pasted_into_frames() -> None:
 
 
 def test_pictures_of_different_kinds_are_not_pasted() -> None:
-    with pytest.raises(ImageError, match="source has 4 channels and destination 16"):
+    with pytest.raises(ImageError, match="source has 4 channels and destination 16 channels"):
         compositing.paste_(torch.zeros(1, 16, 4, 4), torch.zeros(1, 4, 4, 4), 0, 0)
 
 
@@ -57,8 +57,12 @@ def test_faded_edges_are_those_inside_the_picture() -> None:
     assert torch.equal(made[3, 2:6], ramp * 0.5)
     corner = compositing.paste_faded_(canvas.clone(), source, 6, 6, 1)[0, 0]
     assert corner[6:, 6:].tolist() == [[1, 1], [1, 1]]  # the patch ends outside, a fade of one cell is none
-    with pytest.raises(ImageError, match="expected the same channels"):
+    with pytest.raises(ImageError, match="samples_from has 3 channels and samples_to 1 channels"):
         compositing.paste_faded_(canvas.clone(), torch.ones(1, 3, 4, 4), 0, 0, 0)
+    with pytest.raises(ImageError, match="samples_from has 1 channels and 2 frames and samples_to 1 channels;"):
+        compositing.paste_faded_(canvas.clone(), torch.ones(1, 1, 2, 4, 4), 0, 0, 0)
+    with pytest.raises(ImageError, match="samples_from holds 2 latents and samples_to 1"):
+        compositing.paste_faded_(canvas.clone(), torch.ones(2, 1, 4, 4), 0, 0, 0)
 
 
 # alpha
@@ -75,12 +79,14 @@ def test_alpha_goes_on_and_comes_off() -> None:
     assert not compositing.without_alpha(image)[1].any()
 
 
-def test_it_is_the_destination_that_gets_another_channel() -> None:
+def test_a_source_is_cut_to_the_channels_of_the_destination_and_never_gets_some() -> None:
     opaque, transparent = drawn(1, 2, 2, 3), drawn(1, 2, 2, 4)
-    assert [each.shape[3] for each in compositing.same_channels(opaque, transparent)] == [3, 3]
-    grown, source = compositing.same_channels(transparent, opaque)
-    assert (grown.shape[3], source.shape[3]) == (5, 3)  # ComfyUI's quirk
-    assert (grown[..., 4] == 1).all()
+    assert torch.equal(compositing.with_channels_of(transparent, opaque), transparent[..., :3])
+    assert compositing.with_channels_of(opaque, opaque).shape[3] == 3
+    with pytest.raises(ImageError, match=r"destination has 4 channels and source only 3; take the alpha off dest"):
+        compositing.with_channels_of(opaque, transparent)
+    with pytest.raises(ImageError, match=r"image1 has 3 channels and image2 only 1; bring both to as many"):
+        compositing.with_channels_of(opaque[..., :1], opaque, "image2", "image1")
 
 
 # blending
@@ -120,9 +126,9 @@ def test_the_second_picture_is_brought_to_the_size_of_the_first() -> None:
 
 
 def test_pictures_that_cannot_be_blended_are_named() -> None:
-    with pytest.raises(ImageError, match="take the alpha channel off image1"):
+    with pytest.raises(ImageError, match="image1 has 4 channels and image2 only 3; take the alpha off image1"):
         compositing.blended(drawn(1, 4, 4, 4), drawn(1, 4, 4, 3), 0.5, "normal")
-    with pytest.raises(ImageError, match="give one picture or as many"):
+    with pytest.raises(ImageError, match="image1 holds 2 pictures and image2 3; give one picture, or as many"):
         compositing.blended(drawn(2, 4, 4, 3), drawn(3, 4, 4, 3), 0.5, "normal")
     with pytest.raises(ImageError, match="'dodge': expected one of normal"):
         compositing.blended(drawn(1, 4, 4, 3), drawn(1, 4, 4, 3), 0.5, "dodge")
