@@ -138,7 +138,9 @@ def _entry(entries: Mapping[str, str], name: str) -> str | None:
 
 
 def _difference(part: Part, name: str, weight: Tensor, patches: tuple[Patch, ...]) -> Tensor:
-    difference = changed(name, weight, patches, part.device)
+    # Only CUDA's devices and CPUs know double precision.
+    device = part.device if part.device.type == "cuda" else torch.device("cpu")
+    difference = changed(name, weight, patches, device)
     if not bool(torch.isfinite(difference).all()):
         raise CheckpointError(
             f"{part.what}: {name} holds values that are no numbers (NaN or infinite); one of the two models is "
@@ -165,14 +167,21 @@ def _entries(
 def factors(difference: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """The two matrices of a rank whose product is nearest to a difference, each with half of its size.
 
-    Shapes: difference [out, in, …]. Returns: [out, r, 1, …] and [r, in, …], with r no more than is of use.
+    Shapes: difference [out, in, …]. Returns: [out, r, 1, …] and [r, in, …], float32, with r no more than is of use.
     """
-    u, s, v = torch.linalg.svd(difference.flatten(1), full_matrices=False)
-    few = max(1, min(rank, int((s > s[0] * _noise(difference)).sum())))
-    root = s[:few].sqrt()
+    matrix = difference.flatten(1).double()
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    wide = matrix.T if is_tall else matrix
+    # Singular vectors by the eigenvectors of the shorter side: of a wide matrix much quicker than all of them, and in
+    # double precision as exact as its numbers are.
+    squares, vectors = torch.linalg.eigh(wide @ wide.T)
+    values = squares.flip(0).clamp(min=0).sqrt()
+    few = max(1, min(rank, int((values > values[0] * _noise(difference)).sum())))
+    root, left = values[:few].sqrt(), vectors.flip(1)[:, :few]
+    first, second = left * root, (left / root).T @ wide
+    up, down = (second.T, first.T) if is_tall else (first, second)
     ones = (1,) * (difference.ndim - 2)
-    up, down = u[:, :few] * root, root[:, None] * v[:few]
-    return up.reshape(-1, few, *ones), down.reshape(few, *difference.shape[1:])
+    return up.float().reshape(-1, few, *ones), down.float().reshape(few, *difference.shape[1:])
 
 
 def _noise(difference: Tensor) -> float:
