@@ -3,7 +3,10 @@
 from functools import partial
 from typing import Annotated, Literal
 
-from engine.graph.define import Widget, node
+from engine.errors import SamplingError
+from engine.graph.define import Choices, Widget, node
+from engine.images import resize
+from engine.sampling.samplers.ddpm import Growth
 from engine.sampling.samplers.dpm_solver import StepControl
 from engine.sampling.samplers.er_sde import er_sde_5, flow, reverse_time_sde
 from engine.sampling.samplers.sa_solver import between
@@ -22,6 +25,9 @@ AdaptiveOrder = Annotated[int, Widget(min=2, max=3)]
 Stages = Annotated[int, Widget(min=1, max=3)]
 PredictorOrder = Annotated[int, Widget(min=1, max=6)]
 CorrectorOrder = Annotated[int, Widget(min=0, max=6)]
+GrowthRatio = Annotated[float, Widget(min=0.1, max=20.0, step=0.01, tooltip="How many times as long sides get.")]
+GrowthSteps = Annotated[int, Widget(min=-1, max=1000, step=1, tooltip="In how many steps; -1 in all but the last.")]
+GrowthMethod = Annotated[str, Choices(("bislerp", "nearest-exact", "bilinear", "area", "bicubic"))]
 
 
 @node("KSamplerSelect", category="sampling/custom_sampling/samplers")
@@ -40,6 +46,28 @@ def sampler_euler_ancestral(*, eta: Eta = 1.0, s_noise: SNoise = 1.0) -> Sampler
 def sampler_euler_ancestral_cfg_pp(*, eta: SmallEta = 1.0, s_noise: SmallSNoise = 1.0) -> Sampler:
     """Choose euler_ancestral_cfg_pp, and how much noise it adds."""
     return ways.Sampler("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
+
+
+@node("SamplerEulerCFGpp", category="_for_testing", is_experimental=True)
+def sampler_euler_cfg_pp(*, version: Literal["regular", "alternative"]) -> Sampler:
+    """Choose euler_cfg_pp.
+
+    version: of the alternative no published formula is known; it is refused.
+    """
+    if version == "alternative":
+        raise SamplingError(
+            "version: no published formula of the 'alternative' one is known, so that it cannot be drawn here; "
+            "choose 'regular', which is that of the paper (CFG++, arXiv 2406.08070)"
+        )
+    return ways.Sampler("euler_cfg_pp")
+
+
+@node("SamplerLCMUpscale", category="sampling/custom_sampling/samplers")
+def sampler_lcm_upscale(
+    *, scale_ratio: GrowthRatio = 1.0, scale_steps: GrowthSteps = -1, upscale_method: GrowthMethod
+) -> Sampler:
+    """Choose lcm, and have the picture grow on the way."""
+    return ways.Sampler("lcm", {"growth": Growth(scale_ratio, partial(resize, method=upscale_method), scale_steps)})
 
 
 @node("SamplerLMS", category="sampling/custom_sampling/samplers")

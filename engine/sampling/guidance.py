@@ -98,6 +98,7 @@ class Guide:
         self.controls = Controls(network)
         self._grounded: dict[tuple[int, ...], tuple[Grounding, Patches]] = {}
         self._fitted: dict[tuple[int, ...], tuple[Sequence[Condition], Sequence[Fitted]]] = {}
+        self._size: tuple[int, ...] | None = None
         for start in self.hooks.starts:
             start()
 
@@ -106,6 +107,7 @@ class Guide:
 
         Shapes: x [B, C, h, w]; sigma a scalar.
         """
+        self._check_size(x)
         always_both = needs_negative or self.hooks.always_both
         if self.rule is not None:
             return self.rule.guided(self._look(x, sigma, self.rule.asks(always_both)), self.hooks)
@@ -125,6 +127,21 @@ class Guide:
         fitted = self._side(side) if isinstance(side, int) else self._fitted_to(side, x)
         (answer,) = self._answers(x, sigma, [(sign, fitted)], patches)
         return answer
+
+    def _check_size(self, x: Tensor) -> None:
+        """Raises: SamplingError, where a latent of another size meets what was fitted to it as it was at first."""
+        size = tuple(x.shape[-2:])
+        self._size = self._size or size
+        if size == self._size:
+            return
+        for fitted in (fitted for side in self.sides for fitted in side):
+            if fitted.box is not None or fitted.mask is not None or self.concat(fitted) is not None:
+                before, now = ("×".join(map(str, each)) for each in (self._size, size))
+                raise SamplingError(
+                    f"the latent changed its size on its way, from {before} to {now} cells, which conditionings with "
+                    "areas or masks, and models that are shown a picture, cannot follow; take KSamplerSelect's lcm "
+                    "instead of SamplerLCMUpscale, or plain conditionings"
+                )
 
     def _look(self, x: Tensor, sigma: Tensor, wanted: Sequence[int]) -> Answers:
         """All sides' answers, zeros for those that are not wanted."""

@@ -37,7 +37,16 @@ class Redraw:
     mask_at: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """The guided and the unconditional answer, the first with the kept part put back."""
+        """The guided and the unconditional answer, the first with the kept part put back.
+
+        Raises: SamplingError, for a latent that changed its size on its way.
+        """
+        if x.shape[-2:] != self.mask.shape[-2:]:
+            raise SamplingError(
+                f"the latent changed its size on its way, to {x.shape[-2]}×{x.shape[-1]} cells, and its noise mask has "
+                f"{self.mask.shape[-2]}×{self.mask.shape[-1]}; take KSamplerSelect's lcm instead of SamplerLCMUpscale, "
+                "or no mask"
+            )
         mask = self.mask if self.mask_at is None else self.mask_at(sigma, self.mask)
         kept = self.prediction.noised(self.latent, self.noise, sigma)
         guided, unconditional = self.both(x * mask + kept * (1.0 - mask), sigma)

@@ -123,6 +123,13 @@ def test_every_sampler_with_options(studio: Studio, name: str) -> None:
     assert agree(both(studio, guider(studio), course(SAMPLERS[name])))
 
 
+def test_a_latent_grows_in_both_ways_alike(studio: Studio) -> None:
+    way = course(samplers.sampler_lcm_upscale(scale_ratio=1.5, upscale_method="bislerp"))
+    made = both(studio, guider(studio), way)
+    assert made[0].output["samples"].shape == (2, 4, 12, 12)
+    assert agree(made)
+
+
 def test_sa_solver_with_options(studio: Studio) -> None:
     options = {"eta": 0.6, "sde_start_percent": 0.1, "predictor_order": 2, "corrector_order": 1, "use_pece": True}
     chosen = samplers.sampler_sa_solver(model=studio.model, simple_order_2=True, **options)

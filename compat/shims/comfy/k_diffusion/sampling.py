@@ -182,7 +182,7 @@ sample_dpmpp_2m_sde_heun_gpu = _sampler("dpmpp_2m_sde_heun_gpu", _device_path, *
 sample_dpmpp_3m_sde = _sampler("dpmpp_3m_sde", _path, **_NOISY)
 sample_dpmpp_3m_sde_gpu = _sampler("dpmpp_3m_sde_gpu", _device_path, **_NOISY)
 sample_ddpm = _sampler("ddpm", _fresh, noise_sampler=None)
-sample_lcm = _sampler("lcm", _fresh, noise_sampler=None)
+sample_lcm = _sampler("lcm", _fresh, noise_sampler=None, growth=None)
 sample_ipndm = _sampler("ipndm", max_order=4)
 sample_ipndm_v = _sampler("ipndm_v", max_order=4)
 sample_deis = _sampler("deis", understood=_deis, max_order=3, deis_mode="tab")
