@@ -3,6 +3,7 @@
 All conditions of both signs are asked about together where their shapes allow (Ho and Salimans 2022, arXiv 2207.12598).
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +33,8 @@ from engine.sampling.prediction import Prediction
 from engine.sampling.rows import told as rows_told
 from engine.sampling.vectors import Vectors
 from engine.shapes import repeated_to_batch
+
+log = logging.getLogger(__name__)
 
 __all__ = ["NEGATIVE", "POSITIVE", "Answers", "Guide", "Hooks", "Network", "Rule"]
 
@@ -99,6 +102,11 @@ class Guide:
         self._grounded: dict[tuple[int, ...], tuple[Grounding, Patches]] = {}
         self._fitted: dict[tuple[int, ...], tuple[Sequence[Condition], Sequence[Fitted]]] = {}
         self._size: tuple[int, ...] | None = None
+        if rule is not None and self.hooks.before:
+            log.warning(
+                "what APG, TCFG, CFGZeroStar, FreSca, RenormCFG's cfg_trunc or LatentApplyOperationCFG do to the "
+                "model's guidance has no effect with this guider, which has a formula of its own; take CFGGuider"
+            )
         for start in self.hooks.starts:
             start()
 

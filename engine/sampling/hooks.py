@@ -91,9 +91,9 @@ class Level:
 class Hooks:
     """Where others may step into guidance. The defaults change nothing.
 
-    `combine` replaces the guidance formula; `before` may change the answers and `after` the guided latent. `around`
-    gets the function that asks the network, its arguments, and for each row the sign it is of (0 positive).
-    `network` makes of the network what is asked in its place, which must compute the same.
+    `combine` replaces the guidance formula; `before` may change the answers, where no rule has a formula of its own,
+    and `after` the guided latent. `around` gets the function that asks the network, its arguments, and for each row the
+    sign it is of (0 positive). `network` makes of the network what is asked in its place, which must compute the same.
     `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level besides
     ("sigmas") and what engine/sampling/rows.py says of each row; `check` is called during long work and raises to stop.
     `always_both`: the negative side is asked about even at scale 1. `dress`

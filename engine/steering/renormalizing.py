@@ -50,7 +50,7 @@ def truncated(limit: float, until: float, table: SigmaTable) -> Hooks:
         ratio = limit * lengths(answers.x - answers.positive) / length
         return torch.where(ratio < 1.0, answers.x - noise * ratio, guided)
 
-    return Hooks(before=(before,), after=(after,))
+    return Hooks(before=() if until > 1.0 else (before,), after=(after,))
 
 
 def _before(until: float, table: SigmaTable) -> Callable[[Answers], bool]:

@@ -1,6 +1,7 @@
 """Guidance by three sides against the formulas of their papers, over answers that are numbers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,6 +49,15 @@ def test_dual_guidance_is_the_sum_of_two_pushes(c1: float, c2: float) -> None:
     torch.testing.assert_close(made, WAVES[N] + c2 * (WAVES[M] - WAVES[N]) + c1 * (WAVES[P] - WAVES[M]))
     if c2 != 1.0:
         assert torch.equal(other, WAVES[N])
+
+
+def test_what_would_change_the_answers_before_a_guiders_own_formula_is_named_and_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hooks = Hooks(before=(lambda answers: replace(answers, positive=answers.negative),))
+    made, _, _ = guided(DualCfg(3.0, 2.0), hooks=hooks)
+    assert torch.equal(made, guided(DualCfg(3.0, 2.0))[0])
+    assert caplog.text.count("has no effect with this guider") == 1
 
 
 @pytest.mark.parametrize(("c1", "c2"), [(7.0, 2.5), (1.0, 2.0), (3.0, 1.0), (1.0, 1.0)])
