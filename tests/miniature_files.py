@@ -18,9 +18,9 @@ from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
 from engine.text.clip import TextConfig, TextEncoder
-from tests import control_files, families
 from tests.engine.adapters.test_ip_adapter import adapter_tensors
 from tests.engine.checkpoints.test_upscalers import drawn, names_of
+from tests import control_files, depth_files, families
 from tests.nodes.conftest import CONTEXT, UNET, weights
 from tests.nodes.test_ip_adapter import eyes
 from tests.nodes.test_style import WIDTH as STYLE_WIDTH
@@ -40,6 +40,8 @@ def write(base: Path) -> None:
     _apart(base / "models", vae)
     (base / "models" / "upscale_models").mkdir()
     torch.save(drawn(names_of("basicsr", 2)), base / "models" / "upscale_models" / "RealESRGAN_x4plus.pth")
+    depth = base / "models" / "geometry_estimation" / "depth_anything_3_mono_large.safetensors"
+    _save(depth_files.tensors(depth_files.TINY_MONO), depth)
     gradient = Image.linear_gradient("L").resize((64, 64))
     (base / "input").mkdir(parents=True)
     Image.merge("RGBA", (gradient, gradient.rotate(90), gradient, gradient)).save(base / "input" / "picture.png")

@@ -41,6 +41,7 @@ OF_FILES: list[tuple[str, str, Any]] = [
     ("merging_and_saving", "ModelMergeSimple.ratio", 0.9),
     ("larger", "PatchModelAddDownscale.downscale_factor", 1.5),
     ("scheduled_lora", "CreateHookKeyframesInterpolated.strength_start", 0.1),
+    ("depth", "Picture.output.normalization", "min_max"),
 ]
 """The graphs that need people's own files, and an input whose other value must change the picture."""
 SIDES = ("width", "height", "x", "y")

@@ -28,14 +28,16 @@ RAYS_NORM = "head.scratch.output_conv2_aux.{}.2."
 """All four levels share this norm, so that files have it once, under the number of any level."""
 
 _OTHERS = (
+    ("model.diffusion_model.", "a checkpoint; put it in models/checkpoints and load it with CheckpointLoaderSimple"),
+    ("control_model.", "a ControlNet; put it in models/controlnet and load it with ControlNetLoader"),
+    ("zero_convs.", "a ControlNet; put it in models/controlnet and load it with ControlNetLoader"),
+    ("controlnet_cond_embedding.", "a ControlNet; put it in models/controlnet and load it with ControlNetLoader"),
+    ("lora_unet_", "a LoRA; put it in models/loras and load it with LoraLoader"),
     ("depth_head.", "Depth Anything 1 or 2"),
     ("neck.reassemble_stage.", "Depth Anything 1 or 2, or DPT, as transformers saves it"),
     ("pretrained.blocks.", "Depth Anything 1 or 2"),
-    ("net_.", "Lotus"),
-    ("aggregator.", "VGGT"),
-    ("encoder.backbone.blocks.", "MoGe"),
 )
-"""What else people keep beside it, by how a name begins."""
+"""What else such a file may be, by a part of one of its names."""
 
 
 def depth_model(file: TensorFile, devices: Devices, keeper: Keeper, stored: torch.dtype | None = None) -> DepthModel:

@@ -58,9 +58,8 @@ def complete(among: Collection[Workflow], have: Collection[str]) -> list[Workflo
     return [each for each in among if set(each.classes) <= set(have)]
 
 
-def report() -> str:
-    """Shares and what is missing, as text."""
-    have = built_in()
+def report(have: Collection[str]) -> str:
+    """Shares and what is missing where there are these classes, as text."""
     ordered, known = classes(), workflows()
     sd = [each for each in known if each.is_sd]
     missing = [each.name for each in ordered[:SD_CLASSES] if each.name not in have]
@@ -82,4 +81,4 @@ def report() -> str:
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(report() + "\n")
+    sys.stdout.write(report(built_in()) + "\n")

@@ -347,6 +347,9 @@ export const en = {
   "template.scheduled_lora.title": "A LoRA that fades",
   "template.scheduled_lora.description":
     "Hooks let a LoRA's strength change from step to step, here from full to none.",
+  "template.depth.title": "How far away everything is",
+  "template.depth.description":
+    "Depth Anything 3 sees how far away everything in a picture is: a hint for depth ControlNets.",
   "workflows.none": "What you save stands here.",
   "workflows.refresh": "Read anew",
   "workflows.open": "open",

@@ -340,6 +340,8 @@ export const zh: Texts = {
   "template.larger.description": "深度收缩让前几步把画面看小；HyperTile、词元合并和分块 VAE 省时省内存。",
   "template.scheduled_lora.title": "逐渐淡出的 LoRA",
   "template.scheduled_lora.description": "钩子让 LoRA 的强度逐步变化，这里从全强到没有。",
+  "template.depth.title": "万物有多远",
+  "template.depth.description": "Depth Anything 3 看出图中一切离镜头有多远：可作深度 ControlNet 的提示。",
   "workflows.none": "您保存的工作流会显示在这里。",
   "workflows.refresh": "刷新",
   "workflows.open": "已打开",
