@@ -1,6 +1,7 @@
 """A node that keeps what one model learned beyond another in a file: LoRA extraction."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from engine.adapters import extraction
@@ -45,16 +46,19 @@ def lora_save(
     settings: Settings,
     run: Run,
 ) -> Result:
-    """Keep the difference of two models as a LoRA.
+    """Keep the difference of two models, of ModelMergeSubtract and CLIPMergeSubtract, as a LoRA.
 
-    model_diff: of ModelMergeSubtract. text_encoder_diff: of CLIPMergeSubtract. bias_diff: biases and norms as well.
+    bias_diff: biases and norms as well.
     """
     made = _extracted(model_diff, text_encoder_diff, Wish(rank, lora_type, bias_diff), run)
     info = {} if settings.disable_metadata else texts(prompt, extra_pnginfo)
-    said = {**extraction.metadata(model_diff, rank), **info}
+    return _write(folders, filename_prefix, made, {**extraction.metadata(model_diff, rank), **info})
+
+
+def _write(folders: Folders, prefix: str, made: extraction.Entries, said: Mapping[str, str]) -> Result:
     if made:
         with naming("filename_prefix", PathError):
-            save_numbered(folders.output, filename_prefix, "safetensors", lambda file: write_tensors(file, made, said))
+            save_numbered(folders.output, prefix, "safetensors", lambda file: write_tensors(file, made, said))
     return Result()
 
 
