@@ -1,12 +1,48 @@
-"""The further channels that networks for inpainting are shown. Source: node_behaviour.md A.5."""
+"""The further channels that networks are shown beside the noisy latent. Source: node_behaviour.md A.5."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from engine.conditioning import Condition
+from engine.models.latent_format import SD1
+from engine.models.unet_config import UNetConfig
+from engine.sampling.fitting import Fitted, Span
+from engine.sampling.inpainting import COLOURS, FurtherChannels
 from engine.shapes import fitted_picture, spread_over_batch
+
+USUAL = ("mask", "masked_image")
+"""The keys of a network for inpainting, which ComfyUI takes every network with further channels for."""
+
+DEPTH = 1
+
+_NO_TEXT = torch.zeros(1, 1, 1)
+
+
+def of_engine(model: Any, kwargs: Mapping[str, Any]) -> Tensor | None:
+    """What the engine shows networks that ComfyUI has no class for: depth, and the small picture of the x4 upscaler.
+
+    None for all others. Raises: SamplingError, where a condition lacks it.
+    """
+    noise: Tensor = kwargs["noise"]
+    config = getattr(getattr(model, "diffusion_model", None), "config", None)
+    if not isinstance(config, UNetConfig) or tuple(model.concat_keys) != USUAL:
+        return None
+    further = config.in_channels - noise.shape[1]
+    if further not in (DEPTH, COLOURS, noise.shape[1]):
+        return None
+    told = Condition(
+        _NO_TEXT,
+        concat_latent=kwargs.get("concat_latent_image"),
+        concat_mask=kwargs.get("concat_mask"),
+        concat_image=kwargs.get("concat_image"),
+        image_noise=float(kwargs.get("noise_augmentation", 0.0)),
+    )
+    shown = FurtherChannels(further, SD1, noise, seed=int(kwargs.get("seed") or 0))
+    return shown(Fitted(told, Span(math.inf, 0.0)))
 
 
 def inpainting(model: Any, kwargs: Mapping[str, Any]) -> Tensor:

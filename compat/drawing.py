@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 NOT_OURS = frozenset({"model_conds"})
 """Options of a conditioning that only ComfyUI's way knows; nodes of plugins write them."""
 
+MADE_THERE = frozenset({"timestep_start", "timestep_end", "latent_image", "denoise_mask", "seed"})
+"""Options that ComfyUI's way makes itself while it draws, and that count there where a plugin made them before."""
+
 
 class Drawing(sampling.Drawing):
     """Decides the way for each picture."""
@@ -60,7 +63,8 @@ class Drawing(sampling.Drawing):
         if not hosts.is_installed():
             return super().draw(model, latent, guidance, walk, run)
         if _is_plain_way(why_not_plain(model, guidance, walk), run):
-            return _engine().draw(model, latent, guidance, walk, run)
+            return self._engine().draw(model, latent, guidance, walk, run)
+        self.unseen.tell(model, guidance.sides, latent, run)
         return as_plugins_know_it(model, latent, guidance, walk, run)
 
     def draw_custom(
@@ -75,7 +79,8 @@ class Drawing(sampling.Drawing):
         if not hosts.is_installed():
             return super().draw_custom(model, latent, guidance, course, run)
         if _is_plain_way(why_not_plain_course(model, guidance, course), run):
-            return _engine().draw_custom(model, latent, guidance, course, run)
+            return self._engine().draw_custom(model, latent, guidance, course, run)
+        self.unseen.tell(model, guidance.sides, latent, run)
         return custom_as_plugins_know_it(model, latent, guidance, course, run)
 
     def draw_guided(self, guider: Any, latent: dict[str, Any], course: sampling.Course, run: Run) -> sampling.Drawn:
@@ -85,12 +90,13 @@ class Drawing(sampling.Drawing):
         ours = isinstance(guider, sampling.Guider)
         reasons = why_not_plain_course(guider.model, guider.guidance, course) if ours else ["a guider of a plugin's"]
         if _is_plain_way(reasons, run):
-            return _engine().draw_guided(guider, latent, course, run)
+            return self._engine().draw_guided(guider, latent, course, run)
+        if ours:
+            self.unseen.tell(guider.model, guider.guidance.sides, latent, run)
         return guided_as_plugins_know_it(guider, latent, course, run)
 
-
-def _engine() -> sampling.Drawing:
-    return sampling.Drawing(live(hosts.host().settings))
+    def _engine(self) -> sampling.Drawing:
+        return sampling.Drawing(live(hosts.host().settings), self.unseen)
 
 
 def _is_plain_way(reasons: Sequence[str], run: Run) -> bool:
@@ -150,7 +156,9 @@ def _is_plain(options: Mapping[str, Any]) -> bool:
         isinstance(hint, ControlHint) and isinstance(hint.net, values.Control) for hint in hints
     )
     ours = ours and _is_our_gligen(options.get("gligen"))
-    return ours and _are_ours(options.get("hooks")) and not any(options.get(key) for key in NOT_OURS)
+    if any(options.get(key) for key in NOT_OURS) or not MADE_THERE.isdisjoint(options):
+        return False
+    return ours and _are_ours(options.get("hooks"))
 
 
 def _is_our_gligen(given: Any) -> bool:

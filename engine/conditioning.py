@@ -117,7 +117,8 @@ class Condition:
     `picture_merge`); `concat_latent` and `concat_mask` are the further channels of inpainting and editing networks.
     `control_tokens` is what the hints' networks read in the place of the text. `grounding` says what is where.
     `concat_image` is the small picture that an upscaling network makes larger, with so much noise on it
-    (`image_noise`, 0 … 1).
+    (`image_noise`, 0 … 1). `prompt_type` is the side that networks are told it is of ("positive", "negative"); None for
+    the one it is on.
 
     Shapes: tokens and control_tokens [1, T, D]; pooled [1, P]; vector [1, V]; mask [M, H, W] and concat_mask
     [M, H, W] of any size; concat_latent [B, C, h, w], as the autoencoder made it; concat_image [B, 3, H, W], -1 … 1.
@@ -148,3 +149,4 @@ class Condition:
     grounding: Grounding | None = None
     concat_image: Tensor | None = None
     image_noise: float = 0.0
+    prompt_type: str | None = None

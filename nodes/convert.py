@@ -282,6 +282,7 @@ def _condition(entry: object, name: str) -> Condition:
         picture_merge=float(options.get("unclip_noise_augment_merge", 0.05)),
         control_tokens=told,
         grounding=_grounding(options.get("gligen"), name),
+        prompt_type=options.get("prompt_type"),
         concat_image=options.get("concat_image"),
         image_noise=float(options.get("noise_augmentation", 0.0)),
     )

@@ -17,6 +17,7 @@ from engine.settings import Settings
 from nodes.convert import conditions, drawable, noise_mask_of, with_samples
 from nodes.preview import Last, Watcher
 from nodes.types import Cfg, Conditioning, Denoise, Latent, Model, SamplerName, Scheduler, Seed, Steps
+from nodes.unseen import Unseen
 from nodes.ways import Course, Drawn, Guidance, Guider, Noise, Sampler, Walk, need_guider, need_sampler
 
 __all__ = ["Course", "Drawing", "Drawn", "Guidance", "Guider", "Noise", "Sampler", "Walk"]
@@ -27,8 +28,9 @@ StepNumber = Annotated[int, Widget(min=0, max=10000)]
 class Drawing:
     """Walks latents down the noise levels. A service: another may take its place, for models that plugins changed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, unseen: Unseen | None = None) -> None:
         self.settings = settings
+        self.unseen = unseen or Unseen()
 
     def levels(self, model: values.Model, scheduler: str, steps: int, denoise: float) -> Tensor:
         """The noise levels of a schedule, at most steps + 1 of its last. Raises: SamplingError."""
@@ -68,6 +70,7 @@ class Drawing:
         start = course.noise.of(with_samples(latent, x))
         if len(course.sigmas) == 0:
             return latent, latent
+        self.unseen.tell(model, guidance.sides, latent, run)
         watcher = Watcher(run, self.settings, partial(preview, model.latent_format))
         last = Last(watcher)
         sides = {name: conditions(side, name) for name, side in guidance.sides.items()}

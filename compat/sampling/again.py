@@ -9,7 +9,7 @@ import comfy
 from torch import Tensor
 
 from compat import crossing
-from engine.conditioning import Area, Condition, SeenPicture, Sizes
+from engine.conditioning import Area, Condition, Grounding, SeenPicture, Sizes
 from engine.errors import SamplingError
 from engine.sampling.hooks import Patches, Side
 
@@ -70,7 +70,11 @@ def cond_of(condition: Condition) -> dict[str, Any]:
         "area": None if condition.area is None else _area(condition.area),
         "concat_latent_image": condition.concat_latent,
         "concat_mask": condition.concat_mask,
+        "concat_image": condition.concat_image,
+        "noise_augmentation": condition.image_noise or None,
         "cross_attn_controlnet": condition.control_tokens,
+        "prompt_type": condition.prompt_type,
+        "default": condition.is_default or None,
         **_sizes(condition.sizes),
     }
     made.update({name: value for name, value in given.items() if value is not None})
@@ -78,7 +82,11 @@ def cond_of(condition: Condition) -> dict[str, Any]:
         made["unclip_conditioning"] = [_picture(each) for each in condition.pictures]
         made["unclip_noise_augment_merge"] = condition.picture_merge
     # What plugins know in other clothes crosses the border as part of a conditioning.
-    dressed = {"control": condition.control or None, "hooks": getattr(condition, "hooks", None)}
+    dressed = {
+        "control": condition.control or None,
+        "hooks": getattr(condition, "hooks", None),
+        "gligen": None if condition.grounding is None else _boxes(condition.grounding),
+    }
     ((_, options),) = crossing.enter([[condition.tokens, {name: each for name, each in dressed.items() if each}]])
     made.update(options)
     if condition.vector is not None:
@@ -105,6 +113,10 @@ def _picture(picture: SeenPicture) -> dict[str, Any]:
         "strength": picture.strength,
         "noise_augmentation": picture.noise_augmentation,
     }
+
+
+def _boxes(grounding: Grounding) -> tuple[Any, ...]:
+    return ("position", grounding.net, [(p.vector, p.height, p.width, p.y, p.x) for p in grounding.phrases])
 
 
 def _area(area: Area) -> tuple[Any, ...]:

@@ -17,7 +17,8 @@ def vector(kind: VectorKind, width: int, kwargs: Mapping[str, Any]) -> Tensor:
     """The vector y of a network that is told of pictures or tasks, [1, width]. Raises: SamplingError."""
     assert kind in get_args(VectorKind)
     merge = float(kwargs.get("unclip_noise_augment_merge", 0.05))
-    told = Condition(_NO_TEXT, pictures=pictures(kwargs), picture_merge=merge)
+    noise = float(kwargs.get("noise_augmentation", 0.0))
+    told = Condition(_NO_TEXT, pictures=pictures(kwargs), picture_merge=merge, image_noise=noise)
     return Vectors(kind, width, int(kwargs.get("seed") or 0))(told, 0, (1, 1))
 
 

@@ -193,6 +193,9 @@ def _mirrored(side: Sequence[Fitted], other: Sequence[Fitted]) -> list[Fitted]:
             concat_latent=text.concat_latent,
             concat_mask=text.concat_mask,
             control_tokens=text.control_tokens,
+            prompt_type=text.prompt_type,
+            concat_image=text.concat_image,
+            image_noise=text.image_noise,
         )
         found.append(replace(fitted, condition=condition))
     return found

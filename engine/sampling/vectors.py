@@ -135,7 +135,8 @@ def _sizes(condition: Condition, size: tuple[int, int]) -> list[float]:
 
 def _liking(condition: Condition, sign: int, size: tuple[int, int]) -> list[float]:
     sizes = condition.sizes
-    score = _given(sizes.aesthetic_score, DISLIKED if sign else LIKED)
+    is_negative = bool(sign) if condition.prompt_type is None else condition.prompt_type == "negative"
+    score = _given(sizes.aesthetic_score, DISLIKED if is_negative else LIKED)
     return [*_sizes(condition, size)[:4], score]
 
 

@@ -158,6 +158,9 @@ class BaseModel(nn.Module):
 
     def encode_adm(self, **kwargs: Any) -> Tensor | None:
         """The vector y that class-conditional networks read besides the text; None for others."""
+        config = getattr(getattr(self, "diffusion_model", None), "config", None)
+        if getattr(config, "vector", None) == "noise_level":
+            return told.vector("noise_level", self.adm_channels, kwargs)
         return None
 
     def concat_cond(self, **kwargs: Any) -> Tensor | None:
@@ -166,7 +169,10 @@ class BaseModel(nn.Module):
         `concat_mask` or else `denoise_mask` says where to draw, `concat_latent_image` or else `latent_image` what is
         around it. Source: node_behaviour.md A.5.
         """
-        return channels.inpainting(self, kwargs) if self.concat_keys else None
+        if not self.concat_keys:
+            return None
+        shown = channels.of_engine(self, kwargs)
+        return channels.inpainting(self, kwargs) if shown is None else shown
 
     def blank_inpaint_image_like(self, latent_image: Tensor) -> Tensor:
         """The scaled latent of a grey picture, which inpainting networks take as "nothing given"."""
