@@ -150,14 +150,18 @@ def misfit(delta: Delta, shape: tuple[int, ...]) -> str | None:
     try:
         changed = delta.applied(weight, 1.0)
     except ValueError as error:
-        return str(error)
+        return f"{_parts(delta)}: {error}"
     except _MISFITS:
-        parts = {name: list(each.shape) for name, each in vars(delta).items() if isinstance(each, Tensor)}
-        told = " and ".join(f"{name} {shape}" for name, shape in parts.items())
-        return f"{told} make no change of this shape"
+        return f"{_parts(delta)} make no change of this shape"
     if changed.shape != weight.shape and not getattr(delta, "reshapes", False):
         return f"it makes the shape {list(changed.shape)}, which this network cannot use"
     return None
+
+
+def _parts(delta: Delta) -> str:
+    """The tensors that a change is made of, with their shapes."""
+    parts = {name: list(each.shape) for name, each in vars(delta).items() if isinstance(each, Tensor)}
+    return " and ".join(f"{name} {shape}" for name, shape in parts.items())
 
 
 def _is_plain_fit(delta: LowRank, shape: tuple[int, ...]) -> bool:

@@ -46,6 +46,12 @@ OTHER_KINDS: Mapping[tuple[str, ...], str] = {
         "lora_controlnet",
     ): "a ControlNet; put it in models/controlnet and load it with ControlNetLoader",
     ("*decoder.conv_in.weight",): "an autoencoder; put it in models/vae and load it with VAELoader",
+    (
+        "*vision_model.encoder.layers.0.self_attn.q_proj.weight",
+    ): "a CLIP vision model; put it in models/clip_vision and load it with CLIPVisionLoader",
+    ("*position_net.null_positive_feature",): "a GLIGEN; put it in models/gligen and load it with GLIGENLoader",
+    ("*body.0.block1.weight",): "a T2I-Adapter; put it in models/controlnet and load it with ControlNetLoader",
+    ("style_embedding",): "a style model; put it in models/style_models and load it with StyleModelLoader",
     ("*encoder.layers.0.self_attn.q_proj.weight", "*resblocks.0.ln_1.weight"): "a text encoder alone",
     ("emb_params", "clip_l", "clip_g"): "a learned embedding; put it in models/embeddings",
     ("*RDB1.conv1.0.weight", "*RDB1.conv1.weight", "*rdb1.conv1.weight"): "an upscale model",

@@ -49,11 +49,27 @@ BUNDLED = "bundle_emb."
 KEPT = 8
 """Files that stay open. They are mapped, so this costs addresses and not memory."""
 
+_CONTROLNET = "a ControlNet; put it in models/controlnet and load it with ControlNetLoader"
+_T2I_ADAPTER = "a T2I-Adapter; put it in models/controlnet and load it with ControlNetLoader"
+
 _OTHERS = (
     ("lora_controlnet", "a control-LoRA; put it in models/controlnet and load it with ControlNetLoader"),
     ("model.diffusion_model.", "a checkpoint; put it in models/checkpoints and load it with CheckpointLoaderSimple"),
+    ("control_model.", _CONTROLNET),
+    ("input_hint_block.", _CONTROLNET),
+    ("zero_convs.", _CONTROLNET),
+    ("controlnet_cond_embedding.", _CONTROLNET),
+    ("position_net.", "a GLIGEN; put it in models/gligen and load it with GLIGENLoader"),
     ("input_blocks.", "a denoiser alone; put it in models/diffusion_models and load it with UNETLoader"),
-    ("control_model.", "a ControlNet; put it in models/controlnet and load it with ControlNetLoader"),
+    ("body.0.rdb1.", "an upscale model; put it in models/upscale_models and load it with UpscaleModelLoader"),
+    ("body.0.block", _T2I_ADAPTER),
+    ("adapter.body.", _T2I_ADAPTER),
+    ("style_embedding", "a style model; put it in models/style_models and load it with StyleModelLoader"),
+    ("image_proj.", "an IP-Adapter; put it in models/ipadapter and load it with IPAdapterModelLoader"),
+    ("id_encoder.", "a PhotoMaker; put it in models/photomaker and load it with PhotoMakerLoader"),
+    ("vision_model.", "a CLIP vision model; put it in models/clip_vision and load it with CLIPVisionLoader"),
+    ("text_model.", "a text encoder; put it in models/text_encoders and load it with CLIPLoader"),
+    ("latent_tensor", "a latent; put it in the input folder and load it with LoadLatent"),
     ("string_to_param", "a learned embedding; put it in models/embeddings"),
     ("emb_params", "a learned embedding; put it in models/embeddings"),
     ("clip_l", "a learned embedding; put it in models/embeddings"),

@@ -184,7 +184,10 @@ HUGE = torch.ones(1 << 20, 1)
             {"lora_up.weight": UP, "lora_down.weight": DOWN.repeat(1, 2), "reshape_weight": torch.tensor([32, 64])},
             "it makes the shape [32, 64]",
         ),
-        ({"lora_up.weight": HUGE, "lora_down.weight": HUGE.T}, "1,099,511,627,776 elements"),
+        (
+            {"lora_up.weight": HUGE, "lora_down.weight": HUGE.T},
+            "up [1048576, 1] and down [1, 1048576]: a product of 1,099,511,627,776 elements",
+        ),
         (
             {"lora_up.weight": UP, "lora_down.weight": DOWN, "dora_scale": torch.ones(7, 1)},
             "a DoRA scale of shape [7, 1] for a weight of [32, 32]; expected [32, 1]",
@@ -403,6 +406,16 @@ def test_strengths_of_one_file_share_its_numbers(tmp_path, loaded):
         ({"model.diffusion_model.input_blocks.0.0.weight": UP}, "a checkpoint; put it in models/checkpoints"),
         ({"lora_controlnet": DOWN, "input_blocks.0.0.lora.up.weight": UP}, "a control-LoRA"),
         ({"emb_params": UP}, "a learned embedding"),
+        ({"input_blocks.0.0.weight": UP, "zero_convs.0.0.weight": DOWN}, "a ControlNet; put it in models/controlnet"),
+        (
+            {"input_blocks.1.1.transformer_blocks.0.fuser.linear.weight": UP, "position_net.linears.0.bias": DOWN},
+            "a GLIGEN",
+        ),
+        ({"body.0.block1.weight": UP}, "a T2I-Adapter"),
+        ({"body.0.rdb1.conv1.weight": UP}, "an upscale model"),
+        ({"style_embedding": UP}, "a style model"),
+        ({"vision_model.embeddings.class_embedding": UP}, "a CLIP vision model"),
+        ({"text_model.embeddings.token_embedding.weight": UP}, "a text encoder"),
         ({"weight": UP}, "of an unknown kind"),
         (pair("a", up=torch.full((2, 2), torch.nan)), "a.lora_up.weight holds values that are no numbers"),
         (pair("a", down=torch.full((2, 2), torch.inf)), "a.lora_down.weight holds values that are no numbers"),
