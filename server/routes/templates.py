@@ -31,6 +31,15 @@ async def show_one(request: web.Request) -> web.Response:
     raise Refused(404, f"there is no template {name!r:.100}; GET /api/templates lists them")
 
 
+async def show_picture(request: web.Request) -> web.StreamResponse:
+    """What a workflow draws, small. Raises: Refused with 404 where no picture ships."""
+    name = request.match_info["name"]
+    for each in await asyncio.to_thread(templates.read_all, request.app[keys.TEMPLATES]):
+        if each.name == name and each.picture.is_file():
+            return _plain(each.picture, each.picture.name)
+    raise Refused(404, f"there is no picture of a template {name!r:.100}; those that need no files of one's own have one")
+
+
 async def pack_file(request: web.Request) -> web.StreamResponse:
     """A list of templates, a template, or a picture of one. Raises: Refused with 404."""
     name, shipped = request.match_info["name"], request.app[keys.TEMPLATES]
@@ -65,6 +74,10 @@ def _told(template: templates.Template) -> Template:
     }
 
 
-API_ROUTES = (web.get("/api/templates", show), web.get("/api/templates/{name}", show_one))
+API_ROUTES = (
+    web.get("/api/templates", show),
+    web.get("/api/templates/{name}", show_one),
+    web.get("/api/templates/{name}/picture", show_picture),
+)
 
 BARE_ROUTES = (web.get("/templates/{name:.+}", pack_file),)

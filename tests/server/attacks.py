@@ -69,6 +69,7 @@ READERS = (
     "/api/workflow_templates/{}",
     "/templates/{}",
     "/api/templates/{}",
+    "/api/templates/{}/picture",
     "/assets/{}",
     "/latentwire/assets/{}",
     "/global_subgraphs/{}",

@@ -55,6 +55,12 @@ def test_its_pictures_are_there_once_it_is_opened(tmp_path):
     assert picture.read_bytes() == (WORKFLOWS / picture.name).read_bytes()
 
 
+def test_what_a_template_draws_is_shown_where_it_needs_nothing(tmp_path):
+    assert ask(tmp_path, "/api/templates/inpaint/picture") == (WORKFLOWS / "inpaint.webp").read_bytes()
+    for name in ("upscale_model", "absent", "..%2Finpaint"):
+        assert b"there is no picture of a template" in ask(tmp_path, f"/api/templates/{name}/picture", 404)
+
+
 def test_somebody_elses_picture_of_that_name_stays(tmp_path):
     (tmp_path / "input").mkdir()
     (tmp_path / "input/latentwire_fox.png").write_bytes(b"mine")

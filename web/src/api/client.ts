@@ -174,6 +174,11 @@ export function viewUrl(picture: FileName | DrawnPicture, options: ViewOptions =
   return route("view", { filename, subfolder: subfolder || null, type, preview, size, channel, v: version });
 }
 
+/** The address of what a template draws, small. */
+export function templatePictureUrl(name: string): string {
+  return route(`templates/${encodeURIComponent(name)}/picture`);
+}
+
 interface UploadOptions {
   readonly subfolder?: string;
   readonly type?: FileName["type"];

@@ -296,6 +296,33 @@ export const en = {
     "Draw a picture anew by degrees: the mask says how much, from nothing at the left to everything at the right.",
   "template.image_tools.title": "Image tools",
   "template.image_tools.description": "Find the lines of a picture and lay them over its colours, without a model.",
+  "template.attention.title": "Steer by attention",
+  "template.attention.description":
+    "One seed four times: plain, with FreeU, with perturbed and with self-attention guidance; on so small a model the differences are slight.",
+  "template.guiders.title": "Other ways to guide",
+  "template.guiders.description":
+    "Perp-Neg takes nothing away that is wanted, dual CFG weighs two texts, CFG++ takes a fraction of the usual scale.",
+  "template.mixed_texts.title": "Mix texts",
+  "template.mixed_texts.description":
+    "Two texts averaged, one after the other in time, and one inside a mask with the other around it.",
+  "template.latent_tools.title": "Latent tools",
+  "template.latent_tools.description":
+    "A latent read from a file, flipped, turned and blended with itself, as one batch; the batch is kept as a file again.",
+  "template.compositing.title": "Put pictures together",
+  "template.compositing.description":
+    "Cut a thing out by its colour, lay it over another ground, sharpen it and draw it in 24 colours; no model is needed.",
+  "template.animation.title": "A moving picture",
+  "template.animation.description":
+    "One text turns into another in five pictures, kept as an animated WebP with the workflow inside.",
+  "template.enlarge.title": "Enlarge four times",
+  "template.enlarge.description":
+    "Draw a picture and enlarge it four times: by Lanczos, and by a network that knows icons.",
+  "template.edges.title": "Draw along edges",
+  "template.edges.description":
+    "A ControlNet draws other things along the edges of a picture; the same seed without it beside.",
+  "template.fill.title": "Fill a hole",
+  "template.fill.description":
+    "Half of a picture is gone; a LoRA that learned to fill holes goes on from what is left. The same seed without it beside.",
   "workflows.templates_own": "Templates for your own files",
   "workflows.needs": "Needs files in: {files}",
   "template.sdxl_base_and_refiner.title": "SDXL with its refiner",

@@ -1,7 +1,8 @@
-/** A template: a small drawing of its graph, its name and what it is for. */
+/** A template: what it draws, or a small drawing of its graph where that takes files of one's own; its name and use. */
 
 import { useEffect, useState } from "react";
 
+import { templatePictureUrl } from "@/api/client";
 import type { Graph } from "@/graph/document";
 import { readTemplate, type Template } from "@/state/opening";
 import { inLanguage } from "@/state/template_words";
@@ -12,20 +13,14 @@ import styles from "./Workflows.module.css";
 
 export function TemplateCard({ template, onOpen }: { readonly template: Template; readonly onOpen: () => void }) {
   const { title, description } = inLanguage(template);
-  const [graph, setGraph] = useState<Graph | null>(null);
-  useEffect(() => {
-    let isShown = true;
-    void readTemplate(template.name).then((read) => {
-      if (isShown && read.ok) setGraph(read.value.document.root);
-    });
-    return () => {
-      isShown = false;
-    };
-  }, [template.name]);
   return (
     <li>
       <button type="button" className={styles.card} onClick={onOpen}>
-        <Sketch graph={graph} />
+        {template.needs.length === 0 ? (
+          <img className={styles.picture} src={templatePictureUrl(template.name)} alt="" loading="lazy" />
+        ) : (
+          <GraphOf name={template.name} />
+        )}
         <span className={styles.words}>
           <span className={styles.title}>{title}</span>
           <span className={styles.description}>{description}</span>
@@ -36,6 +31,20 @@ export function TemplateCard({ template, onOpen }: { readonly template: Template
       </button>
     </li>
   );
+}
+
+function GraphOf({ name }: { readonly name: string }) {
+  const [graph, setGraph] = useState<Graph | null>(null);
+  useEffect(() => {
+    let isShown = true;
+    void readTemplate(name).then((read) => {
+      if (isShown && read.ok) setGraph(read.value.document.root);
+    });
+    return () => {
+      isShown = false;
+    };
+  }, [name]);
+  return <Sketch graph={graph} />;
 }
 
 /** The folders that a person has to put something into, each once. */
