@@ -37,7 +37,7 @@ async def show_picture(request: web.Request) -> web.StreamResponse:
     for each in await asyncio.to_thread(templates.read_all, request.app[keys.TEMPLATES]):
         if each.name == name and each.picture.is_file():
             return _plain(each.picture, each.picture.name)
-    raise Refused(404, f"there is no picture of a template {name!r:.100}; those that need no files of one's own have one")
+    raise Refused(404, f"there is no picture of a template {name!r:.100}; those that run with what ships have one")
 
 
 async def pack_file(request: web.Request) -> web.StreamResponse:
