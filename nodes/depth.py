@@ -7,7 +7,6 @@ import torch
 
 from engine.checkpoints import geometry
 from engine.checkpoints.load import Loader
-from engine.errors import ImageError
 from engine.folders import Folders
 from engine.graph.define import Choices, Files, Variants, Widget, Wire, node
 from engine.graph.run import Run
@@ -16,7 +15,7 @@ from engine.pictures import depth, depth_maps
 from engine.pictures.depth import Method, Pose
 from engine.pictures.depth_maps import Normalization
 from engine.values import Watch
-from nodes.convert import naming, need_colours
+from nodes.convert import naming, need_colours, sound
 from nodes.types import Image
 
 STORED = {"default": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
@@ -24,6 +23,8 @@ STORED = {"default": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32"
 DepthModel = Annotated[depth.DepthModel, Wire("DA3_MODEL")]
 Geometry = Annotated[depth.Geometry, Wire("DA3_GEOMETRY")]
 """What DA3Inference found; see engine.pictures.depth.Geometry."""
+
+FOUND = {"da3_geometry": Geometry}
 
 DepthModelName = Annotated[str, Files("geometry_estimation", tooltip="A file of models/geometry_estimation.")]
 WeightFormat = Annotated[
@@ -115,12 +116,7 @@ def load_da3_model(
         return geometry.depth_model(file, loader.devices, loader.keeper, STORED[weight_dtype])
 
 
-@node(
-    "DA3Inference",
-    category="image/preprocessors",
-    display_name="Run Depth Anything 3",
-    outputs={"da3_geometry": Geometry},
-)
+@node("DA3Inference", category="image/preprocessors", display_name="Run Depth Anything 3", outputs=FOUND)
 def da3_inference(
     *,
     da3_model: DepthModel,
@@ -136,9 +132,7 @@ def da3_inference(
     mode: Whether pictures have nothing to do with each other (mono, any model) or show one scene (multiview, Small and
     Base).
     """
-    pictures = need_colours(image, "image")
-    if not bool(torch.isfinite(pictures).all()):
-        raise ImageError("image: it holds values that are no numbers (NaN or infinite); look at what made it")
+    pictures = sound(need_colours(image, "image"), "image")
     together = depth.Together(mode.ref_view_strategy, mode.pose_method) if isinstance(mode, Multiview) else None
     with naming("da3_model"):
         watch = Watch(run.stop_if_cancelled, run.progress)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from engine.devices import memory
+from engine.devices import finite, memory
 from engine.devices.residency import Keeper, Part
 from engine.errors import CheckpointError, OutOfMemory, SamplingError
 from engine.images import need_room
@@ -231,10 +231,10 @@ def _at_size(maps: Sequence[Tensor], image: Tensor) -> Tensor:
 
 def _checked(model: DepthModel, made: Geometry) -> Geometry:
     for name, each in made.items():
-        if isinstance(each, Tensor) and not bool(each.isfinite().all()):
+        if isinstance(each, Tensor) and not finite.is_finite(each):
             raise SamplingError(
-                f"{model.name}: its {name} holds values that are no numbers (NaN or infinite); load it with "
-                "weight_dtype fp32, or fetch the file again"
+                f"{model.name}: its {name} holds {finite.NO_NUMBERS}; load it with weight_dtype fp32, or fetch the "
+                "file again"
             )
     return made
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 
 from engine.graph.define import definition
 from engine.graph.describe import read, snapshot
+from engine.graph.dynamic import DYNAMIC_COMBO, settle
 from engine.graph.nodetype import Input, NodeType, Output
 from engine.graph.prompt import Prompt
 from engine.graph.registry import Registry
@@ -77,12 +79,16 @@ def _neighbours(nodes: Sequence[NodeType]) -> Iterator[NodeType]:
 
 
 def _variants(node_type: NodeType) -> Iterator[dict[str, Any]]:
-    """Inputs of a node that are right, and then one after the other wrong in every way."""
-    right = {each.name: _right(each) for each in node_type.inputs}
-    yield right
-    for name in right:
-        yield {other: value for other, value in right.items() if other != name}
-        yield from ({**right, name: value} for value in (*GOOD, *BAD))
+    """Inputs of a node that are right, and then one after the other wrong in every way; for each of its choices."""
+    combos = [each for each in node_type.inputs if each.type == DYNAMIC_COMBO]
+    for keys in product(*([option["key"] for option in each.options["options"]] for each in combos)):
+        chosen = {each.name: key for each, key in zip(combos, keys, strict=True)}
+        settled, _ = settle(node_type, chosen)
+        right = {each.name: _right(each) for each in settled.inputs} | chosen
+        yield right
+        for name in right:
+            yield {other: value for other, value in right.items() if other != name}
+            yield from ({**right, name: value} for value in (*GOOD, *BAD))
 
 
 def _right(each: Input) -> Any:
