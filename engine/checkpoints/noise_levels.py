@@ -14,6 +14,7 @@ import torch
 from engine.errors import CheckpointError, SamplingError
 from engine.sampling.betas import BetaSchedule
 from engine.sampling.continuous import AngleTable, ContinuousTable, DistilledTable, ShareTable
+from engine.sampling.cosine import CosineTable
 from engine.sampling.prediction import Kind, Prediction
 from engine.sampling.readings import DISCRETE, FLUX_LEVELS
 from engine.sampling.table import SigmaTable
@@ -26,6 +27,7 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
     "distilled": (),
     **dict.fromkeys(RANGES, ("sigma_min", "sigma_max")),
     "path": ("shift", "multiplier", "steps"),
+    "cosine": ("shift",),
 }
 """What each kind of table is made of, besides its schedule."""
 
@@ -37,8 +39,8 @@ class NoiseLevels:
     """At which noise levels a model was trained.
 
     `table` is "steps" (those of `schedule`), "distilled" (some of them), "range", "angle" or "share" (any between
-    `sigma_min` and `sigma_max`), or "path" (a straight one: `shift`, `multiplier`, `steps`). `schedule` None is Stable
-    Diffusion's. `sigma_data` is the deviation of the latents.
+    `sigma_min` and `sigma_max`), "path" (a straight one: `shift`, `multiplier`, `steps`) or "cosine" (Stable Cascade's,
+    times `shift`). `schedule` None is Stable Diffusion's. `sigma_data` is the deviation of the latents.
     """
 
     table: str = "steps"
@@ -90,6 +92,8 @@ class NoiseLevels:
         if self.table in RANGES:
             table = RANGES[self.table].between(self.sigma_min or 0.0, self.sigma_max or 0.0)
             return replace(table, schedule=schedule)
+        if self.table == "cosine":
+            return replace(CosineTable.stretched(self.shift or 1.0), schedule=schedule)
         steps = SigmaTable.from_betas(schedule)
         return DistilledTable.of(steps) if self.table == "distilled" else steps
 
@@ -105,6 +109,8 @@ class NoiseLevels:
             if (self.multiplier, self.steps) == (1.0, FLUX_LEVELS):
                 return f"ModelSamplingFlux with a shift of {math.log(self.shift or 1.0):.4g}"
             return f"ModelSampling{'AuraFlow' if self.multiplier == 1.0 else 'SD3'} with a shift of {self.shift:g}"
+        if self.table == "cosine":
+            return f"ModelSamplingStableCascade with a shift of {self.shift:g}"
         if self.table in RANGES:
             which = "V" if self.table == "angle" else "EDM"
             return f"ModelSamplingContinuous{which} with {name} from {self.sigma_max:g} to {self.sigma_min:g}"
@@ -139,6 +145,8 @@ def _of_table(table: SigmaTable) -> NoiseLevels | None:
     kept = None if before == usual else before
     if type(table) is SigmaTable:
         return NoiseLevels("path", shift=table.shift, multiplier=table.multiplier, steps=len(table), schedule=kept)
+    if isinstance(table, CosineTable):
+        return NoiseLevels("cosine", shift=table.stretch, schedule=kept)
     for kind, known in RANGES.items():
         if isinstance(table, ContinuousTable) and type(table) is known:
             return NoiseLevels(kind, sigma_min=table.ends[0], sigma_max=table.ends[1], schedule=kept)

@@ -17,6 +17,7 @@ from engine.errors import CheckpointError, SamplingError
 from engine.models.latent_format import PLAYGROUND, LatentFormat
 from engine.sampling.betas import BetaSchedule
 from engine.sampling.continuous import ContinuousTable
+from engine.sampling.cosine import CosineTable
 from engine.sampling.prediction import Kind, Prediction
 from engine.sampling.table import SigmaTable
 
@@ -108,7 +109,7 @@ def marks(prediction: Prediction, latents: LatentFormat | None = None) -> dict[s
     if prediction.kind == "v" and isinstance(table, ContinuousTable) and type(table) is ContinuousTable:
         return {EDM_MAX: torch.tensor(table.ends[1]), EDM_MIN: torch.tensor(table.ends[0])}
     made = {VELOCITY: torch.tensor([])} if prediction.kind == "v" else {}
-    of_steps = not table.flow and not isinstance(table, ContinuousTable)
+    of_steps = not table.flow and not isinstance(table, ContinuousTable | CosineTable)
     if of_steps and table.schedule is not None and table.schedule.zero_terminal_snr:
         made[NO_SIGNAL] = torch.tensor([])
     return made

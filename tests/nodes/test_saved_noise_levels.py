@@ -47,6 +47,7 @@ CHANGES: dict[str, Callable[[Model], Model]] = {
     "angle": lambda m: nodes.model_sampling_continuous_v(model=m, sampling="v_prediction"),
     "SD3": lambda m: nodes.model_sampling_sd3(model=m, shift=2.5),
     "AuraFlow": lambda m: nodes.model_sampling_aura_flow(model=m),
+    "Stable Cascade": lambda m: nodes.model_sampling_stable_cascade(model=m),
     "Flux": lambda m: nodes.model_sampling_flux(model=m, width=1024, height=768),
 }
 
@@ -195,6 +196,7 @@ def test_what_others_cannot_read_is_said_with_the_node_that_sets_it(
         "angle": "ModelSamplingContinuousV with v_prediction from 500 to 0.03",
         "SD3": "ModelSamplingSD3 with a shift of 2.5",
         "AuraFlow": "ModelSamplingAuraFlow with a shift of 1.73",
+        "Stable Cascade": "ModelSamplingStableCascade with a shift of 2",
     }
     for change, node in expected.items():
         caplog.clear()

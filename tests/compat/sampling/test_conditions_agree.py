@@ -15,6 +15,7 @@ from compat import drawing
 from compat.host import Host
 from engine.checkpoints.load import Loader
 from engine.checkpoints.tensors import in_memory
+from engine.conditioning import BoxedPhrase, Condition, Grounding
 from engine.models.unet import UNet
 from engine.sampling import readings
 from engine.values import Model
@@ -142,6 +143,22 @@ def test_guiders_of_three_sides_tell_the_same_of_each(studio: Studio, model: Mod
         )
         theirs = drawing.guided_as_plugins_know_it(guider, LATENT, course, studio.run)
         assert relative(theirs.output["samples"], ours.output["samples"]) < CLOSE
+
+
+def test_a_condition_that_is_asked_about_again_is_told_whole(host: Host) -> None:
+    from compat.sampling.again import cond_of  # the host puts ComfyUI's names in place
+
+    text, picture, net = noise(1, 5, 8), noise(1, 3, 8, 8), SimpleNamespace()
+    boxes = Grounding(net, (BoxedPhrase(text[:, 0], 1, 2, 3, 4),))
+    told = cond_of(
+        Condition(text, concat_image=picture, image_noise=0.3, prompt_type="negative", is_default=True, grounding=boxes)
+    )
+    assert (told["noise_augmentation"], told["prompt_type"], told["default"]) == (0.3, "negative", True)
+    assert told["concat_image"] is picture
+    kind, known, ((vector, *sides),) = told["gligen"]
+    assert (kind, known, sides) == ("position", net, [1, 2, 3, 4])
+    assert torch.equal(vector, text[:, 0])
+    assert not {"prompt_type", "default", "gligen", "concat_image"} & cond_of(Condition(text)).keys()
 
 
 def test_options_that_a_run_makes_itself_are_left_to_comfyuis_way(studio: Studio) -> None:
