@@ -161,6 +161,21 @@ def eyes(projection: int) -> Any:
     return _randomised(CLIPVisionModelWithProjection(config), 4)
 
 
+def tower(layers: int = 3, projection: int = 24) -> Any:
+    """A CLIP vision tower that sees 32 × 32 pixels, as transformers starts its training."""
+    torch.manual_seed(0)
+    config = CLIPVisionConfig(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=layers,
+        num_attention_heads=1,
+        patch_size=8,
+        image_size=32,
+        projection_dim=projection,
+    )
+    return CLIPVisionModelWithProjection(config).eval()
+
+
 def open_clip_eyes(network: nn.Module) -> dict[str, Tensor]:
     """The weights of transformers' CLIP vision tower under OpenCLIP's names."""
     tensors = {name.removeprefix("vision_model."): tensor for name, tensor in network.state_dict().items()}

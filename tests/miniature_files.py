@@ -18,13 +18,12 @@ from engine.models.unet import UNet
 from engine.models.unet_config import UNetConfig
 from engine.models.vae import AutoencoderKL, VAEConfig
 from engine.text.clip import TextConfig, TextEncoder
-from tests.engine.adapters.test_ip_adapter import adapter_tensors
-from tests.engine.checkpoints.test_upscalers import drawn, names_of
 from tests import control_files, depth_files, families
+from tests.ip_adapter_files import adapter_tensors, eyes
 from tests.nodes.conftest import CONTEXT, UNET, weights
-from tests.nodes.test_ip_adapter import eyes
-from tests.nodes.test_style import WIDTH as STYLE_WIDTH
-from tests.nodes.test_style import style_tensors
+from tests.style_files import WIDTH as STYLE_WIDTH
+from tests.style_files import style_tensors
+from tests.upscaler_files import drawn, names_of
 
 Tensors = Mapping[str, Tensor]
 VAE_PREFIX = "first_stage_model."

@@ -4,7 +4,6 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from engine.adapters import ip_adapter_files
 from engine.checkpoints.load import Loader
@@ -13,27 +12,12 @@ from engine.graph.describe import describe
 from engine.models.unet import UNet
 from engine.pictures import squares
 from nodes import ip_adapter as nodes_of
-from tests.engine.adapters.test_ip_adapter import CLIP_WIDTH, adapter_tensors
+from tests.ip_adapter_files import adapter_tensors, eyes
 from tests.nodes.bench import Bench, Drawing, close
 from tests.nodes.conftest import UNET
 
 PLUS, STANDARD = "ip-adapter-plus_sd15.bin", "ip-adapter_sd15.safetensors"
 EYES = "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors"
-
-
-def eyes(width: int = CLIP_WIDTH, projection: int = CLIP_WIDTH, seed: int = 0):
-    torch.manual_seed(seed)
-    config = CLIPVisionConfig(
-        hidden_size=width,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=1,
-        patch_size=16,
-        image_size=32,
-        projection_dim=projection,
-    )
-    net = CLIPVisionModelWithProjection(config)
-    return {name: each for name, each in net.state_dict().items() if "position_ids" not in name}
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, linear
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from engine.adapters import picture_texts
 from engine.adapters.picture_texts import Faces
@@ -20,26 +19,8 @@ from engine.errors import CheckpointError, SamplingError
 from engine.models.vision import preprocessed
 from engine.text.tokenizer import Tokenizer
 from nodes.style import style_model_apply, style_model_loader
-
-WIDTH, CONTEXT = 64, 24
-
-
-def rand(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + sum(shape))) * 0.3
-
-
-def style_tensors(layers: int = 3, tokens: int = 8, context: int = CONTEXT) -> dict[str, Tensor]:
-    """A style adapter with the names of the published file."""
-    shapes = {"style_embedding": (1, tokens, WIDTH), "proj": (WIDTH, context)}
-    shapes |= {f"{name}.{kind}": (WIDTH,) for name in ("ln_pre", "ln_post") for kind in ("weight", "bias")}
-    for i in range(layers):
-        at = f"transformer_layes.{i}"
-        shapes |= {f"{at}.attn.in_proj_weight": (3 * WIDTH, WIDTH), f"{at}.attn.in_proj_bias": (3 * WIDTH,)}
-        shapes |= {f"{at}.attn.out_proj.weight": (WIDTH, WIDTH), f"{at}.attn.out_proj.bias": (WIDTH,)}
-        shapes |= {f"{at}.{name}.{kind}": (WIDTH,) for name in ("ln_1", "ln_2") for kind in ("weight", "bias")}
-        shapes |= {f"{at}.mlp.c_fc.weight": (4 * WIDTH, WIDTH), f"{at}.mlp.c_fc.bias": (4 * WIDTH,)}
-        shapes |= {f"{at}.mlp.c_proj.weight": (WIDTH, 4 * WIDTH), f"{at}.mlp.c_proj.bias": (WIDTH,)}
-    return {name: rand(*shape, seed=i) for i, (name, shape) in enumerate(shapes.items())}
+from tests import families
+from tests.style_files import CONTEXT, WIDTH, rand, style_tensors
 
 
 def style_by_hand(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -162,17 +143,7 @@ FIRST, SECOND = 24, 40
 
 @pytest.fixture
 def tower():
-    torch.manual_seed(0)
-    config = CLIPVisionConfig(
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=1,
-        patch_size=8,
-        image_size=32,
-        projection_dim=FIRST,
-    )
-    return CLIPVisionModelWithProjection(config).eval()
+    return families.tower(layers=2, projection=FIRST)
 
 
 def photomaker_tensors(tower) -> dict[str, Tensor]:

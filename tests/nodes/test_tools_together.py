@@ -10,11 +10,11 @@ from torch import Tensor
 
 from engine.graph.builder import Handle
 from engine.models.unet import UNet
-from tests.engine.adapters.test_ip_adapter import adapter_tensors
+from tests.ip_adapter_files import adapter_tensors, eyes
 from tests.nodes.bench import Bench, Drawing, close
 from tests.nodes.conftest import UNET
 from tests.nodes.test_hooks import NAME, both, hook, scheduled
-from tests.nodes.test_ip_adapter import EYES, PLUS, eyes, guided, picture
+from tests.nodes.test_ip_adapter import EYES, PLUS, guided, picture
 
 TOOLS = ("LoRA", "IP-Adapter", "hooks", "ControlNet", "FreeU", "PAG")
 STEPS = 2

@@ -16,6 +16,7 @@ from engine.devices import memory
 from engine.errors import Cancelled
 from engine.graph.prompt import Prompt
 from engine.graph.run import Run
+from tests.compat import graphs
 
 CPU = torch.device("cpu")
 
@@ -243,33 +244,11 @@ def test_clones_of_a_patcher_can_be_sent_away(management):
     assert management.loaded_models() == [other]
 
 
-GRAPH = {
-    "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "tiny.safetensors"}},
-    "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": "a heart"}},
-    "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
-    "4": {
-        "class_type": "KSampler",
-        "inputs": {
-            "model": ["1", 0],
-            "positive": ["2", 0],
-            "negative": ["2", 0],
-            "latent_image": ["3", 0],
-            "seed": 3,
-            "steps": 1,
-            "cfg": 1.0,
-            "sampler_name": "euler",
-            "scheduler": "normal",
-            "denoise": 1.0,
-        },
-    },
-}
-
-
 def drawn(host: Host) -> tuple[Any, Any]:
     """Draws in ComfyUI's way. Returns: weakly, the denoiser's patcher and network from the list of loaded models."""
     import comfy.model_management
 
-    host.engine.executor.execute(Prompt.from_json(GRAPH), targets=["4"]).check()
+    host.engine.executor.execute(Prompt.from_json(graphs.drawing()), targets=["4"]).check()
     (entry,) = [
         each for each in comfy.model_management.current_loaded_models if hasattr(each.real_model, "apply_model")
     ]

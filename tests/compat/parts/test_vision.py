@@ -4,24 +4,14 @@ import comfy.clip_vision
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from engine.errors import CheckpointError
+from tests import families
 
 
 @pytest.fixture(scope="module")
 def theirs():
-    torch.manual_seed(0)
-    config = CLIPVisionConfig(
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=3,
-        num_attention_heads=1,
-        patch_size=8,
-        image_size=32,
-        projection_dim=24,
-    )
-    return CLIPVisionModelWithProjection(config).eval()
+    return families.tower()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from nodes import caching, guidance, latent_operations, unet_patches
 from nodes import model_sampling as reading
 from nodes.sampling import Walk
 from tests.compat.sampling.conftest import Studio, noise, relative
-from tests.engine.adapters.test_ip_adapter import adapter_tensors
+from tests.ip_adapter_files import adapter_tensors
 
 CLOSE = 1e-5
 SHAPE = (2, 4, 8, 8)

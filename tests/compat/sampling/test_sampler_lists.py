@@ -9,6 +9,7 @@ from compat.host import Host
 from compat.sampler_lists import refresh
 from engine.sampling.samplers import SAMPLERS
 from engine.sampling.schedules import SCHEDULERS
+from tests.compat import graphs
 
 
 @pytest.fixture
@@ -69,24 +70,7 @@ def test_nodes_whose_choices_are_others_stay_as_they_are(host: Host, samplers: A
 def test_a_graph_may_name_what_a_plugin_added(host: Host, samplers: Any) -> None:
     def problems(name: str) -> str:
         graph = {
-            "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "tiny.safetensors"}},
-            "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
-            "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
-            "4": {
-                "class_type": "KSampler",
-                "inputs": {
-                    "model": ["1", 0],
-                    "positive": ["2", 0],
-                    "negative": ["2", 0],
-                    "latent_image": ["3", 0],
-                    "seed": 1,
-                    "steps": 1,
-                    "cfg": 1.0,
-                    "denoise": 1.0,
-                    "scheduler": "normal",
-                    "sampler_name": name,
-                },
-            },
+            **graphs.drawing(sampler_name=name),
             "5": {"class_type": "VAEDecode", "inputs": {"samples": ["4", 0], "vae": ["1", 2]}},
             "6": {"class_type": "PreviewImage", "inputs": {"images": ["5", 0]}},
         }

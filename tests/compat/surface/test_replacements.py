@@ -14,6 +14,7 @@ from torch import Tensor
 from compat.host import Host
 from engine.devices.device import PartKind
 from engine.graph.prompt import Prompt
+from tests.compat import graphs
 
 Replace = Callable[..., list[tuple[Any, ...]]]
 
@@ -43,27 +44,7 @@ def replace(monkeypatch: pytest.MonkeyPatch) -> Replace:
 
 def draws(host: Host, **inputs: Any) -> Tensor:
     """What our own nodes draw in a graph."""
-    graph = {
-        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "tiny.safetensors"}},
-        "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": "a heart"}},
-        "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
-        "4": {
-            "class_type": "KSampler",
-            "inputs": {
-                "model": ["1", 0],
-                "positive": ["2", 0],
-                "negative": ["2", 0],
-                "latent_image": ["3", 0],
-                "seed": 3,
-                "steps": 2,
-                "cfg": 3.0,
-                "sampler_name": "euler",
-                "scheduler": "normal",
-                "denoise": 1.0,
-                **inputs,
-            },
-        },
-    }
+    graph = graphs.drawing(**{"steps": 2, "cfg": 3.0, **inputs})
     host.engine.executor.cache.clear()
     found = host.engine.executor.execute(Prompt.from_json(graph), targets=["4"]).check().values["4"][0][0]["samples"]
     assert isinstance(found, Tensor)

@@ -20,54 +20,9 @@ from engine.sampling.prediction import Prediction
 from engine.sampling.table import SigmaTable
 from engine.values import Model
 from tests.engine.models.nets import UNETS, apart, randomised, twin_unet
+from tests.ip_adapter_files import CLIP_WIDTH, adapter_tensors, rand
 
 PLACE = Place(CPU, torch.float32)
-CLIP_WIDTH = 20
-
-
-def rand(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
-
-
-def projection(kind: str, context: int) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of a projection, as the published files have them."""
-    if kind == "standard":
-        return {"proj.weight": (4 * context, CLIP_WIDTH), "proj.bias": (4 * context,), **norm("norm", context)}
-    if kind == "full":
-        wide = {"proj.0.weight": (CLIP_WIDTH, CLIP_WIDTH), "proj.0.bias": (CLIP_WIDTH,)}
-        return wide | {"proj.2.weight": (context, CLIP_WIDTH), "proj.2.bias": (context,), **norm("proj.3", context)}
-    width, inner = 24, 128
-    shapes = {"latents": (1, 5, width), "proj_in.weight": (width, CLIP_WIDTH), "proj_in.bias": (width,)}
-    shapes |= {"proj_out.weight": (context, width), "proj_out.bias": (context,), **norm("norm_out", context)}
-    for i in range(4):
-        shapes |= {**norm(f"layers.{i}.0.norm1", width), **norm(f"layers.{i}.0.norm2", width)}
-        shapes |= {f"layers.{i}.0.to_q.weight": (inner, width), f"layers.{i}.0.to_kv.weight": (2 * inner, width)}
-        shapes |= {f"layers.{i}.0.to_out.weight": (width, inner), **norm(f"layers.{i}.1.0", width)}
-        shapes |= {f"layers.{i}.1.1.weight": (4 * width, width), f"layers.{i}.1.3.weight": (width, 4 * width)}
-    return shapes
-
-
-def norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
-
-
-def adapter_tensors(kind: str, net: UNet, seed: int = 3) -> dict[str, dict[str, Tensor]]:
-    """An adapter for a UNet, as the dict of dicts that the published .bin files hold."""
-    context = net.config.context_width
-    shapes = projection(kind, context)
-    layers = {
-        f"{2 * number + 1}.to_{each}_ip.weight": (place.width, context)
-        for number, place in enumerate(ip_adapter.cross_attentions(net))
-        for each in "kv"
-    }
-    return {
-        "image_proj": {name: drawn(shape, seed + i) for i, (name, shape) in enumerate(shapes.items())},
-        "ip_adapter": {name: drawn(shape, seed + 50 + i) for i, (name, shape) in enumerate(layers.items())},
-    }
-
-
-def drawn(shape: tuple[int, ...], seed: int) -> Tensor:
-    return rand(*shape, seed=seed) / (shape[-1] ** 0.5 if len(shape) > 1 else 2.0)
 
 
 def read(tmp_path, tensors) -> Adapter:

@@ -3,27 +3,18 @@
 import pytest
 import torch
 from torch import Tensor
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from engine.checkpoints.load import Loader
 from engine.checkpoints.tensors import in_memory
 from engine.errors import CheckpointError
 from engine.models.vision import preprocessed
+from tests import families
 
 
 @pytest.fixture(scope="module")
 def theirs() -> CLIPVisionModelWithProjection:
-    torch.manual_seed(0)
-    config = CLIPVisionConfig(
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=3,
-        num_attention_heads=1,
-        patch_size=8,
-        image_size=32,
-        projection_dim=24,
-    )
-    return CLIPVisionModelWithProjection(config).eval()
+    return families.tower()
 
 
 @pytest.fixture
