@@ -32,6 +32,27 @@ from compat.machine.formats import (  # plugins look for all of these here
     unet_manual_cast,  # noqa: F401
     vae_dtype,  # noqa: F401
 )
+from compat.machine.kinds import (
+    cpu_mode,  # noqa: F401
+    current_stream,  # noqa: F401
+    device_should_use_non_blocking,  # noqa: F401
+    device_supports_non_blocking,  # noqa: F401
+    flash_attention_enabled,  # noqa: F401
+    force_upcast_attention_dtype,  # noqa: F401
+    get_autocast_device,  # noqa: F401
+    is_amd,  # noqa: F401
+    is_directml_enabled,  # noqa: F401
+    is_intel_xpu,  # noqa: F401
+    is_nvidia,  # noqa: F401
+    mps_mode,  # noqa: F401
+    pytorch_attention_enabled,  # noqa: F401
+    pytorch_attention_enabled_vae,  # noqa: F401
+    pytorch_attention_flash_attention,  # noqa: F401
+    sage_attention_enabled,  # noqa: F401
+    synchronize,  # noqa: F401
+    xformers_enabled,  # noqa: F401
+    xformers_enabled_vae,  # noqa: F401
+)
 from compat.machine.loaded import LoadedModel
 from compat.missing import missing
 from engine.devices import memory, report
@@ -187,11 +208,6 @@ def intermediate_dtype() -> torch.dtype:
     return torch.float32
 
 
-def get_autocast_device(dev: Any) -> str:
-    """The word for torch.autocast."""
-    return str(getattr(dev, "type", "cuda"))
-
-
 def is_device_type(device: Any, type: str) -> bool:
     """Whether a device is of this type."""
     return getattr(device, "type", None) == type
@@ -210,97 +226,6 @@ def is_device_mps(device: Any) -> bool:
 def is_device_cuda(device: Any) -> bool:
     """Whether this is a CUDA device."""
     return is_device_type(device, "cuda")
-
-
-def is_nvidia() -> bool:
-    """Whether denoisers run on an NVIDIA GPU."""
-    return get_torch_device().type == "cuda" and bool(torch.version.cuda)
-
-
-def is_amd() -> bool:
-    """Whether denoisers run on an AMD GPU."""
-    return get_torch_device().type == "cuda" and bool(torch.version.hip)
-
-
-def is_intel_xpu() -> bool:
-    """Whether denoisers run on an Intel GPU."""
-    return get_torch_device().type == "xpu"
-
-
-def is_directml_enabled() -> bool:
-    """Whether DirectML is used; never here."""
-    return directml_enabled
-
-
-def cpu_mode() -> bool:
-    """Whether denoisers run on the CPU."""
-    return is_device_cpu(get_torch_device())
-
-
-def mps_mode() -> bool:
-    """Whether denoisers run on an Apple GPU."""
-    return is_device_mps(get_torch_device())
-
-
-def xformers_enabled() -> bool:
-    """Whether attention is xformers'; never here, where it is torch's."""
-    return XFORMERS_IS_AVAILABLE
-
-
-def xformers_enabled_vae() -> bool:
-    """The same for autoencoders."""
-    return XFORMERS_ENABLED_VAE
-
-
-def pytorch_attention_enabled() -> bool:
-    """Whether attention is torch's own."""
-    return ENABLE_PYTORCH_ATTENTION
-
-
-def pytorch_attention_enabled_vae() -> bool:
-    """The same for autoencoders."""
-    return ENABLE_PYTORCH_ATTENTION
-
-
-def pytorch_attention_flash_attention() -> bool:
-    """Whether torch may choose its flash kernels."""
-    return ENABLE_PYTORCH_ATTENTION and get_torch_device().type == "cuda"
-
-
-def sage_attention_enabled() -> bool:
-    """Whether attention is SageAttention's."""
-    return False
-
-
-def flash_attention_enabled() -> bool:
-    """Whether attention is the flash-attn package's."""
-    return False
-
-
-def force_upcast_attention_dtype() -> dict[torch.dtype, torch.dtype] | None:
-    """What attention is computed in, by the format of its input, where the user asked for that."""
-    return {torch.float16: torch.float32} if args.force_upcast_attention else None
-
-
-def device_supports_non_blocking(device: Any) -> bool:
-    """Whether copies to a device may go on beside other work."""
-    return is_device_cuda(device) and not args.deterministic
-
-
-def device_should_use_non_blocking(device: Any) -> bool:
-    """Whether copies do so unasked; they do not."""
-    return False
-
-
-def current_stream(device: Any) -> Any:
-    """The queue that work for a device is put into; None where there is none."""
-    return torch.cuda.current_stream(device) if is_device_cuda(device) else None
-
-
-def synchronize() -> None:
-    """Waits until the device has done its work."""
-    if is_device_cuda(get_torch_device()):
-        torch.cuda.synchronize()
 
 
 # ------------------------------------------------------------------------------------------------------------- memory
