@@ -5,6 +5,7 @@ InputProcessor (ByteDance, Apache-2.0). What goes over the wire is described in 
 ComfyUI's node DA3Inference.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from engine.models.depth_anything.heads import Answers, Maps
 from engine.models.depth_anything.trunk import DinoV2, Seen
 from engine.models.depth_anything.views import Strategy
 from engine.values import NOBODY, Watch
+
+log = logging.getLogger(__name__)
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -94,6 +97,8 @@ def estimate(
     """
     if together is not None:
         model.check_pose(together.pose)
+        if len(image) == 1:
+            log.warning("image: one picture has no other view to agree with; mode multiview sees no more than mono")
     groups = image.split(1) if together is None else (image,)
     size = working_size((image.shape[1], image.shape[2]), resolution, method, model.config.patch)
     need_room((len(groups[0]), 3, *size))

@@ -83,7 +83,10 @@ def from_rays(rays: Tensor, confidence: Tensor, height: int, width: int) -> Came
     A ray's direction is R K⁻¹ p for the place p of its pixel, so the best homography from places to directions holds
     the camera's rotation R and, in what a QR decomposition leaves of it, its K.
     Shapes: rays [S, h, w, 6], direction and origin; confidence [S, h, w]; of views of height · width pixels.
+    Returns: cameras of NaN where rays are no numbers.
     """
+    if not bool(rays.isfinite().all() and confidence.isfinite().all()):
+        return Cameras(torch.full((len(rays), 3, 4), torch.nan), torch.full((len(rays), 3, 3), torch.nan))
     found = [_from_rays(*each) for each in zip(rays.cpu().double(), confidence.cpu().double(), strict=True)]
     turned, at, focal, middle = (torch.stack(each) for each in zip(*found, strict=True))
     half = torch.tensor([width, height], dtype=focal.dtype) / 2

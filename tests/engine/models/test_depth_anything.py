@@ -318,3 +318,11 @@ def test_a_camera_is_found_again_from_its_rays(middle: tuple[float, float]) -> N
     assert torch.allclose(found.intrinsics, inner.expand(2, 3, 3), atol=0.05)
     again = from_rays(rays.float(), sure, 480, 640)
     assert torch.equal(found.extrinsics, again.extrinsics)
+
+
+def test_rays_that_are_no_numbers_or_say_nothing_stop_nobody() -> None:
+    """Whoever asked looks whether the answer is a number."""
+    sure = torch.ones(1, 4, 5)
+    assert from_rays(torch.full((1, 4, 5, 6), torch.nan), sure, 8, 10).extrinsics.isnan().all()
+    for same in (torch.zeros(1, 4, 5, 6), torch.ones(1, 4, 5, 6)):
+        assert from_rays(same, sure, 8, 10).intrinsics.shape == (1, 3, 3)

@@ -99,9 +99,12 @@ def test_views_of_a_scene_get_cameras_in_pixels_of_their_own_size(pose: depth.Po
     assert not torch.allclose(estimated(model, changed, Together("middle", pose))["depth"][0], found["depth"][0])
 
 
-def test_one_picture_may_be_the_only_view() -> None:
+def test_one_picture_may_be_the_only_view_with_a_word_about_it(caplog: pytest.LogCaptureFixture) -> None:
     model, image = loaded(TINY), picture(1, 30, 30, 3)
-    assert torch.allclose(estimated(model, image, Together())["depth"], estimated(model, image)["depth"], atol=1e-5)
+    alone = estimated(model, image)
+    assert not caplog.records
+    assert torch.allclose(estimated(model, image, Together())["depth"], alone["depth"], atol=1e-5)
+    assert "one picture has no other view to agree with" in caplog.text
 
 
 def test_a_mono_model_has_no_views_and_a_model_without_a_decoder_other_cameras() -> None:
