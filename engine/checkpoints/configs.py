@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from engine.errors import CheckpointError
-from engine.sampling.prediction import Kind
+from engine.sampling.prediction import Kind, Prediction
 
 LARGEST = 1 << 20  # bytes; the published ones have less than 4,000
 
@@ -22,12 +22,15 @@ LARGEST = 1 << 20  # bytes; the published ones have less than 4,000
 class Configuration:
     """What is known of a checkpoint besides its tensors; None where nothing is said.
 
-    `last_layer` is the text encoder's that is taken, -1 the last.
+    `last_layer` is the text encoder's that is taken, -1 the last. `noise` is what is predicted, and at which levels,
+    where they are not the usual ones. `latents` are other ones than the family's, by name (hints.LATENTS).
     """
 
     prediction: Kind | None = None
     last_layer: int | None = None
     zero_terminal_snr: bool = False
+    noise: Prediction | None = None
+    latents: str | None = None
 
 
 STANDARD: Mapping[str, Configuration] = MappingProxyType(

@@ -3,14 +3,19 @@
 Source: node_behaviour.md 6, DiffusersLoader.
 """
 
+import contextlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.checkpoints.configs import Configuration
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, SamplingError
+from engine.models.latent_format import PLAYGROUND
+from engine.sampling.continuous import ContinuousTable
+from engine.sampling.prediction import Kind, Prediction
 
 NETWORK = (
     "diffusion_pytorch_model.fp16.safetensors",
@@ -21,12 +26,16 @@ NETWORK = (
 TEXT = ("model.fp16.safetensors", "model.safetensors", "pytorch_model.fp16.bin", "pytorch_model.bin")
 TEXTS = ("text_encoder", "text_encoder_2")
 
-LARGEST = 1 << 20  # bytes of a scheduler's configuration; the published ones have less than 1,000
+LARGEST = 1 << 20  # bytes of a configuration; the published ones have less than 1,000
+
+EDM = {"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5}
+EDM_KINDS: Mapping[str, Kind] = {"epsilon": "edm", "v_prediction": "v"}
+"""What diffusers' schedulers for any level of a range say, and what they mean where they say nothing."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The files of a model in diffusers' layout, and what its scheduler says of it."""
+    """The files of a model in diffusers' layout, and what its configurations say of it."""
 
     unet: Path
     texts: tuple[Path, ...]
@@ -53,14 +62,62 @@ def _first(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def _said(folder: Path) -> Configuration:
-    """What its scheduler was trained for."""
-    path = folder / "scheduler" / "scheduler_config.json"
+    """What it was trained for: its scheduler says at which noise levels, its autoencoder on which latents."""
+    scheduler = _read(folder, "scheduler/scheduler_config.json")
+    kind, ends_black = scheduler.get("prediction_type"), bool(scheduler.get("rescale_betas_zero_snr"))
+    latents = _latents(folder, _read(folder, "vae/config.json"))
+    if str(scheduler.get("_class_name")).startswith("EDM"):
+        return Configuration(noise=_at_any_level(folder, scheduler), latents=latents)
+    if kind == "v_prediction":
+        return Configuration("v", zero_terminal_snr=ends_black, latents=latents)
+    return Configuration("eps" if ends_black else None, zero_terminal_snr=ends_black, latents=latents)
+
+
+def _read(folder: Path, name: str) -> Mapping[str, Any]:
+    """A configuration; nothing where there is none. Raises: CheckpointError."""
+    path = folder / name
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
-            return Configuration()
+            return {}
         said: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{folder.name}: its scheduler_config.json cannot be read ({error})") from error
-    if not isinstance(said, dict) or said.get("prediction_type") != "v_prediction":
-        return Configuration()
-    return Configuration("v", zero_terminal_snr=bool(said.get("rescale_betas_zero_snr")))
+        raise CheckpointError(f"{folder.name}: its {path.name} cannot be read ({error})") from error
+    return said if isinstance(said, dict) else {}
+
+
+def _at_any_level(folder: Path, scheduler: Mapping[str, Any]) -> Prediction:
+    """What a network predicts that was trained at any level of a range, as Playground 2.5 was. Raises: CheckpointError.
+
+    Source: Karras et al. 2022, table 1; diffusers' EDMEulerScheduler, whose "epsilon" is EDM's mix of both.
+    """
+    kind = scheduler.get("prediction_type", "epsilon")
+    levels = [scheduler.get(name, usual) for name, usual in EDM.items()]
+    if kind in EDM_KINDS and all(isinstance(each, int | float) and 0 < each < math.inf for each in levels):
+        lowest, highest, deviation = (float(each) for each in levels)
+        with contextlib.suppress(SamplingError):  # Levels that are no range: said below.
+            return Prediction(EDM_KINDS[kind], ContinuousTable.between(lowest, highest), deviation)
+    raise CheckpointError(
+        f"{folder.name}: its scheduler_config.json says prediction_type {kind!r} and {', '.join(EDM)} {levels}; "
+        f"expected one of {', '.join(EDM_KINDS)}, a range of levels and a deviation above 0; fetch that file again"
+    )
+
+
+def _latents(folder: Path, autoencoder: Mapping[str, Any]) -> str | None:
+    """Latents that are not the family's, by their means and deviations. Raises: CheckpointError, for unknown ones."""
+    found = [autoencoder.get(name) for name in ("latents_mean", "latents_std")]
+    if found == [None, None]:
+        return None
+    known = (PLAYGROUND.mean, PLAYGROUND.deviation)
+    if not all(_are_close(each, its) for each, its in zip(found, known, strict=True)):
+        raise CheckpointError(
+            f"{folder.name}: its vae/config.json says latents_mean {found[0]} and latents_std {found[1]}; expected "
+            f"none, or Playground 2.5's {list(known[0])} and {list(known[1])}; other latents are not known here"
+        )
+    return "playground"
+
+
+def _are_close(found: object, known: Sequence[float]) -> bool:
+    if not isinstance(found, list) or len(found) != len(known):
+        return False
+    pairs = zip(found, known, strict=True)
+    return all(isinstance(each, int | float) and math.isclose(each, its, abs_tol=1e-4) for each, its in pairs)

@@ -225,7 +225,7 @@ class Loader:
             builder.unet(match.prefix, match.family, shows_scaled),
             self.keeper,
             parameterization.prediction(builder.file, match, builder.hints, said),
-            _latent_format(match, builder),
+            _latent_format(match, builder, said),
             match.family.id,
         )
 
@@ -279,9 +279,9 @@ def _fitted(spec: TextSpec, found: Tower) -> TextSpec:
     return replace(spec, last_layer=found.spec.last_layer) if found.is_cut_short else spec
 
 
-def _latent_format(match: Match, builder: Builder) -> LatentFormat:
+def _latent_format(match: Match, builder: Builder, said: Configuration | None) -> LatentFormat:
     """The family's latents, with the colours the file says its own have, where they are as many as the channels."""
-    usual = parameterization.latent_format(builder.file, match, match.family.latent_format or SD1, builder.hints)
+    usual = parameterization.latent_format(builder.file, match, match.family.latent_format or SD1, builder.hints, said)
     rows = builder.hints.latent_colours
     if rows is None or len(rows) != usual.channels + 1:
         return usual

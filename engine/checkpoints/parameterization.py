@@ -40,6 +40,8 @@ VELOCITY_SPREAD = 0.09
 
 def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration | None = None) -> Prediction:
     """What a file's denoiser predicts, unless somebody said so. Raises: CheckpointError, where its marks cannot be."""
+    if said is not None and said.noise is not None:
+        return said.noise
     if said is not None and said.prediction is not None:
         usual = match.family.betas or BetaSchedule()
         return of_kind(said.prediction, replace(usual, zero_terminal_snr=said.zero_terminal_snr))
@@ -83,9 +85,12 @@ def of_kind(kind: Kind, schedule: BetaSchedule | None = None) -> Prediction:
     return Prediction(kind, SigmaTable.from_flow() if kind == "flow" else SigmaTable.from_betas(schedule))
 
 
-def latent_format(file: TensorFile, match: Match, usual: LatentFormat, hints: Hints) -> LatentFormat:
-    """A file's latents, where it says that they are not its family's."""
-    return PLAYGROUND if hints.latents == "playground" or is_playground(file, match) else usual
+def latent_format(
+    file: TensorFile, match: Match, usual: LatentFormat, hints: Hints, said: Configuration | None = None
+) -> LatentFormat:
+    """A file's latents, where it or somebody says that they are not its family's."""
+    named = said.latents if said is not None and said.latents is not None else hints.latents
+    return PLAYGROUND if named == "playground" or is_playground(file, match) else usual
 
 
 def shows_scaled(file: TensorFile, match: Match, hints: Hints) -> bool:

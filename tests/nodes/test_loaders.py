@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderTiny, EDMEulerScheduler
 from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.checkpoints.load import Loader
 from engine.errors import CheckpointError, PathError
 from engine.folders import VAE_AND_SMALL, Folders
+from engine.models.latent_format import PLAYGROUND
 from engine.sampling.continuous import ContinuousTable
 from nodes import loaders, text, unclip
 from tests import families
@@ -120,6 +121,60 @@ def test_a_folder_that_diffusers_wrote_is_the_same_checkpoint(folders: Folders, 
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"expected diffusion_pytorch_model\.safetensors in its folder unet"):
         loaders.diffusers_loader(model_path="mine", folders=folders, loader=loader)
+
+
+def described(folders: Folders, name: str, scheduler: dict[str, Any], autoencoder: dict[str, Any]) -> Path:
+    """SDXL's small denoiser in diffusers' layout, with what a scheduler and an autoencoder say."""
+    folder = folders.models / "diffusers" / name
+    families.denoiser(text_width=2048, vector=2816).save_pretrained(folder / "unet")
+    (folder / "model_index.json").write_text("{}")
+    for part, file, said in [
+        ("scheduler", "scheduler_config.json", scheduler),
+        ("vae", "config.json", autoencoder),
+    ]:
+        (folder / part).mkdir()
+        (folder / part / file).write_text(json.dumps(said))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+def test_a_folder_says_that_its_network_was_trained_at_any_level(folders: Folders, loader: Loader, kind: str) -> None:
+    theirs = EDMEulerScheduler(prediction_type=kind, sigma_data=0.5, sigma_max=80.0)
+    scheduler = {"_class_name": "EDMDPMSolverMultistepScheduler", **theirs.config}
+    playground = {"latents_mean": [-1.6574, 1.886, -1.383, 2.5155], "latents_std": [8.4927, 5.9022, 6.5498, 5.2299]}
+    described(folders, "any", scheduler, playground)
+    model = loaders.diffusers_loader(model_path="any", folders=folders, loader=loader).MODEL
+    x, answer = torch.randn(2, 1, 4, 3, 3).unbind()
+    for sigma in torch.tensor([0.01, 0.7, 40.0]):
+        ours = model.prediction.denoised(answer, x, sigma)
+        torch.testing.assert_close(ours, theirs.precondition_outputs(x, answer, sigma), rtol=1e-5, atol=1e-6)
+        shown = model.prediction.scaled_input(x, sigma)
+        torch.testing.assert_close(shown, theirs.precondition_inputs(x, sigma), rtol=1e-5, atol=1e-6)
+    assert (model.prediction.table.sigma_max, model.latent_format) == (pytest.approx(80.0), PLAYGROUND)
+
+
+def test_a_folder_says_that_its_network_was_trained_down_to_pure_noise(folders: Folders, loader: Loader) -> None:
+    described(folders, "black", {"prediction_type": "epsilon", "rescale_betas_zero_snr": True}, {"latents_mean": None})
+    model = loaders.diffusers_loader(model_path="black", folders=folders, loader=loader).MODEL
+    assert (model.prediction.kind, model.prediction.table.sigma_max > 1000) == ("eps", True)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "autoencoder", "said"),
+    [
+        ({"_class_name": "EDMEulerScheduler", "prediction_type": "sample"}, {}, "prediction_type 'sample'"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_max": 0.001}, {}, r"sigma_data \[0.002, 0.001, 0.5\]"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_data": "half"}, {}, "a deviation above 0"),
+        ({}, {"latents_mean": [1, 2, 3, 4], "latents_std": [1, 1, 1, 1]}, "other latents are not known"),
+        ({}, {"latents_mean": "none"}, "or Playground 2.5's"),
+    ],
+)
+def test_a_folder_that_says_what_cannot_be_is_refused(
+    folders: Folders, loader: Loader, scheduler: dict[str, Any], autoencoder: dict[str, Any], said: str
+) -> None:
+    described(folders, "odd", scheduler, autoencoder)
+    with pytest.raises(CheckpointError, match=said):
+        loaders.diffusers_loader(model_path="odd", folders=folders, loader=loader)
 
 
 def test_a_configuration_says_what_is_predicted_and_which_layer_is_taken(
