@@ -6,10 +6,10 @@ ComfyUI's node DA3Inference.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 Method = Literal["upper_bound_resize", "lower_bound_resize"]
 Pose = Literal["cam_dec", "ray_pose"]
+
+Answer = TypeVar("Answer")
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -109,7 +111,8 @@ def estimate(
             seen = _looked_at(model, trunk, ready(group, resolution, method, model.config.patch), together)
             for view in range(len(group)):
                 with_rays = together is not None and together.pose == "ray_pose"
-                found.append(_on_cpu(answers.maps(seen, view, *size, with_rays=with_rays)))
+                maps = _fitting(model, lambda: answers.maps(seen, view, *size, with_rays=with_rays))  # noqa: B023
+                found.append(_on_cpu(maps))
                 watch.tell(len(found), len(image))
             if together is not None:
                 cameras = _cameras(answers, seen, found, together, size)
@@ -195,7 +198,21 @@ def _bytes(config: DepthAnythingConfig, views: int, size: Size, itemsize: int) -
 def _looked_at(model: DepthModel, trunk: DinoV2, pixels: Tensor, together: Together | None) -> Seen:
     place = model.trunk.place
     strategy = Together.strategy if together is None else together.strategy
-    return trunk(pixels.to(place.device, place.dtype), strategy)
+    return _fitting(model, lambda: trunk(pixels.to(place.device, place.dtype), strategy))
+
+
+def _fitting(model: DepthModel, work: Callable[[], Answer]) -> Answer:
+    """The work done; while the device runs full of it, again with fewer weights waiting there."""
+    while True:
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            full = error.with_traceback(None)
+        # Outside the handler, whose traceback would keep what the work had made.
+        if not any(part.loaded > 0 and part.lighten() for part in (model.answers, model.trunk)):
+            raise full
 
 
 def _cameras(answers: Answers, seen: Seen, found: list[Maps], together: Together, size: Size) -> Cameras:

@@ -134,6 +134,23 @@ def test_a_model_larger_than_its_budget_answers_the_same() -> None:
     assert whole.trunk.whole_size > 40_000 >= part.trunk.loaded + part.answers.loaded
 
 
+def test_work_that_runs_full_is_done_again_with_fewer_weights_waiting() -> None:
+    tensors = {name: each.half() for name, each in depth_files.tensors(TINY).items()}
+    model = geometry.depth_model(in_memory("depth.safetensors", tensors), Devices(), Keeper())
+    image, held = picture(2, 30, 44, 3), []
+    wanted = estimated(model, image)["depth"]
+
+    def full(*_: object) -> None:
+        held.append(model.trunk.loaded + model.answers.loaded)
+        if len(held) <= 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = model.trunk.module.norm.register_forward_pre_hook(full)
+    assert torch.equal(estimated(model, image)["depth"], wanted)
+    hook.remove()
+    assert held[0] > held[1] > held[2] == 0
+
+
 def test_work_stops_when_asked_and_says_so_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(done: int, total: int) -> None:
         raise Cancelled
