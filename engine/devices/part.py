@@ -146,7 +146,7 @@ class Part(Generic[Network]):
 
     def lighten(self) -> bool:
         """Lets about half of what is on the device go, while the network is in use; False when nothing is there."""
-        if not self.is_here or not self._held:
+        if not self.is_here or not self.loaded:
             return False
         self.room = self.loaded // 2 if self.loaded > LEAST else 0
         self.wear(self._patches)

@@ -262,3 +262,11 @@ def test_a_part_that_stays_leaves_last_and_outlasts_a_keeper_that_keeps_nothing(
     with careless.using(first):
         """And now it does."""
     assert not first.is_here
+
+
+def test_weights_that_are_used_where_they_rest_cannot_be_lightened() -> None:
+    """Whoever lightens until it is no more would wait for ever."""
+    used = part(dtype=torch.float32)
+    with Keeper().using(used):
+        assert used.loaded == 0
+        assert not used.lighten()
