@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.training.companions.easel import Easel, Wish
 from engine.training.loop import Draw, Phase
+from engine.training.studio import Brush
 
 Findings = dict[str, float]
 """What a judge measured, by name; all of them are written down, good or bad."""
@@ -65,10 +66,15 @@ FLUENT = (
 
 
 def both_ways(
-    parent: Path, wishes: Sequence[Wish], *, lora: Path | None = None, control: Path | None = None
+    parent: Path,
+    wishes: Sequence[Wish],
+    *,
+    lora: Path | None = None,
+    control: Path | None = None,
+    brush: Brush | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The same wishes drawn without and with a companion. Returns: two of [len(wishes), 3, H, W], 0 … 1."""
-    without, along = Easel(parent), Easel(parent, lora=lora, control=control)
+    without, along = Easel(parent, brush=brush), Easel(parent, lora=lora, control=control, brush=brush)
     drawn = [torch.stack([easel.draw(wish) for wish in wishes]) for easel in (without, along)]
     return drawn[0], drawn[1]
 

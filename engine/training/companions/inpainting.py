@@ -7,8 +7,9 @@ over something else: grey, or what it guessed itself some steps ago. So in train
 grey or over another picture, and the answer that counts is the one that belongs there.
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from engine.training.autoencoder import LATENT_SCALE
 from engine.training.captions import REDUCED_MIX, Catalogue, Picture, Placed, Scene
 from engine.training.companions import companion, material
 from engine.training.companions.companion import About, Findings, both_ways
-from engine.training.companions.easel import Wish
+from engine.training.companions.easel import BRUSH, Wish
 from engine.training.companions.low_rank import LowRank
 from engine.training.companions.material import Drawn, Samples, Shelf
 from engine.training.companions.parent import Parent, taken_apart
@@ -42,7 +43,17 @@ FOREIGN = 0.6  # of the holes begin as something else; the others as the base mo
 EARLIEST = 200  # later than this a hole has its content, and cannot become another one
 AROUND = 0.1  # how much the error outside the hole counts
 JUDGED = 3  # every third prompt of the shipped model's judge
-DENOISES = {"whole": 1.0, "partly": 0.8}  # of a grey hole, as VAE Encode for Inpainting leaves it
+
+
+class Way(NamedTuple):
+    """How the judge asks for a grey hole, as VAE Encode for Inpainting leaves it, to be filled."""
+
+    denoise: float = 1.0
+    has_words: bool = True
+    cfg: float = BRUSH.cfg
+
+
+WAYS = {"whole": Way(), "partly": Way(denoise=0.8), "gently": Way(cfg=1.0), "wordless": Way(has_words=False, cfg=1.0)}
 
 
 class Inpainting:
@@ -67,7 +78,7 @@ class Inpainting:
         export(phase, taken_apart(self.shelf.parent, self.shelf.device), path)
 
     def judge(self, path: Path, folder: Path) -> Findings:
-        """How well half a picture is filled in, with the LoRA and without it; both at two strengths of denoising."""
+        """How well half a picture is filled in, with the LoRA and without it, in each of the ways."""
         gallery = self.shelf.icons(STYLES)
         icons, catalogue = material.everyday(gallery, STYLES)
         asked = [q for q in questions("reduced")[::JUDGED] if (q.style, q.subject) in catalogue.icons]
@@ -75,13 +86,14 @@ class Inpainting:
         holes = torch.stack([half(number) for number in range(len(asked))])
         found: Findings = {"pictures": len(asked)}
         judge = Judge(gallery)
-        for name, denoise in DENOISES.items():
-            wishes = _wishes(asked, real, holes, denoise)
-            ways = dict(zip(("without", "with"), both_ways(self.shelf.parent, wishes, lora=path), strict=True))
-            for way, drawn in ways.items():
-                found |= {f"{name}_{way}_{key}": value for key, value in _measured(drawn, real, holes).items()}
+        for name, way in WAYS.items():
+            wishes, brush = _wishes(asked, real, holes, way), replace(BRUSH, cfg=way.cfg)
+            both = both_ways(self.shelf.parent, wishes, lora=path, brush=brush)
+            ways = dict(zip(("without", "with"), both, strict=True))
+            for which, drawn in ways.items():
+                found |= {f"{name}_{which}_{key}": value for key, value in _measured(drawn, real, holes).items()}
                 ranks = judge.rank(drawn, [(q.subject, q.style) for q in asked])
-                found[f"{name}_{way}_top1"] = sum(rank == 0 for rank in ranks) / len(ranks)
+                found[f"{name}_{which}_top1"] = sum(rank == 0 for rank in ranks) / len(ranks)
             labels = [label for q in asked for label in ("given", f"without: {q.prompt}", "with")]
             given = torch.stack([cast(Tensor, wish.picture) for wish in wishes])
             report.sheet(companion.in_rows(given, *ways.values()), labels, folder / f"inpainting_{name}.png", columns=9)
@@ -185,11 +197,11 @@ def _scenes_of(asked: list[Question], catalogue: Catalogue) -> list[Scene]:
     return [Scene(q.prompt, Picture((Placed(catalogue.icons[q.style, q.subject]),))) for q in asked]
 
 
-def _wishes(asked: list[Question], real: Tensor, holes: Tensor, denoise: float) -> list[Wish]:
+def _wishes(asked: list[Question], real: Tensor, holes: Tensor, way: Way) -> list[Wish]:
     masks = _in_pixels(holes)
     given = greyed(real.movedim(1, -1), masks).movedim(-1, 1)
     return [
-        Wish(q.prompt, seed, picture=picture, hole=hole, denoise=denoise)
+        Wish(q.prompt if way.has_words else "", seed, picture=picture, hole=hole, denoise=way.denoise)
         for seed, (q, picture, hole) in enumerate(zip(asked, given, holes, strict=True))
     ]
 
