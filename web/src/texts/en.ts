@@ -317,15 +317,15 @@ export const en = {
   "template.enlarge.title": "Enlarge four times",
   "template.enlarge.description":
     "Draw a picture and enlarge it four times: by Lanczos, and by a network that knows icons.",
-  "template.fill.title": "Fill a hole",
-  "template.fill.description":
-    "Half of a picture is gone; a LoRA that learned to fill holes goes on from what is left. The same seed without it beside.",
   "template.edges.title": "Draw along edges",
   "template.edges.description":
     "Draw a thing, take its edges, mirror them and move them into a corner; a ControlNet draws the thing anew where they are now.",
   "template.sticker.title": "Another style",
   "template.sticker.description":
     "A LoRA teaches the model stickers, a style that it has never seen; the same seed without it beside.",
+  "template.fill.title": "Fill a hole",
+  "template.fill.description":
+    "Half of a picture is gone, and no text says what it was; a LoRA that learned to fill holes goes on from what is left. The same seed without it beside.",
   "workflows.templates_own": "Templates for your own files",
   "workflows.needs": "Needs files in: {files}",
   "template.sdxl_base_and_refiner.title": "SDXL with its refiner",
