@@ -64,24 +64,28 @@ class Style:
         export(phase, taken_apart(self.shelf.parent, self.shelf.device), path)
 
     def judge(self, path: Path, folder: Path) -> Findings:
-        """How near subjects that were kept back come to their drawings in the style, with the LoRA and without it.
+        """How near drawings come to the real ones in the style, with the LoRA and without it.
 
-        "Is in style": of the subject's real drawings in the three styles, the new one is the nearest.
+        Of subjects that were kept back, and of as many that were learned. "Is in style": of the subject's real drawings
+        in the three styles, the new one is the nearest.
         """
         real = self.shelf.icons((STYLE, *KNOWN))
-        subjects = [s for s in kept_back(real) if all((style, s) in _cells(real) for style in KNOWN)]
-        drawings = {style: _real(real, style, subjects) for style in (STYLE, *KNOWN)}
-        wishes = [Wish(prompt(subject), seed) for seed, subject in enumerate(subjects)]
-        ways = dict(zip(("without", "with"), both_ways(self.shelf.parent, wishes, lora=path), strict=True))
-        found: Findings = {"pictures": len(subjects)}
-        for way, drawn in ways.items():
-            seen = features(drawn)
-            likeness = torch.stack([(seen * features(each)).sum(dim=1) for each in drawings.values()])
-            found[f"{way}_is_in_style"] = (likeness.argmax(dim=0) == 0).float().mean().item()
-            found[f"{way}_distance"] = (1 - likeness[0]).mean().item()
-        labels = [label for s in subjects for label in ("real", f"without: {prompt(s)}", "with")]
-        sheet = companion.in_rows(drawings[STYLE], *ways.values())
-        report.sheet(sheet, labels, folder / "style.png", columns=9)
+        has = [s for s in everyday(real) if all((style, s) in _cells(real) for style in KNOWN)]
+        held = [s for s in kept_back(real) if s in has]
+        learned = sorted(random.Random(SEED).sample([s for s in has if s not in held], len(held)))
+        found: Findings = {"pictures": len(held)}
+        for group, subjects in {"kept_back": held, "learned": learned}.items():
+            drawings = {style: _real(real, style, subjects) for style in (STYLE, *KNOWN)}
+            wishes = [Wish(prompt(subject), seed) for seed, subject in enumerate(subjects)]
+            ways = dict(zip(("without", "with"), both_ways(self.shelf.parent, wishes, lora=path), strict=True))
+            for way, drawn in ways.items():
+                seen = features(drawn)
+                likeness = torch.stack([(seen * features(each)).sum(dim=1) for each in drawings.values()])
+                found[f"{group}_{way}_is_in_style"] = (likeness.argmax(dim=0) == 0).float().mean().item()
+                found[f"{group}_{way}_distance"] = (1 - likeness[0]).mean().item()
+            labels = [label for s in subjects for label in ("real", f"without: {prompt(s)}", "with")]
+            sheet = companion.in_rows(drawings[STYLE], *ways.values())
+            report.sheet(sheet, labels, folder / f"style_{group}.png", columns=9)
         return found
 
     def _learned(self, parent: Parent) -> Samples:
@@ -130,9 +134,14 @@ def export(phase: Phase, parent: Parent, path: Path) -> None:
 
 def kept_back(icons: Icons) -> list[str]:
     """The everyday subjects of the style that the LoRA is never shown; the same ones every time."""
-    everyday = {concept.subject for concept in reduced_concepts()}
-    has = sorted({s for style, s in _cells(icons) if style == STYLE and s in everyday})
+    has = everyday(icons)
     return sorted(random.Random(SEED).sample(has, max(1, round(KEPT_BACK * len(has)))))
+
+
+def everyday(icons: Icons) -> list[str]:
+    """The subjects of the style that the shipped model knows."""
+    known = {concept.subject for concept in reduced_concepts()}
+    return sorted({s for style, s in _cells(icons) if style == STYLE and s in known})
 
 
 def prompt(subject: str) -> str:
