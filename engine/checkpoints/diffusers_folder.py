@@ -3,7 +3,6 @@
 Source: node_behaviour.md 6, DiffusersLoader.
 """
 
-import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.checkpoints import diffusers_scheduler
 from engine.checkpoints.configs import Configuration
-from engine.errors import CheckpointError, SamplingError
+from engine.errors import CheckpointError
 from engine.models.latent_format import PLAYGROUND
-from engine.sampling.continuous import ContinuousTable
-from engine.sampling.prediction import Kind, Prediction
 
 NETWORK = (
     "diffusion_pytorch_model.fp16.safetensors",
@@ -27,10 +25,6 @@ TEXT = ("model.fp16.safetensors", "model.safetensors", "pytorch_model.fp16.bin",
 TEXTS = ("text_encoder", "text_encoder_2")
 
 LARGEST = 1 << 20  # bytes of a configuration; the published ones have less than 1,000
-
-EDM = {"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5}
-EDM_KINDS: Mapping[str, Kind] = {"epsilon": "edm", "v_prediction": "v"}
-"""What diffusers' schedulers for any level of a range say, and what they mean where they say nothing."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +58,8 @@ def _first(folder: Path, names: Sequence[str]) -> Path | None:
 def _said(folder: Path) -> Configuration:
     """What it was trained for: its scheduler says at which noise levels, its autoencoder on which latents."""
     scheduler = _read(folder, "scheduler/scheduler_config.json")
-    kind, ends_black = scheduler.get("prediction_type"), bool(scheduler.get("rescale_betas_zero_snr"))
-    latents = _latents(folder, _read(folder, "vae/config.json"))
-    if str(scheduler.get("_class_name")).startswith("EDM"):
-        return Configuration(noise=_at_any_level(folder, scheduler), latents=latents)
-    if kind == "v_prediction":
-        return Configuration("v", zero_terminal_snr=ends_black, latents=latents)
-    return Configuration("eps" if ends_black else None, zero_terminal_snr=ends_black, latents=latents)
+    noise = diffusers_scheduler.prediction(scheduler, f"{folder.name}: its scheduler_config.json")
+    return Configuration(noise=noise, latents=_latents(folder, _read(folder, "vae/config.json")))
 
 
 def _read(folder: Path, name: str) -> Mapping[str, Any]:
@@ -83,23 +72,6 @@ def _read(folder: Path, name: str) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder.name}: its {path.name} cannot be read ({error})") from error
     return said if isinstance(said, dict) else {}
-
-
-def _at_any_level(folder: Path, scheduler: Mapping[str, Any]) -> Prediction:
-    """What a network predicts that was trained at any level of a range, as Playground 2.5 was. Raises: CheckpointError.
-
-    Source: Karras et al. 2022, table 1; diffusers' EDMEulerScheduler, whose "epsilon" is EDM's mix of both.
-    """
-    kind = scheduler.get("prediction_type", "epsilon")
-    levels = [scheduler.get(name, usual) for name, usual in EDM.items()]
-    if kind in EDM_KINDS and all(isinstance(each, int | float) and 0 < each < math.inf for each in levels):
-        lowest, highest, deviation = (float(each) for each in levels)
-        with contextlib.suppress(SamplingError):  # Levels that are no range: said below.
-            return Prediction(EDM_KINDS[kind], ContinuousTable.between(lowest, highest), deviation)
-    raise CheckpointError(
-        f"{folder.name}: its scheduler_config.json says prediction_type {kind!r} and {', '.join(EDM)} {levels}; "
-        f"expected one of {', '.join(EDM_KINDS)}, a range of levels and a deviation above 0; fetch that file again"
-    )
 
 
 def _latents(folder: Path, autoencoder: Mapping[str, Any]) -> str | None:
@@ -120,4 +92,4 @@ def _are_close(found: object, known: Sequence[float]) -> bool:
     if not isinstance(found, list) or len(found) != len(known):
         return False
     pairs = zip(found, known, strict=True)
-    return all(isinstance(each, int | float) and math.isclose(each, its, abs_tol=1e-4) for each, its in pairs)
+    return all(isinstance(each, float) and math.isclose(each, its, abs_tol=1e-4) for each, its in pairs)

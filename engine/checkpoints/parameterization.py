@@ -40,7 +40,7 @@ VELOCITY_SPREAD = 0.09
 
 def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration | None = None) -> Prediction:
     """What a file's denoiser predicts, unless somebody said so. Raises: CheckpointError, where its marks cannot be."""
-    if said is not None and said.noise is not None:
+    if said is not None and said.noise is not None and match.family.prediction in ("eps", "v"):
         return said.noise
     if said is not None and said.prediction is not None:
         usual = match.family.betas or BetaSchedule()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AutoencoderTiny, EDMEulerScheduler
+from diffusers import AutoencoderTiny, DDIMScheduler, EDMEulerScheduler
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -153,6 +153,27 @@ def test_a_folder_says_that_its_network_was_trained_at_any_level(folders: Folder
     assert (model.prediction.table.sigma_max, model.latent_format) == (pytest.approx(80.0), PLAYGROUND)
 
 
+@pytest.mark.parametrize(
+    ("rise", "said"),
+    [
+        ("scaled_linear", {"beta_start": 0.0001, "beta_end": 0.02}),
+        ("linear", {"beta_start": 0.0001, "beta_end": 0.02, "num_train_timesteps": 500}),
+        ("squaredcos_cap_v2", {}),
+        ("scaled_linear", {"beta_start": 0.00085, "beta_end": 0.012, "rescale_betas_zero_snr": True}),
+    ],
+)
+def test_a_folder_says_how_noise_rose_in_training(
+    folders: Folders, loader: Loader, rise: str, said: dict[str, Any]
+) -> None:
+    theirs = DDIMScheduler(beta_schedule=rise, prediction_type="sample", **said)
+    described(folders, "rise", {"_class_name": "DDIMScheduler", **theirs.config}, {"latents_mean": None})
+    prediction = loaders.diffusers_loader(model_path="rise", folders=folders, loader=loader).MODEL.prediction
+    alpha_bars = theirs.alphas_cumprod[:-1]  # The last may be 0, whose level is infinite there.
+    expected = ((1 - alpha_bars) / alpha_bars).sqrt()
+    torch.testing.assert_close(prediction.table.sigmas[:-1], expected, rtol=1e-3, atol=1e-4)
+    assert (prediction.kind, len(prediction.table.sigmas)) == ("x0", said.get("num_train_timesteps", 1000))
+
+
 def test_a_folder_says_that_its_network_was_trained_down_to_pure_noise(folders: Folders, loader: Loader) -> None:
     described(folders, "black", {"prediction_type": "epsilon", "rescale_betas_zero_snr": True}, {"latents_mean": None})
     model = loaders.diffusers_loader(model_path="black", folders=folders, loader=loader).MODEL
@@ -163,10 +184,19 @@ def test_a_folder_says_that_its_network_was_trained_down_to_pure_noise(folders: 
     ("scheduler", "autoencoder", "said"),
     [
         ({"_class_name": "EDMEulerScheduler", "prediction_type": "sample"}, {}, "prediction_type 'sample'"),
-        ({"_class_name": "EDMEulerScheduler", "sigma_max": 0.001}, {}, r"sigma_data \[0.002, 0.001, 0.5\]"),
-        ({"_class_name": "EDMEulerScheduler", "sigma_data": "half"}, {}, "a deviation above 0"),
+        ({"_class_name": "EDMEulerScheduler", "prediction_type": []}, {}, r"\[\]; expected one of epsilon"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_max": 0.001}, {}, "noise that cannot be.*sigma_max 0.001"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_data": "half"}, {}, "'half'; expected a number above 0"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_max": 10**400}, {}, "expected a number above 0"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, {}, "trained along straight paths"),
+        ({"prediction_type": "flow"}, {}, "'flow'; expected one of epsilon, v_prediction, sample"),
+        ({"beta_schedule": "sudden"}, {}, "beta_schedule 'sudden'; expected one of scaled_linear"),
+        ({"num_train_timesteps": 10**9}, {}, "expected at most 100000"),
+        ({"beta_start": 0.5, "beta_end": 0.1}, {}, "noise that cannot be"),
+        ({"trained_betas": [0.1, 0.2]}, {}, "a list of its own"),
         ({}, {"latents_mean": [1, 2, 3, 4], "latents_std": [1, 1, 1, 1]}, "other latents are not known"),
         ({}, {"latents_mean": "none"}, "or Playground 2.5's"),
+        ({}, {"latents_mean": [10**400] * 4, "latents_std": [1.0] * 4}, "other latents are not known"),
     ],
 )
 def test_a_folder_that_says_what_cannot_be_is_refused(
