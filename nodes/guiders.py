@@ -82,7 +82,8 @@ def perp_neg(*, model: Model, empty_conditioning: Conditioning, neg_scale: Negat
         raise SamplingError(
             "empty_conditioning: hooks and GLIGEN boxes have no effect in PerpNeg; take a plain text, or PerpNegGuider."
         )
-    return model.with_hooks(Hooks(combine=guiders.away_across(empty, neg_scale)))
+    # The negative counts at a cfg of 1 too.
+    return model.with_hooks(Hooks(combine=guiders.away_across(empty, neg_scale), always_both=True))
 
 
 def _check(**sides: Any) -> None:

@@ -33,7 +33,8 @@ class RuledGuider(CFGGuider):
         """The clean latent, as guidance has it. Shapes: x [B, C, …]; timestep [B], noise levels."""
         options = {} if model_options is None else model_options
         rule = self.rule()
-        wanted = rule.asks(bool(options.get("disable_cfg1_optimization", False)))
+        is_hooked = any(options.get(name) for name in ("sampler_cfg_function", "sampler_post_cfg_function"))
+        wanted = rule.asks(bool(options.get("disable_cfg1_optimization", False)), is_hooked)
         conds = [self.conds.get(name) if place in wanted else None for place, name in enumerate(self.NAMES)]
         first, second, *others = comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, options)
         again = Again(self.inner_model, conds, options)

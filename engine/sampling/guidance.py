@@ -118,7 +118,8 @@ class Guide:
         self._check_size(x)
         always_both = needs_negative or self.hooks.always_both
         if self.rule is not None:
-            return self.rule.guided(self._look(x, sigma, self.rule.asks(always_both)), self.hooks)
+            wanted = self.rule.asks(always_both, self.hooks.look_at_answers)
+            return self.rule.guided(self._look(x, sigma, wanted), self.hooks)
         skips = is_one(self.cfg) and not always_both
         answers = self._look(x, sigma, (POSITIVE,) if skips else (POSITIVE, NEGATIVE))
         for before in self.hooks.before:

@@ -28,11 +28,11 @@ class DualCfg:
     cfg_negative: float
     is_nested: bool = False
 
-    def asks(self, always_both: bool) -> Sequence[int]:
-        """Sides whose answers cancel out are not asked about."""
+    def asks(self, always_both: bool, is_hooked: bool) -> Sequence[int]:
+        """Sides whose answers cancel out are not asked about; those that hooks are shown as the positive always are."""
         if always_both or not is_one(self.cfg_negative):
             return (POSITIVE, NEGATIVE, THIRD)
-        if is_one(self.cfg) and not self.is_nested:
+        if is_one(self.cfg) and not self.is_nested and not is_hooked:
             return (POSITIVE,)
         return (POSITIVE, THIRD)
 
@@ -53,7 +53,7 @@ class PerpNeg:
     cfg: float
     negative_scale: float = 1.0
 
-    def asks(self, always_both: bool) -> Sequence[int]:
+    def asks(self, always_both: bool, is_hooked: bool) -> Sequence[int]:
         """All sides, always."""
         return (POSITIVE, NEGATIVE, THIRD)
 

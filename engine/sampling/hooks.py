@@ -132,6 +132,11 @@ class Hooks:
             starts=(*self.starts, *later.starts),
         )
 
+    @property
+    def look_at_answers(self) -> bool:
+        """Whether they make something of the answers, so that it counts which sides were asked."""
+        return self.combine is not None or bool(self.after)
+
     def pushed(self, answers: Answers) -> Tensor:
         """The guided latent: away from the negative (or as `combine` has it), and what `after` makes of that."""
         if self.combine is not None:
@@ -150,8 +155,11 @@ class Hooks:
 class Rule(Protocol):
     """A formula for more sides than two, or for fewer."""
 
-    def asks(self, always_both: bool) -> Sequence[int]:
-        """The places of the sides that it needs; the answers of all others are zeros."""
+    def asks(self, always_both: bool, is_hooked: bool) -> Sequence[int]:
+        """The places of the sides that it needs; the answers of all others are zeros.
+
+        `is_hooked`: there are hooks that look at the answers.
+        """
 
     def guided(self, answers: Answers, hooks: Hooks) -> tuple[Tensor, Tensor]:
         """The guided latent and the unconditional one that goes with it. It decides which hooks are asked."""

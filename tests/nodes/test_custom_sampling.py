@@ -163,6 +163,42 @@ def test_perpendicular_guidance_as_a_node_and_as_a_guider_are_the_same(bench: Be
     assert close(by_model, by_guider, 1e-5)
 
 
+LOOKING: dict[str, dict[str, Any]] = {
+    "PerturbedAttentionGuidance": {"scale": 3.0},
+    "SelfAttentionGuidance": {"scale": 0.5, "blur_sigma": 2.0},
+    "CFGNorm": {"strength": 0.9},
+    "RenormCFG": {"cfg_trunc": 100.0, "renorm_cfg": 1.0},
+    "Epsilon Scaling": {"scaling_factor": 1.05},
+    "RescaleCFG": {"multiplier": 0.7},
+    "PerpNeg": {"neg_scale": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_guidance_at_scale_1_is_that_beside_it_with_what_looks_at_the_answers(name: str, bench: Bench) -> None:
+    drawing = Custom()
+    node, empty = drawing.graph.node, drawing.text("")
+    more = {"empty_conditioning": empty} if name == "PerpNeg" else {}
+    shared = {"model": node(name, model=drawing.model, **LOOKING[name], **more), "negative": drawing.negative}
+    wanted = {"cond1": drawing.positive, "cond2": drawing.text("a green frog")}
+
+    def guiders(cfg: float) -> list[Handle]:
+        both = {"cfg_conds": cfg, "cfg_cond2_negative": cfg}
+        perp = {"positive": drawing.positive, "empty_conditioning": empty, "cfg": cfg, "neg_scale": 1.0}
+        return [
+            node("CFGGuider", **shared, positive=drawing.positive, cfg=cfg),
+            *(node("DualCFGGuider", **shared, **wanted, **both, style=style) for style in ("regular", "nested")),
+            node("PerpNegGuider", **shared, **perp),
+        ]
+
+    levels = drawing.levels(steps=2)
+    drawn = [[drawing.advanced(guider=each, sigmas=levels) for each in guiders(cfg)] for cfg in (1.0, 1.0 + 1e-6)]
+    kinds = ["CFG", "regular", "nested", "PerpNeg"]
+    for kind, at, beside in zip(kinds, *(samples(bench, drawing, *each) for each in drawn), strict=True):
+        # RenormCFG leaves a scale of 1 alone, at which PerpNegGuider still pushes.
+        assert close(at, beside, 1e-3) or (name, kind) == ("RenormCFG", "PerpNeg"), kind
+
+
 def test_progress_and_previews_are_those_of_a_ksampler(bench: Bench) -> None:
     drawing, told = Custom(), []
     target = drawing.advanced()

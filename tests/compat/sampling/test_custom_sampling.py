@@ -81,7 +81,9 @@ def test_every_kind_of_guider(studio: Studio, name: str) -> None:
     assert agree(made)
 
 
-@pytest.mark.parametrize("name", ["dual", "nested", "perpendicular", "nested, the negative left out"])
+@pytest.mark.parametrize(
+    "name", ["dual", "dual, only the first", "nested", "perpendicular", "nested, the negative left out"]
+)
 @pytest.mark.parametrize("sampler", ["euler", "euler_cfg_pp"])
 def test_guiders_with_hooks_and_samplers_that_read_the_unconditional(studio: Studio, name: str, sampler: str) -> None:
     hooks = {

@@ -301,7 +301,7 @@ class Sum:
     def __init__(self, leaves_out: bool) -> None:
         self.leaves_out = leaves_out
 
-    def asks(self, always_both: bool) -> list[int]:
+    def asks(self, always_both: bool, is_hooked: bool) -> list[int]:
         return [0, 2] if self.leaves_out and not always_both else [0, 1, 2]
 
     def guided(self, answers: Answers, hooks: Hooks) -> tuple[Tensor, Tensor]:

@@ -84,6 +84,17 @@ def test_sides_that_cancel_out_are_not_asked_about_unless_somebody_wants_them(ru
     assert guided(rule, hooks=Hooks(always_both=True))[2] == 3
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_hooks_see_at_scale_1_what_they_see_beside_it(is_nested: bool) -> None:
+    hooks = Hooks(after=(lambda each, made: made + 3.0 * (each.positive - 0.5 * each.ask(P)),))
+    made, _, asked = guided(DualCfg(1.0, 1.0, is_nested), hooks=hooks)
+    beside, _, _ = guided(DualCfg(1.0 + 1e-6, 1.0 + 1e-6, is_nested), hooks=hooks)
+    torch.testing.assert_close(made, beside, rtol=1e-4, atol=1e-4)
+    seen = P if is_nested else M
+    torch.testing.assert_close(made, WAVES[P] + 1.5 * WAVES[seen])
+    assert asked == 3  # two sides, and what the hook asks
+
+
 def test_hooks_change_the_inner_push_of_dual_guidance() -> None:
     hooks = Hooks(
         combine=lambda each: each.positive - 2 * each.negative,
