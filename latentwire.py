@@ -23,6 +23,7 @@ from engine.checkpoints.load import Loader
 from engine.devices import device, interruption, memory, report
 from engine.devices.storage import TensorStorage
 from engine.errors import LatentwireError, PromptError
+from engine.files_beside import lay_out_beside
 from engine.folders import Folders
 from engine.graph.assign import assign, find_node
 from engine.graph.cache import Budgets, Cache, Entry
@@ -35,7 +36,7 @@ from engine.graph.prompt import Prompt
 from engine.graph.registry import Registry
 from engine.graph.run import never
 from engine.graph.validate import Validation, validate
-from engine.graph.workflow_file import read
+from engine.graph.workflow_file import path_of, read
 from engine.settings import Settings
 from engine.values import Clip, ControlNet, Model, Vae
 from nodes import all_nodes
@@ -154,20 +155,26 @@ class Engine:
     def load(self, source: str | Path | bytes | Mapping[str, Any]) -> "Workflow":
         """Reads a workflow in any form people keep one: API or editor JSON, a PNG or WebP that carries either.
 
+        Pictures and latents that it loads may lie beside its file; the input folder gets those it lacks.
         Raises: PromptError, when it is none of these.
         """
         found = read(source, self.registry, prune=True, random=Random())
-        return Workflow(self, found.prompt, found.workflow, tuple(found.notes))
+        file = path_of(source)
+        return Workflow(self, found.prompt, found.workflow, tuple(found.notes), file)
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A graph ready to run: API JSON, and the editor's own JSON when the file had it. Never changed, only copied."""
+    """A graph ready to run: API JSON, and the editor's own JSON when the file had it. Never changed, only copied.
+
+    `file` is where it was read from; None for a graph that came without one.
+    """
 
     engine: Engine
     prompt: Mapping[str, Any]
     editor: Mapping[str, Any] | None = None
     notes: Sequence[str] = ()
+    file: Path | None = None
 
     def set(self, name: str, value: Any) -> "Workflow":
         """A copy whose input `name` ("KSampler.seed", by class, title or id) is `value`.
@@ -177,11 +184,14 @@ class Workflow:
         return replace(self, prompt=assign(self.prompt, name, value, self.engine.registry))
 
     def check(self) -> Validation:
-        """Every problem of the graph at once.
+        """Every problem of the graph at once. What it loads from beside its file is in the input folder by then.
 
         Raises: PromptError, when it is not even a graph.
         """
-        return validate(Prompt.from_json(self.prompt), self.engine.registry)
+        prompt = Prompt.from_json(self.prompt)
+        if self.file is not None:
+            lay_out_beside(self.file, self.prompt, self.engine.registry, self.engine.folders.input)
+        return validate(prompt, self.engine.registry)
 
     def run(self, *, emit: Emit | None = None, is_cancelled: Callable[[], bool] = never) -> "Result":
         """Runs the graph here and now, in this process. Outputs that cannot run are left out; the result names them.

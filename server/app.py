@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from server.files import frontend as frontends
 from server.files.bundle import Shelf
 from server.files.frontend import Frontend
 from server.files.pictures import DESK, Desk
-from server.files.templates import shipped
+from server.files.templates import shipped, supply
 from server.files.users import Users
 from server.housekeeping import Housekeeping
 from server.jobs.store import Jobs
@@ -102,13 +103,14 @@ def create(parts: Parts) -> web.Application:
     app[keys.POOL] = parts.dispatcher.pool
     app[keys.NODE_TYPES] = parts.node_types
     app[keys.CATALOGUE] = parts.dispatcher.plugin_desk.catalogue
-    app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types)
+    app[keys.TEMPLATES] = shipped()
+    supplying = partial(supply, folder=app[keys.TEMPLATES], target=parts.folders.input)
+    app[keys.RECEPTION] = Reception(parts.jobs, parts.hub, parts.dispatcher, parts.node_types, supplying)
     parts.dispatcher.plugin_desk.submit = app[keys.RECEPTION].submit
     app[keys.PLUGIN_WATCH] = PluginWatch(
         parts.dispatcher.plugin_desk, parts.stamps if parts.settings.watch_plugins else None
     )
     app[keys.HOUSEKEEPING] = Housekeeping(parts.jobs, parts.folders)
-    app[keys.TEMPLATES] = shipped()
     app[keys.ASSETS] = Assets(parts.folders, parts.folders.user / "assets.sqlite")
     app[keys.USERS] = Users(parts.folders.user, many=parts.settings.multi_user)
     app[keys.LOG_LINES] = LogLines(_log(parts.settings), parts.hub)

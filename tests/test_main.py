@@ -54,6 +54,14 @@ def test_a_workflow_becomes_a_file_whose_path_is_printed(
     assert "all together" in printed.err
 
 
+def test_a_workflow_finds_what_lies_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = ROOT / "workflows" / "latent_tools.json"
+    assert latentwire(tmp_path, "explain", shipped) == 0
+    assert latentwire(tmp_path, "run", shipped, "--cpu") == 0
+    assert Path(capsys.readouterr().out.splitlines()[-1]).is_file()
+    assert [each.name for each in (tmp_path / "input").iterdir()] == ["latentwire_fox.latent"]
+
+
 def test_a_second_run_never_overwrites_the_first(workflow: Path, tmp_path: Path) -> None:
     assert latentwire(tmp_path, "run", workflow) == 0
     first = (tmp_path / "output" / "grey_00001_.png").read_bytes()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,21 @@ def test_a_shipped_workflow_draws_with_what_ships(path: Path, engine: Engine) ->
     for file in result.files:
         if file.suffix in (".png", ".webp"):
             assert json.loads(metadata.read_workflow(file)["prompt"]) == engine.load(path).prompt
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """An engine of an installation in which nothing has been done yet."""
+    return Engine(Settings(base_directory=tmp_path_factory.mktemp("fresh"), cpu=True))
+
+
+@pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_shipped_workflow_can_be_run_on_a_fresh_installation(path: Path, fresh: Engine) -> None:
+    for folder in (fresh.folders.input, fresh.folders.output):
+        shutil.rmtree(folder, ignore_errors=True)
+    explained = fresh.load(path).explain()
+    assert "left out" not in explained
+    assert "output" in explained
 
 
 def _extremes(image: Image.Image) -> list[tuple[int, int]]:

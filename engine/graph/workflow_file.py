@@ -21,6 +21,7 @@ MAX_BYTES = 20_000_000
 
 _EXPECTED = "expected a workflow: API or editor JSON, or a PNG or WebP picture that carries one"
 _MOST_WRAPPINGS = 4
+_BLANK = "\ufeff \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,10 @@ def read(
     if isinstance(source, Mapping):
         return _from_json(source, options)
     if isinstance(source, str):
-        text = source.lstrip("\ufeff \t\r\n")
-        if not text or text[0] in "{[":
-            return _from_json(_parse(text.encode("utf-8", "surrogatepass")), options)
-        source = Path(source)
+        file = path_of(source)
+        if file is None:
+            return _from_json(_parse(source.lstrip(_BLANK).encode("utf-8", "surrogatepass")), options)
+        source = file
     head, data = _open(source)
     if is_picture(head):
         return _from_picture(source, options)
@@ -63,6 +64,14 @@ def read(
         if isinstance(source, bytes):
             raise
         raise PromptError(f"{source}: {error}") from error
+
+
+def path_of(source: Path | bytes | str | Mapping[str, Any]) -> Path | None:
+    """The file that `read` opens for a source; None where the source is the workflow itself."""
+    if isinstance(source, str):
+        text = source.lstrip(_BLANK)
+        return Path(source) if text and text[0] not in "{[" else None
+    return source if isinstance(source, Path) else None
 
 
 @dataclass(frozen=True, slots=True)

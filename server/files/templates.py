@@ -5,15 +5,13 @@ Everything here touches the disk, so call it in a thread.
 
 import json
 import logging
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from engine import folders
-from engine.saving import name_it
-from engine.unfinished import unfinished
+from engine import files_beside, folders
+from engine.graph.registry import Registry
 
 SUFFIX = ".editor.json"
 FIRST = "text_to_image"
@@ -69,19 +67,15 @@ def read_all(folder: Path) -> list[Template]:
 
 def lay_out(template: Template, target: Path) -> None:
     """Puts the pictures a template loads into the input folder. A file that has the name already stays as it is."""
-    for name in template.inputs:
-        source = template.file.parent / name
-        try:
-            if source.is_file() and not (target / name).exists():
-                target.mkdir(parents=True, exist_ok=True)
-                with open(source, "rb") as picture, unfinished(target, lambda file: _copy(picture, file)) as whole:
-                    name_it(whole, target / name)
-        except OSError as error:  # the workflow opens all the same, and says which picture is missing
-            _log.warning("%s: its picture %s cannot be put into the input folder (%s)", template.name, name, error)
+    files_beside.lay_out(template.inputs, template.file.parent, target)
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> None:
-    shutil.copyfileobj(source, target)
+def supply(prompt: Mapping[str, Any], registry: Registry, folder: Path, target: Path) -> None:
+    """The same for a prompt in API JSON that loads what belongs to the templates in a folder."""
+    wanted = [each for each in files_beside.named(prompt, registry) if (folder / each).is_file()]
+    if any(not (target / each).exists() for each in wanted):
+        for template in read_all(folder):
+            files_beside.lay_out(set(wanted) & set(template.inputs), template.file.parent, target)
 
 
 def _read(file: Path) -> Template | None:

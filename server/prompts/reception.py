@@ -20,7 +20,7 @@ from server.jobs.store import JobConflict, Jobs
 from server.node_types import NodeTypes
 from server.prompts import submission
 from server.prompts.leftovers import Leftovers
-from server.prompts.submission import Candidate, Submission, refusal, refused_as
+from server.prompts.submission import Candidate, Submission, Supply, refusal, refused_as
 from server.protocol.prompts import PromptAnswer
 from server.requests import body, reply
 from server.requests.budget import Budget
@@ -44,8 +44,11 @@ _TYPES = {408: "request_timeout", 413: "request_too_large", 503: "not_ready", 50
 class Reception:
     """Takes requests in, as many at once as memory allows."""
 
-    def __init__(self, jobs: Jobs, hub: Hub, dispatcher: Dispatcher, node_types: NodeTypes) -> None:
+    def __init__(
+        self, jobs: Jobs, hub: Hub, dispatcher: Dispatcher, node_types: NodeTypes, supply: Supply | None = None
+    ) -> None:
         self._jobs, self._hub, self._dispatcher, self._node_types = jobs, hub, dispatcher, node_types
+        self._supply = supply
         self._room = Budget(READ_AT_ONCE)
         self._desk = Budget(JUDGED_AT_ONCE)
         self._leftovers = Leftovers()
@@ -140,9 +143,9 @@ class Reception:
         registry = await self._node_types.registry()
         created = time.time_ns() // 1_000_000
         if is_long:
-            candidate = await asyncio.to_thread(submission.judge, sent, registry, created)
+            candidate = await asyncio.to_thread(submission.judge, sent, registry, created, self._supply)
         else:
-            candidate = submission.judge(sent, registry, created)
+            candidate = submission.judge(sent, registry, created, self._supply)
         return await self._checked(candidate) if candidate.asks else candidate
 
     async def _checked(self, candidate: Candidate) -> Candidate:

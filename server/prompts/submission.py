@@ -6,7 +6,7 @@ the request's prompt, and a picture that carries either.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -69,6 +69,10 @@ class Candidate:
     notes: tuple[str, ...] = ()
 
 
+Supply = Callable[[Mapping[str, Any], Registry], None]
+"""Brings what a prompt in API JSON loads, where it ships with this program, before that is looked for."""
+
+
 def read(data: bytes) -> Submission:
     """Takes a request apart. Raises: Refused."""
     digest = hashlib.sha256(data).hexdigest()
@@ -104,7 +108,7 @@ def take(sent: Any, digest: str) -> Submission:
         raise refusal(kind, str(error), extra_info={"field": error.field}) from error
 
 
-def judge(submission: Submission, registry: Registry, created: int) -> Candidate:
+def judge(submission: Submission, registry: Registry, created: int, supply: Supply | None = None) -> Candidate:
     """Whether a request can run, with every reason why not. Units: created is milliseconds since 1970.
 
     Raises: Refused.
@@ -119,6 +123,8 @@ def judge(submission: Submission, registry: Registry, created: int) -> Candidate
         prompt = Prompt.from_json(submission.graph)
     except PromptError as error:
         raise refusal("invalid_prompt", str(error)) from error
+    if supply is not None:
+        supply(submission.graph, registry)
     found = validate(prompt, registry, submission.targets)
     node_errors = found.node_errors() if found.problems else {}
     fault = found.error()

@@ -76,3 +76,19 @@ def test_a_large_prompt_is_sent_away_in_words_when_there_is_no_room(
             assert "as there is memory for" in answer["error"]["message"]
 
     asyncio.run(scenario())
+
+
+def test_a_prompt_finds_what_ships_with_the_templates(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with quiet(tmp_path) as client:
+            for name, status in (("latentwire_fox.png", 200), ("inpaint.webp", 400), ("inpaint.json", 400)):
+                prompt = {
+                    "1": {"class_type": "LoadImage", "inputs": {"image": name}},
+                    "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "fox"}},
+                }
+                async with client.post("/prompt", json={"prompt": prompt}) as answer:
+                    assert answer.status == status, await answer.text()
+
+    asyncio.run(scenario())
+    (laid_out,) = (tmp_path / "input").iterdir()
+    assert laid_out.read_bytes() == (Path(__file__).parents[3] / "workflows" / laid_out.name).read_bytes()
