@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from engine.checkpoints.save import save_tensors
 from engine.pictures.inpainting import greyed
 from engine.sampling.betas import BetaSchedule
 from engine.training import report
@@ -24,20 +23,18 @@ from engine.training.captions import REDUCED_MIX, Catalogue, Picture, Placed, Sc
 from engine.training.companions import companion, material
 from engine.training.companions.companion import About, Findings, both_ways
 from engine.training.companions.easel import BRUSH, Wish
-from engine.training.companions.low_rank import LowRank
-from engine.training.companions.material import Drawn, Samples, Shelf
-from engine.training.companions.parent import Parent, taken_apart
+from engine.training.companions.lora import BATCH, LoraCompanion
+from engine.training.companions.low_rank import LowRank, of_transformers
+from engine.training.companions.material import Drawn, Samples
+from engine.training.companions.parent import Parent
 from engine.training.judge import Judge, Question, questions
-from engine.training.loop import Draw, Losses, Phase, Settings
+from engine.training.loop import Draw, Losses, Phase
 
 ABOUT = About(
     "inpainting", Path("models/loras/latentwire_icons_inpainting.safetensors"), steps=3_000, licences=companion.FLUENT
 )
 STYLES = ("fluent3d", "fluentflat")
-SCENES, SEED = 2_000, 3
-BATCH = 8
-RANK = 4
-SETTINGS = Settings(1e-3, ema_decay=0.99, save_seconds=120, log_steps=25, weight_decay=0.0)
+SEED = 3
 CAPTION_DROPOUT = 0.3
 FOREIGN = 0.6  # of the holes begin as something else; the others as the base model was trained
 EARLIEST = 200  # later than this a hole has its content, and cannot become another one
@@ -56,26 +53,24 @@ class Way(NamedTuple):
 WAYS = {"whole": Way(), "partly": Way(denoise=0.8), "gently": Way(cfg=1.0), "wordless": Way(has_words=False, cfg=1.0)}
 
 
-class Inpainting:
-    """Its training, its file and its judge."""
+class Inpainting(LoraCompanion):
+    """Its training and its judge."""
 
-    about = ABOUT
+    about, scenes = ABOUT, 2_000
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def changes(self, module: str) -> bool:
+        """Whether it changes this layer of the UNet."""
+        return of_transformers(module)
 
-    def phase(self) -> Phase:
-        """A fresh training, which begins as no change."""
-        return phase(self.shelf.folder, taken_apart(self.shelf.parent, self.shelf.device))
+    def learned(self, count: int) -> tuple[list[Scene], Tensor]:
+        """The shipped model's own icons, in its own scenes."""
+        icons, catalogue = material.everyday(self.shelf.icons(STYLES), STYLES)
+        scenes = material.scenes(catalogue, REDUCED_MIX, count, SEED, moves=False)
+        return scenes, material.pixels(scenes, icons)
 
-    def draw(self, phase: Phase) -> Draw:
-        """What one step of the training does."""
-        parent = taken_apart(self.shelf.parent, self.shelf.device)
-        return step(parent, self._learned(parent), phase)
-
-    def export(self, phase: Phase, path: Path) -> None:
-        """Write the averaged weights under kohya's names."""
-        export(phase, taken_apart(self.shelf.parent, self.shelf.device), path)
+    def step(self, parent: Parent, samples: Samples, phase: Phase) -> Draw:
+        """What one step of the training does, with what it learns from."""
+        return step(parent, samples, phase)
 
     def judge(self, path: Path, folder: Path) -> Findings:
         """How well half a picture is filled in, with the LoRA and without it, in each of the ways."""
@@ -98,26 +93,6 @@ class Inpainting:
             given = torch.stack([cast(Tensor, wish.picture) for wish in wishes])
             report.sheet(companion.in_rows(given, *ways.values()), labels, folder / f"inpainting_{name}.png", columns=9)
         return found
-
-    def _learned(self, parent: Parent) -> Samples:
-        count = self.shelf.scenes or SCENES
-        path = self.shelf.place("inpainting_scenes")
-        found = material.kept(path, count)
-        if found is None:
-            icons, catalogue = material.everyday(self.shelf.icons(STYLES), STYLES)
-            scenes = material.scenes(catalogue, REDUCED_MIX, count, SEED, moves=False)
-            pictures = material.pixels(scenes, icons)
-            material.keep(path, material.samples(parent, pictures, [scene.caption for scene in scenes]))
-            found = material.kept(path, count)
-        assert found is not None
-        return material.samples_of(found)
-
-
-def phase(folder: Path, parent: Parent) -> Phase:
-    """A fresh training of a LoRA for attention and what surrounds it."""
-    torch.manual_seed(SETTINGS.seed)
-    networks = nn.ModuleDict({"lora": LowRank(parent.unet, RANK)})
-    return Phase(f"companion_{ABOUT.name}", folder, networks, SETTINGS, parent.device)
 
 
 def step(parent: Parent, samples: Samples, phase: Phase) -> Draw:
@@ -177,13 +152,6 @@ def half(number: int, side: int = 16) -> Tensor:
     parts = (hole[:, : side // 2], hole[:, side // 2 :], hole[: side // 2], hole[side // 2 :])
     parts[number % 4].fill_(1)
     return hole
-
-
-def export(phase: Phase, parent: Parent, path: Path) -> None:
-    """Write the averaged weights in half precision under kohya's names."""
-    lora = cast(LowRank, phase.average["lora"])
-    tensors = {name: each.cpu() for name, each in lora.tensors(parent.unet).items()}
-    save_tensors(path, tensors, lora.metadata(ABOUT.metadata(phase.step)))
 
 
 def _begun(drawn: Drawn, masks: Tensor, grey: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from engine.checkpoints.save import save_tensors
 from engine.training import report
 from engine.training.captions import REDUCED_MIX, Picture, Placed, Scene
 from engine.training.companions import companion, material
 from engine.training.companions.companion import About, Findings, both_ways
 from engine.training.companions.easel import Wish
+from engine.training.companions.lora import BATCH, LoraCompanion
 from engine.training.companions.low_rank import LowRank, of_transformers_and_blocks
-from engine.training.companions.material import Samples, Shelf
-from engine.training.companions.parent import Parent, taken_apart
+from engine.training.companions.material import Samples
+from engine.training.companions.parent import Parent
 from engine.training.dataset import Icons
 from engine.training.iconsets import icon_set
 from engine.training.judge import features
-from engine.training.loop import Draw, Losses, Phase, Settings
+from engine.training.loop import Draw, Losses, Phase
 from engine.training.objective import noise_error
 from engine.training.vocabulary import reduced_concepts
 
@@ -34,34 +34,31 @@ ABOUT = About(
     steps=2_500,
     licences=("Streamline Emojis, Streamline (Webalys), CC-BY-4.0, rendered and cropped",),
 )
-SCENES, SEED = 1_000, 4
-BATCH = 8
-RANK = 4
-SETTINGS = Settings(1e-3, ema_decay=0.99, save_seconds=120, log_steps=25, weight_decay=0.0)
+SEED = 4
 CAPTION_DROPOUT = 0.1
 KEPT_BACK = 0.2  # of the style's subjects
 
 
-class Style:
-    """Its training, its file and its judge."""
+class Style(LoraCompanion):
+    """Its training and its judge. It changes transformers and residual blocks: a style is in both."""
 
-    about = ABOUT
+    about, scenes = ABOUT, 1_000
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def changes(self, module: str) -> bool:
+        """Whether it changes this layer of the UNet."""
+        return of_transformers_and_blocks(module)
 
-    def phase(self) -> Phase:
-        """A fresh training, which begins as no change."""
-        return phase(self.shelf.folder, taken_apart(self.shelf.parent, self.shelf.device))
+    def learned(self, count: int) -> tuple[list[Scene], Tensor]:
+        """The style's drawings of everything but the subjects that are kept back."""
+        everything = self.shelf.icons((STYLE,))
+        others = everything.only(set(everything.subjects) - set(kept_back(everything)), (STYLE,))
+        icons, catalogue = material.everyday(others, (STYLE,))
+        scenes = material.scenes(catalogue, REDUCED_MIX, count, SEED, moves=False)
+        return scenes, material.pixels(scenes, icons)
 
-    def draw(self, phase: Phase) -> Draw:
-        """What one step of the training does."""
-        parent = taken_apart(self.shelf.parent, self.shelf.device)
-        return step(parent, self._learned(parent), phase)
-
-    def export(self, phase: Phase, path: Path) -> None:
-        """Write the averaged weights under kohya's names."""
-        export(phase, taken_apart(self.shelf.parent, self.shelf.device), path)
+    def step(self, parent: Parent, samples: Samples, phase: Phase) -> Draw:
+        """What one step of the training does, with what it learns from."""
+        return step(parent, samples, phase)
 
     def judge(self, path: Path, folder: Path) -> Findings:
         """How near drawings come to the real ones in the style, with the LoRA and without it.
@@ -88,28 +85,6 @@ class Style:
             report.sheet(sheet, labels, folder / f"style_{group}.png", columns=9)
         return found
 
-    def _learned(self, parent: Parent) -> Samples:
-        count = self.shelf.scenes or SCENES
-        path = self.shelf.place("style_scenes")
-        found = material.kept(path, count)
-        if found is None:
-            everything = self.shelf.icons((STYLE,))
-            learned = everything.only(set(everything.subjects) - set(kept_back(everything)), (STYLE,))
-            icons, catalogue = material.everyday(learned, (STYLE,))
-            scenes = material.scenes(catalogue, REDUCED_MIX, count, SEED, moves=False)
-            pictures = material.pixels(scenes, icons)
-            material.keep(path, material.samples(parent, pictures, [scene.caption for scene in scenes]))
-            found = material.kept(path, count)
-        assert found is not None
-        return material.samples_of(found)
-
-
-def phase(folder: Path, parent: Parent) -> Phase:
-    """A fresh training of a LoRA for the transformers and the residual blocks: a style is in both."""
-    torch.manual_seed(SETTINGS.seed)
-    networks = nn.ModuleDict({"lora": LowRank(parent.unet, RANK, of_transformers_and_blocks)})
-    return Phase(f"companion_{ABOUT.name}", folder, networks, SETTINGS, parent.device)
-
 
 def step(parent: Parent, samples: Samples, phase: Phase) -> Draw:
     """One step: find the noise over a picture of the new style."""
@@ -123,13 +98,6 @@ def step(parent: Parent, samples: Samples, phase: Phase) -> Draw:
         return {"loss": (drawn.weights.to(device) * error).mean(), "eps_mse": error.mean()}
 
     return draw
-
-
-def export(phase: Phase, parent: Parent, path: Path) -> None:
-    """Write the averaged weights in half precision under kohya's names."""
-    lora = cast(LowRank, phase.average["lora"])
-    tensors = {name: each.cpu() for name, each in lora.tensors(parent.unet).items()}
-    save_tensors(path, tensors, lora.metadata(ABOUT.metadata(phase.step)))
 
 
 def kept_back(icons: Icons) -> list[str]:
