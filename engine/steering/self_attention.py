@@ -55,16 +55,30 @@ def blurred(scale: float, blur_sigma: float) -> Hooks:
             return guided
         degraded = blur_map(clean, record.take(clean), blur_sigma)
         seen = answers.ask(NEGATIVE, x=degraded + answers.x - clean)
+        record.skip()
         return guided + scale * (degraded - seen)
 
     replaced = {"patches_replace": {"attn1": {("middle", 0, 0): record.attend}}}
-    return Hooks(after=(after,), patches=replaced, always_both=True)
+    return Hooks(after=(after,), patches=replaced, always_both=True, starts=(record.start,))
 
 
 class Record:
-    """Attention of one layer, and what the negative side paid it to."""
+    """Attention of one layer, and what the negative side paid it to.
+
+    Where answers are guessed in a step (EasyCache), the attention of the step before stands for that step's.
+    """
 
     def __init__(self) -> None:
+        self._last: dict[tuple[int, ...], Tensor] = {}
+        self.skip()
+
+    def start(self) -> None:
+        """A run begins: nothing was seen."""
+        self._last = {}
+        self.skip()
+
+    def skip(self) -> None:
+        """What was recorded since the last `take` is of no interest."""
         self._seen: dict[tuple[int, int], dict[int, Tensor]] = {}
         self._signs: set[int] = set()
 
@@ -91,8 +105,11 @@ class Record:
         Raises: SamplingError, where none was of the whole picture.
         """
         height, width = latent.shape[-2:]
-        found, self._seen = self._seen.get((height, width), {}), {}
-        signs, self._signs = self._signs, set()
+        key, found, signs = (len(latent), height, width), self._seen.get((height, width), {}), self._signs
+        self.skip()
+        # An answer that is not zero, which nobody was asked for, was guessed.
+        if NEGATIVE not in signs and key in self._last and bool(latent.any()):
+            return self._last[key]
         if signs and NEGATIVE not in signs:
             raise SamplingError(
                 "SelfAttentionGuidance pushes away from the negative conditioning, but there is none at this step; "
@@ -105,7 +122,8 @@ class Record:
                 "UNet's middle block, but there was none; leave out areas of the negative, HyperTile below the first "
                 "level, or whatever else replaces that attention"
             )
-        return torch.stack([found[place] for place in range(len(latent))])
+        self._last = {key: torch.stack([found[place] for place in range(len(latent))])}
+        return self._last[key]
 
 
 def blur_map(x0: Tensor, attention: Tensor, sigma: float = 3.0, threshold: float = THRESHOLD) -> Tensor:

@@ -1,5 +1,6 @@
 """Nodes that change a model without its weights, in whole graphs: they draw, go together, say what they cannot do."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,18 +63,40 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_model_through_all_of_them_draws_and_the_one_it_came_from_stays(bench: Bench) -> None:
+def test_a_model_through_all_of_them_draws_and_the_one_it_came_from_stays(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     drawing = Drawing()
-    plain = bench.value(drawing.graph, drawing.sampled())["samples"]
+    plain = bench.value(drawing.graph, drawing.sampled(steps=8))["samples"]
     model = drawing.model
     for name, inputs in NODES.items():
         if not name.startswith("ModelSampling"):
             model = drawing.graph.node(name, model=model, **inputs).out()
-    drawn = bench.value(drawing.graph, drawing.sampled(model=model))["samples"]
+    with caplog.at_level("INFO", "engine.steering.easy_cache"):
+        drawn = bench.value(drawing.graph, drawing.sampled(model=model, steps=8))["samples"]
+    assert re.search(r"[1-9] of 8 steps guessed", caplog.text)
     assert bool(drawn.isfinite().all())
     assert not bool((drawn == plain).all())
-    again = bench.value(drawing.graph, drawing.sampled(steps=3, denoise=0.99995))["samples"]
+    again = bench.value(drawing.graph, drawing.sampled(steps=8, denoise=0.99995))["samples"]
     assert bool((again == plain).all())
+
+
+@pytest.mark.parametrize("names", [("EasyCache", "SelfAttentionGuidance"), ("SelfAttentionGuidance", "EasyCache")])
+def test_steps_are_guessed_under_guidance_that_looks_at_attention(
+    names: tuple[str, str], bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawing = Drawing()
+    model = drawing.model
+    for name in names:
+        model = drawing.graph.node(name, model=model, **NODES[name]).out()
+    with caplog.at_level("INFO", "engine.steering.easy_cache"):
+        drawn, plain = (
+            bench.value(drawing.graph, drawing.sampled(model=each, steps=8))["samples"]
+            for each in (model, drawing.graph.node("EasyCache", model=drawing.model, **NODES["EasyCache"]))
+        )
+    assert len(re.findall(r"[1-9] of 8 steps guessed", caplog.text)) == 2
+    assert bool(drawn.isfinite().all())
+    assert not bool((drawn == plain).all())
 
 
 @pytest.mark.parametrize("name", NEUTRAL)

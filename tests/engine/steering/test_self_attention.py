@@ -156,6 +156,34 @@ def test_attention_that_something_else_took_the_place_of_is_named(nets) -> None:
         guided(net, latent(1, 4, 8, 8), other)
 
 
+def test_where_an_answer_was_guessed_the_attention_of_the_step_before_counts_until_the_next_run() -> None:
+    x, record = latent(2, 4, 4, 4), self_attention.Record()
+    q, k = torch.randn(2, 4, 16, 8, generator=torch.Generator().manual_seed(3)).unbind()
+
+    def seen(*signs: int) -> None:
+        extra = {"n_heads": 2, "original_shape": (4, 4, 4, 4), "cond_or_uncond": signs, "latent_indices": (0, 1, 0, 1)}
+        record.attend(q, k, k, extra)
+
+    seen(0, 1)
+    taken = record.take(x)
+    heads = (each[2:].unflatten(-1, (2, 4)).transpose(1, 2) for each in (q, k))
+    torch.testing.assert_close(taken, (next(heads) @ next(heads).transpose(2, 3) / 2).softmax(-1))
+    seen(1, 1)
+    record.skip()
+    assert torch.equal(record.take(x), taken)
+    seen(0, 0)
+    assert torch.equal(record.take(x), taken)
+    seen(0, 0)
+    with pytest.raises(SamplingError, match="there is none at this step"):
+        record.take(torch.zeros_like(x))  # which is what comes where the negative has ended
+    for forgotten in (x[:1], x[..., :2]):
+        with pytest.raises(SamplingError, match="expected attention of the negative"):
+            record.take(forgotten)
+    record.start()
+    with pytest.raises(SamplingError, match="expected attention of the negative"):
+        record.take(x)
+
+
 def test_networks_without_such_places_are_refused_by_name() -> None:
     with torch.device("meta"):
         lone, none = (UNet(replace(SMALL, middle_depth=depth)) for depth in (0, None))
