@@ -7,7 +7,7 @@ that its trainers write, which everybody reads; alpha is the rank, so that the p
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from engine.adapters import names
-from engine.devices.deltas import Difference, Generalised, Hadamard, Kronecker, LowRank, Orthogonal, Replacement
+from engine.adapters.merging import Mixed
+from engine.devices.deltas import Generalised, Orthogonal, Replacement
 from engine.devices.patches import Patch, Patches, changed
 from engine.errors import CheckpointError
 from engine.values import Clip, Model
@@ -26,8 +27,8 @@ Kind = Literal["standard", "full_diff"]
 Entries = dict[str, Tensor]
 Tell = Callable[[int], None]
 
-CHANGES = (LowRank, Hadamard, Kronecker, Generalised, Orthogonal, Difference, Replacement)
-"""What LoRA files do to a weight, which makes no difference of it."""
+OF_WHOLE_WEIGHTS = (Generalised, Orthogonal, Replacement)
+"""Changes that look at the weight itself, or take its place: on a difference they mean nothing. So does any DoRA."""
 
 NAMED_LIKE_DIFFUSERS = ("sd1", "sd2", "sd2_unclip", "x4_upscaler")
 """Families whose layers kohya's trainers call as diffusers does; those of later ones as the checkpoints do."""
@@ -101,7 +102,11 @@ def extracted(part: Part, wish: Wish, tell: Tell = lambda done: None) -> Entries
 
     Raises: CheckpointError, for a model that is no difference, or one with values that are no numbers.
     """
-    if not any(_is_difference(patches) for patches in part.patches.values()):
+    found = {
+        name: _share(part.weights[name], patches) for name, patches in part.patches.items() if name in part.weights
+    }
+    mixed = [name for name in found if _is_mixed(part.weights[name], part.patches[name])]
+    if not mixed or any(found[name] != 0 for name in mixed):
         raise CheckpointError(
             f"{part.what}: expected the difference of two models, but this is a model as it is; subtract the one it "
             "was trained from with ModelMergeSubtract (CLIPMergeSubtract for text encoders) and connect that"
@@ -111,7 +116,7 @@ def extracted(part: Part, wish: Wish, tell: Tell = lambda done: None) -> Entries
     for done, (name, weight) in enumerate(part.weights.items()):
         patches = part.patches.get(name, ())
         entry = _entry(part.entries, name)
-        if not _is_difference(patches) or entry is None:
+        if found.get(name) != 0 or entry is None:
             left_out.append(name)
         elif weight.ndim > 1 or wish.with_biases:
             made.update(_entries(entry, name, _difference(part, name, weight, patches), weight.dtype, wish))
@@ -128,8 +133,23 @@ def extracted(part: Part, wish: Wish, tell: Tell = lambda done: None) -> Entries
     return made
 
 
-def _is_difference(patches: Iterable[Patch]) -> bool:
-    return any(not isinstance(patch.delta, CHANGES) for patch in patches)
+def _share(weight: Tensor, patches: tuple[Patch, ...]) -> float:
+    """How many times a model's own weight is in a changed one: 1 in one with a LoRA, 0 in the difference of two."""
+    share = 1.0
+    for patch in patches:
+        delta = patch.delta
+        if isinstance(delta, Mixed):
+            own = share * (1.0 + (delta.first - 1.0) * patch.strength)
+            others = _share(delta.other, delta.others_patches) if delta.other.shape == weight.shape else 0.0
+            others *= delta.second * patch.strength
+            share = 0.0 if math.isclose(own, -others, rel_tol=1e-6) else own + others
+        elif share == 0 and (isinstance(delta, OF_WHOLE_WEIGHTS) or getattr(delta, "dora_scale", None) is not None):
+            share = 1.0
+    return share
+
+
+def _is_mixed(weight: Tensor, patches: tuple[Patch, ...]) -> bool:
+    return any(isinstance(each.delta, Mixed) and each.delta.other.shape == weight.shape for each in patches)
 
 
 def _entry(entries: Mapping[str, str], name: str) -> str | None:

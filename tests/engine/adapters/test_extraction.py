@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from diffusers.loaders.lora_conversion_utils import _convert_non_diffusers_lora_to_diffusers
 from torch import Tensor
 
-from engine.adapters import extraction, lora, merging
+from engine.adapters import attention_factors, extraction, lora, merging
 from engine.adapters.extraction import Wish
 from engine.checkpoints.load import Checkpoint, Loader
 from engine.checkpoints.lora_files import Lora
@@ -166,6 +166,68 @@ def test_what_is_no_difference_is_refused(base: Checkpoint) -> None:
             extraction.extracted(extraction.of_model(model), Wish(4))
     with pytest.raises(CheckpointError, match="text_encoder_diff: expected the difference"):
         extraction.extracted(extraction.of_text(base.clip), Wish(4))
+
+
+def mixed(model, other, first: float, second: float):
+    return merging.models(model, other, lambda name: (first, second))
+
+
+def scaled(model):
+    return model.with_patches(attention_factors.of_unet(model.part.weights, "attn1", {"q": 2.0, "out": 0.5}))
+
+
+def with_dora(model):
+    dora = {**KNOWN, f"{LINEAR}.dora_scale": torch.ones(32, 1)}
+    return lora.apply(model, None, Lora("dora", dora), 1.0, 1.0)[0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda model, tuned: mixed(model, tuned, 0.5, 0.5), id="two halves"),
+        pytest.param(lambda model, tuned: mixed(model, tuned, 1.0, 1.0), id="a sum"),
+        pytest.param(lambda model, tuned: mixed(model, tuned, 0.5, -1.0), id="a subtraction of more than there is"),
+        pytest.param(lambda model, tuned: scaled(model), id="a scaled model"),
+        pytest.param(
+            lambda model, tuned: mixed(mixed(tuned, model, 1.0, -1.0), model, 1.0, 1.0), id="a difference put back"
+        ),
+        pytest.param(
+            lambda model, tuned: mixed(mixed(tuned, model, 1.0, -1.0), model, 1.0, -1.0), id="the model taken off twice"
+        ),
+        pytest.param(
+            lambda model, tuned: mixed(mixed(model, tuned, 1.0, 1.0), model, 1.0, -1.0), id="a sum less one of the two"
+        ),
+        pytest.param(lambda model, tuned: with_dora(mixed(tuned, model, 1.0, -1.0)), id="a DoRA on a difference"),
+    ],
+)
+def test_what_is_mixed_to_anything_but_a_difference_is_refused(base: Checkpoint, make) -> None:
+    with pytest.raises(CheckpointError, match="model_diff: expected the difference"):
+        extraction.extracted(extraction.of_model(make(base.model, with_lora(base, KNOWN)[0])), Wish(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "times"),
+    [
+        pytest.param(lambda base, tuned: mixed(tuned, base, 0.3, -0.3), 0.3, id="a part of it"),
+        pytest.param(lambda base, tuned: mixed(mixed(tuned, base, 0.7, 0.3), base, 1.0, -1.0), 0.7, id="of a merge"),
+        pytest.param(
+            lambda base, tuned: mixed(mixed(tuned, base, 1.0, -1.0), mixed(base, tuned, 1.0, -1.0), 2.0, 0.5), 1.5,
+            id="a mix of two differences",
+        ),
+    ],
+)  # fmt: skip
+def test_the_difference_is_what_the_merges_leave_of_it(base: Checkpoint, make, times: float) -> None:
+    made = extraction.extracted(extraction.of_model(make(base.model, with_lora(base, KNOWN)[0])), Wish(4, "full_diff"))
+    known = times * KNOWN[f"{LINEAR}.lora_up.weight"] @ KNOWN[f"{LINEAR}.lora_down.weight"]
+    (entry,) = (each for name, each in made.items() if name.startswith(LINEAR))
+    torch.testing.assert_close(entry.float(), known, rtol=1e-3, atol=1e-5)
+
+
+def test_a_difference_of_scaled_weights_is_one(base: Checkpoint) -> None:
+    made = extraction.extracted(
+        extraction.of_model(mixed(scaled(base.model), base.model, 1.0, -1.0)), Wish(4, "full_diff")
+    )
+    assert {name.partition("_attn1_")[2] for name in made} == {"to_q.diff", "to_out_0.diff", "to_out_0.diff_b"}
 
 
 def test_a_damaged_model_is_named_with_the_weight(base: Checkpoint) -> None:
