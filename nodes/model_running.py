@@ -6,7 +6,7 @@ from typing import Literal
 from engine.devices.device import DTYPES
 from engine.graph.define import node
 from engine.steering.compiling import compiling
-from engine.steering.precision import computing_in
+from engine.steering.precision import as_chosen, computing_in
 from nodes.convert import naming
 from nodes.types import Model
 
@@ -21,9 +21,9 @@ def torch_compile_model(*, model: Model, backend: Literal["inductor", "cudagraph
 def model_compute_dtype(*, model: Model, dtype: Literal["default", "fp32", "fp16", "bf16"]) -> Model:
     """Let a model compute in another number format; its weights stay in their file's and are cast where they are used.
 
-    dtype: default leaves the choice to the device.
+    dtype: default leaves the choice to the device, whatever was set before.
     """
     if dtype == "default":
-        return model
+        return replace(model, part=as_chosen(model.part))
     with naming("model"):
         return replace(model, part=computing_in(model.part, DTYPES[dtype]))

@@ -8,6 +8,19 @@ from engine.errors import SamplingError
 from engine.models.unet import UNet
 
 
+class Recast(Part[UNet]):
+    """A part in another format than the one `chosen` computes in, which was the device's choice."""
+
+    def __init__(self, chosen: Part[UNet], module: UNet, dtype: torch.dtype) -> None:
+        super().__init__(chosen.name, module, chosen.weights, Place(chosen.place.device, dtype))
+        self.chosen = chosen
+
+
+def as_chosen(part: Part[UNet]) -> Part[UNet]:
+    """The part in the format that its device chose, whatever was set since."""
+    return part.chosen if isinstance(part, Recast) else part
+
+
 def computing_in(part: Part[UNet], dtype: torch.dtype) -> Part[UNet]:
     """The same network with the same weights at rest, cast to this format where they are used.
 
@@ -15,6 +28,7 @@ def computing_in(part: Part[UNet], dtype: torch.dtype) -> Part[UNet]:
 
     Raises: SamplingError, for a network of a plugin's own, which nobody else can build a second time.
     """
+    part = as_chosen(part)
     if dtype == part.place.dtype:
         return part
     network = part.module
@@ -25,4 +39,4 @@ def computing_in(part: Part[UNet], dtype: torch.dtype) -> Part[UNet]:
         )
     with torch.device("meta"):
         again = UNet(network.config)
-    return Part(part.name, again, part.weights, Place(part.place.device, dtype))
+    return Recast(part, again, dtype)

@@ -96,6 +96,15 @@ def test_a_model_computes_in_the_format_that_is_asked_for(dtype: str, tolerance:
     assert torch.equal(drawn[0], drawn[1]) is (tolerance == 0.0)
 
 
+@pytest.mark.parametrize("dtype", ["default", "fp32"])
+def test_the_format_that_the_device_chose_comes_back(dtype: str, bench: Bench) -> None:
+    drawing = Drawing()
+    node = drawing.checkpoint
+    for each in ("fp16", "bf16", dtype):
+        node = drawing.graph.node("ModelComputeDtype", model=node.out(0), dtype=each)
+    assert bench.value(drawing.graph, node).part is bench.value(drawing.graph, drawing.checkpoint).part
+
+
 def test_pairs_are_put_behind_one_another() -> None:
     one, two, three, four = ([[torch.zeros(1, 77, 8), {"n": n}]] for n in range(4))
     made = hooks.pair_conditioning_combine(positive_A=one, negative_A=two, positive_B=three, negative_B=four)
