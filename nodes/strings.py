@@ -6,7 +6,9 @@ patterns are those of Python's `re`.
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -158,7 +160,8 @@ def regex_replace(
     """A text with another in the place of what a pattern finds; \\1 in that one is the pattern's first group."""
     pattern = _pattern(regex_pattern, bool(case_insensitive), bool(multiline), bool(dotall))
     try:
-        return pattern.sub(replace, string, count=count or 0)
+        with _unwarned():
+            return pattern.sub(replace, string, count=count or 0)
     except (re.error, IndexError) as error:
         raise _unusable("replace", replace, error) from error
 
@@ -176,9 +179,15 @@ def _alike(one: str, other: str, case_sensitive: bool) -> tuple[str, str]:
 def _pattern(text: str, case_insensitive: bool, multiline: bool, dotall: bool) -> re.Pattern[str]:
     flags = re.IGNORECASE * case_insensitive | re.MULTILINE * multiline | re.DOTALL * dotall
     try:
-        return re.compile(text, flags)
+        with _unwarned():
+            return re.compile(text, flags)
     except (re.error, RecursionError, OverflowError) as error:
         raise _unusable("regex_pattern", text, error) from error
+
+
+def _unwarned() -> AbstractContextManager[object]:
+    """Says nothing of what a later Python may read in another way: nobody at a prompt could do anything about it."""
+    return warnings.catch_warnings(action="ignore", category=Warning)
 
 
 def _unusable(name: str, text: str, error: Exception) -> TextError:

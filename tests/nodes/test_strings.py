@@ -1,5 +1,8 @@
 """Texts put together, taken apart, compared and shown."""
 
+import re
+import sys
+import warnings
 from typing import Any
 
 import pytest
@@ -93,3 +96,25 @@ def test_a_pattern_that_is_none_is_named_with_the_input_that_gave_it() -> None:
 )
 def test_any_value_is_shown_as_text(value: Any, shown: str) -> None:
     assert strings.preview_any(source=value).ui == {"text": (shown,)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replace", "became"),
+    [
+        ("[[a]", "-", "-b-"),
+        ("[a&&b]", "-", "--["),
+        pytest.param(
+            "(a)",
+            r"\g<+1>\g<+1>",
+            "aab[",
+            marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="an error there"),
+        ),
+    ],
+)
+def test_a_pattern_that_python_warns_of_is_used_as_it_is(pattern: str, replace: str, became: str) -> None:
+    re.purge()
+    with warnings.catch_warnings(action="error"):
+        assert strings.regex_match(string="ab[", regex_pattern=pattern).matches
+        assert strings.regex_replace(string="ab[", regex_pattern=pattern, replace=replace) == became
+        with pytest.raises(TextError, match=r"regex_pattern: .* got '\[a--b\]'.*bad character range"):
+            strings.regex_extract(string="ab", regex_pattern="[a--b]", mode="First Match", group_index=0, **FLAGS)
