@@ -35,8 +35,8 @@ def wear(patcher: Any, hooks: Hooks) -> None:
         patcher.set_model_denoise_mask_function(_mask(hooks.redraw_mask))
     if hooks.around is not None:
         patcher.add_wrapper(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, _around(hooks.around))
-    if hooks.starts:
-        patcher.add_wrapper(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, _started(hooks.starts))
+    if hooks.starts or hooks.ends:
+        patcher.add_wrapper(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, _running(hooks))
     if hooks.always_both:
         options["disable_cfg1_optimization"] = True
 
@@ -85,12 +85,11 @@ def _mask(redraw_mask: Callable[[Level, Tensor], Tensor]) -> Callable[..., Tenso
     return function
 
 
-def _started(starts: Sequence[Callable[[], None]]) -> Callable[..., Tensor]:
+def _running(hooks: Hooks) -> Callable[..., Tensor]:
     def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Tensor:
-        for start in starts:
-            start()
-        drawn: Tensor = executor(*args, **kwargs)
-        return drawn
+        with hooks.running():
+            drawn: Tensor = executor(*args, **kwargs)
+            return drawn
 
     return wrapper
 

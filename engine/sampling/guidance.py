@@ -107,8 +107,6 @@ class Guide:
                 "what APG, TCFG, CFGZeroStar, FreSca, RenormCFG's cfg_trunc or LatentApplyOperationCFG do to the "
                 "model's guidance has no effect with this guider, which has a formula of its own; take CFGGuider"
             )
-        for start in self.hooks.starts:
-            start()
 
     def both(self, x: Tensor, sigma: Tensor, needs_negative: bool = False) -> tuple[Tensor, Tensor]:
         """The guided clean latent, and the unconditional one (zeros where it is not needed).
@@ -277,25 +275,29 @@ class Guide:
             "timesteps": rows.timesteps[part],
             "context": rows.context[part],
             "y": vector,
-            "control": self._control(rows, part, vector),
+            "hints": rows.hints,
         }
+
+        def asked(*, hints: Sequence[ControlHint], **others: Any) -> Tensor:
+            return self._call(control=self._control(hints, rows, part, vector), **others)
+
         if rows.patches:
             told = rows_told(rows.signs[part], rows.places[part])
             given["patches"] = {**rows.patches, "sigmas": rows.sigmas[part], **told}
         if self.hooks.around is not None:
-            return self.hooks.around(self._call, given, rows.signs[part]).float()
-        return self._call(**given).float()
+            return self.hooks.around(asked, given, rows.signs[part]).float()
+        return asked(**given).float()
 
     def _call(self, *, x: Tensor, timesteps: Tensor, context: Tensor, **others: Any) -> Tensor:
         if self.hooks.check is not None:
             others["cancelled"] = self.hooks.check
         return self.network(x, timesteps, context, **others)
 
-    def _control(self, rows: "_Rows", part: slice, vector: Tensor | None) -> ControlResiduals | None:
+    def _control(
+        self, hints: Sequence[ControlHint], rows: "_Rows", part: slice, vector: Tensor | None
+    ) -> ControlResiduals | None:
         context = rows.context if rows.told is None else rows.told
-        return self.controls.asked(
-            rows.hints, rows.places[part], rows.x[part], rows.timesteps[part], context[part], vector
-        )
+        return self.controls.asked(hints, rows.places[part], rows.x[part], rows.timesteps[part], context[part], vector)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,8 @@ A hook may ask the network again at the same moment, about a changed latent or w
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -93,12 +94,14 @@ class Hooks:
 
     `combine` replaces the guidance formula; `before` may change the answers, where no rule has a formula of its own,
     and `after` the guided latent. `around` gets the function that asks the network, its arguments, and for each row the
-    sign it is of (0 positive). `network` makes of the network what is asked in its place, which must compute the same.
+    sign it is of (0 positive); among the arguments are the ControlNets' `hints`, which that function asks first, or in
+    ComfyUI's way what they answered (`control`). `network` makes of the network what is asked in its place, which must
+    compute the same.
     `redraw_mask` gives the mask for a noise level. `patches` goes to the network as it is, with the noise level besides
     ("sigmas") and what engine/sampling/rows.py says of each row; `check` is called during long work and raises to stop.
     `always_both`: the negative side is asked about even at scale 1. `dress`
     gives the network the changes that conditions ask for (their `hooks`), before it is asked about them. `starts` are
-    called when a run begins, for hooks that remember what they saw in it.
+    called when a run begins and `ends` when it is over, done or failed, for hooks that remember what they saw in it.
     """
 
     combine: Callable[[Answers], Tensor] | None = None
@@ -112,6 +115,7 @@ class Hooks:
     always_both: bool = False
     dress: Callable[[object | None, Tensor], None] | None = None
     starts: Sequence[Callable[[], None]] = ()
+    ends: Sequence[Callable[[], None]] = ()
 
     def joined(self, later: "Hooks") -> "Hooks":
         """These and then the later ones, whose formula and mask win; an `around` goes around that of these."""
@@ -130,7 +134,19 @@ class Hooks:
             always_both=self.always_both or later.always_both,
             dress=later.dress or self.dress,
             starts=(*self.starts, *later.starts),
+            ends=(*self.ends, *later.ends),
         )
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """A run, told of its start and its end."""
+        try:
+            for start in self.starts:
+                start()
+            yield
+        finally:
+            for end in self.ends:
+                end()
 
     @property
     def look_at_answers(self) -> bool:

@@ -126,7 +126,7 @@ class Drawing:
         if job.sigmas.shape == (0,):
             return job.latent
         check(job, self.network, self.latent_format)
-        with torch.no_grad(), noises.continued(job.noise, job.seed):
+        with torch.no_grad(), noises.continued(job.noise, job.seed), job.hooks.running():
             # Levels stay on the CPU: samplers ask them questions all the time, and a GPU would have to stop to answer.
             sigmas = job.sigmas.float().cpu()
             noise = job.noise.float().to(self.device)

@@ -35,8 +35,7 @@ def reusing(reuse: Reuse) -> Hooks:
     """Asks the network only when its answers are expected to have changed; a threshold of 0 changes nothing."""
     if reuse.threshold <= 0.0:
         return Hooks()
-    memory = Memory(reuse)
-    return Hooks(around=memory.around, starts=(memory.start,))
+    return Memory(reuse).hooks
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +43,20 @@ class Question:
     """All that an answer depends on, but the latent and the time."""
 
     signs: tuple[int, ...]
-    given: Mapping[str, Any]
+    context: Tensor | None
+    vector: Tensor | None
+    hints: Any
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], signs: Sequence[int]) -> "Question":
+        """A question by what the network is given."""
+        hints = given["hints"] if "hints" in given else _outline(given.get("control"))
+        return cls(tuple(signs), given.get("context"), given.get("y"), hints)
 
     def is_like(self, other: "Question") -> bool:
         """Whether the answer to the other, at another time, says something about the answer to this one."""
-        names = {*self.given, *other.given}
-        return self.signs == other.signs and all(_same(self.given.get(each), other.given.get(each)) for each in names)
+        is_same_text = _same(self.context, other.context) and _same(self.vector, other.vector)
+        return self.signs == other.signs and self.hints == other.hints and is_same_text
 
 
 @dataclass(eq=False)
@@ -87,14 +94,19 @@ class Memory:
     expected: Tensor | float = 0.0
     counts: list[int] = field(default_factory=lambda: [0, 0])
 
+    @property
+    def hooks(self) -> Hooks:
+        """What steps into runs by it."""
+        return Hooks(around=self.around, starts=(self.start,), ends=(self.start,))
+
     def start(self) -> None:
-        """A run begins: nothing was seen."""
+        """A run begins, or is over: nothing was seen."""
         self.seen, self.step, self.before, self.expected, self.counts = {}, None, None, 0.0, [0, 0]
 
     def around(self, network: Network, given: Mapping[str, Any], signs: Sequence[int]) -> Tensor:
         """The network's answer, or a guess at it: what it is shown, changed as it changed the step before."""
         shown: Tensor = given["x"]
-        question = Question(tuple(signs), {name: given.get(name) for name in ("context", "y", "control")})
+        question = Question.of(given, signs)
         step = self._step(float(given["timesteps"][0]))
         place, step.asked = step.asked, step.asked + 1
         last = self.seen.get(place)
@@ -154,8 +166,18 @@ def _visible(shown: Tensor, answer: Tensor) -> Tensor:
     return shown[:, : answer.shape[1]]
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether texts are the same, and other things there or not there alike."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.shape == other.shape and torch.equal(one, other)
-    return (one is None) is (other is None)
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and torch.equal(one, other)
+
+
+def _outline(control: Any) -> Any:
+    """Where a control that is computed already says something, and nothing of what it says."""
+    if isinstance(control, Tensor):
+        return control.shape
+    if isinstance(control, Mapping):
+        return {name: _outline(each) for name, each in control.items()}
+    if isinstance(control, Sequence):
+        return [_outline(each) for each in control]
+    return None

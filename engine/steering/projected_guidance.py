@@ -21,7 +21,7 @@ def projecting(eta: float, norm_threshold: float = 0.0, momentum: float = 0.0) -
     if (eta, norm_threshold, momentum) == (1.0, 0.0, 0.0):
         return Hooks()
     projection = Projection(eta, norm_threshold, momentum)
-    return Hooks(before=(projection.changed,), starts=(projection.start,))
+    return Hooks(before=(projection.changed,), starts=(projection.start,), ends=(projection.start,))
 
 
 class Projection:
@@ -32,7 +32,7 @@ class Projection:
         self._steps: Tensor | None = None
 
     def start(self) -> None:
-        """A run begins: there were no steps before."""
+        """A run begins, or is over: there were no steps before."""
         self._steps = None
 
     def changed(self, answers: Answers) -> Answers:

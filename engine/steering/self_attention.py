@@ -59,7 +59,8 @@ def blurred(scale: float, blur_sigma: float) -> Hooks:
         return guided + scale * (degraded - seen)
 
     replaced = {"patches_replace": {"attn1": {("middle", 0, 0): record.attend}}}
-    return Hooks(after=(after,), patches=replaced, always_both=True, starts=(record.start,))
+    forget = (record.start,)
+    return Hooks(after=(after,), patches=replaced, always_both=True, starts=forget, ends=forget)
 
 
 class Record:
@@ -73,7 +74,7 @@ class Record:
         self.skip()
 
     def start(self) -> None:
-        """A run begins: nothing was seen."""
+        """A run begins, or is over: nothing was seen."""
         self._last = {}
         self.skip()
 

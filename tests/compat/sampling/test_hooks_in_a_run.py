@@ -14,7 +14,7 @@ from compat.host import Host
 from engine.adapters import lora
 from engine.conditioning import Area, Condition
 from engine.sampling import noise as noises
-from engine.sampling.guidance import Hooks
+from engine.sampling.guidance import Answers, Hooks
 from engine.sampling.prediction import Prediction
 from nodes.sampling import Walk
 from tests.compat.sampling.conftest import Studio, noise, relative
@@ -303,3 +303,20 @@ def test_what_our_own_nodes_put_into_guidance_is_kept(studio: Studio, name: str,
     changed.set_model_sampler_post_cfg_function(lambda args: args["denoised"])
     model = replace(crossing.leave(changed), hooks=OUR_HOOKS[name])
     assert relative(studio.as_comfy(latent, studio.guided(cfg), WALK, model), by_engine) < CLOSE
+
+
+def test_our_hooks_are_told_of_a_run_and_of_its_end_when_it_fails(studio: Studio) -> None:
+    told: list[str] = []
+
+    def fails(answers: Answers, guided: Tensor) -> Tensor:
+        raise ArithmeticError
+
+    hooks = Hooks(starts=(lambda: told.append("starts"),), ends=(lambda: told.append("ends"),))
+    studio.model = replace(studio.model, hooks=hooks)
+    latent = {"samples": torch.zeros(SHAPE)}
+    studio.as_comfy(latent, studio.guided(CFG), WALK)
+    assert told == ["starts", "ends"]
+    studio.model = replace(studio.model, hooks=hooks.joined(Hooks(after=(fails,))))
+    with pytest.raises(ArithmeticError):
+        studio.as_comfy(latent, studio.guided(CFG), WALK)
+    assert told == ["starts", "ends", "starts", "ends"]

@@ -1,6 +1,7 @@
 """Guidance over a network that says what its text says: every answer can be worked out by hand."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -233,6 +234,23 @@ def test_hints_of_a_chain_add_up_and_each_keeps_its_part_of_the_run() -> None:
     torch.testing.assert_close(guided, everywhere(20.0))
 
 
+def test_what_goes_around_the_network_goes_around_its_hints_too() -> None:
+    net, seen = Tracer(), []
+
+    def around(call, given, signs) -> Tensor:
+        seen.append(given["hints"])
+        return torch.ones_like(given["x"]) if len(seen) == 1 else call(**given)
+
+    hint = hinted(net)
+    sides = fit([text(0.0, control=(hint,))], [text(0.0, control=(hint,))], (8, 12), TABLE)
+    guide = Guide(Parrot(), PREDICTION, sides, 2.0, hooks=Hooks(around=around))
+    torch.testing.assert_close(guide.both(X, SIGMA)[0], everywhere(1.0))
+    assert net.asked == []
+    torch.testing.assert_close(guide.both(X, SIGMA)[0], everywhere(1.0))
+    assert len(net.asked) == 1
+    assert seen == [(hint,), (hint,)]
+
+
 def test_a_hint_of_one_sign_alone_is_asked_apart() -> None:
     net = Tracer()
     guided, _, parrot = ask([text(1.0, control=(hinted(net),))], [text(0.0)], 2.0)
@@ -360,10 +378,15 @@ def test_joined_hooks_do_what_both_do_and_the_later_formula_wins() -> None:
     assert Hooks().joined(first) == first
 
 
-def test_hooks_that_remember_are_told_when_a_run_begins() -> None:
+def test_hooks_that_remember_are_told_when_a_run_begins_and_that_it_is_over_however_it_ends() -> None:
     told: list[str] = []
-    hooks = Hooks(starts=(lambda: told.append("first"),)).joined(Hooks(starts=(lambda: told.append("later"),)))
-    guide = Guide(Parrot(), PREDICTION, fit([text(1.0)], [text(0.5)], (8, 12), TABLE), 2.0, hooks=hooks)
-    for _ in range(2):
-        guide.both(X, SIGMA)
-    assert told == ["first", "later"]
+    first, later = (
+        Hooks(starts=(partial(told.append, f"{name} starts"),), ends=(partial(told.append, f"{name} ends"),))
+        for name in ("first", "later")
+    )
+    with first.joined(later).running():
+        assert told == ["first starts", "later starts"]
+    assert told[2:] == ["first ends", "later ends"]
+    with pytest.raises(ArithmeticError), first.running():
+        raise ArithmeticError
+    assert told[4:] == ["first starts", "first ends"]

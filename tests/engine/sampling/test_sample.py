@@ -13,7 +13,7 @@ from engine.errors import Cancelled, SamplingError
 from engine.models.latent_format import FLUX, SD1, LatentFormat
 from engine.models.unet import UNet
 from engine.sampling import noise
-from engine.sampling.guidance import Hooks
+from engine.sampling.guidance import Answers, Hooks
 from engine.sampling.prediction import Prediction
 from engine.sampling.sample import SAMPLERS, sample
 from engine.sampling.schedules import Part, sigmas
@@ -237,6 +237,25 @@ def test_every_step_is_shown_and_what_is_raised_there_stops_the_run() -> None:
 
     with pytest.raises(Cancelled):
         drawn(on_step=stop)
+
+
+def test_hooks_are_told_of_each_run_once_and_of_its_end_when_it_fails() -> None:
+    told: list[str] = []
+
+    def after(answers: Answers, guided: Tensor) -> Tensor:
+        told.append("step")
+        return guided
+
+    hooks = Hooks(starts=(lambda: told.append("starts"),), after=(after,), ends=(lambda: told.append("ends"),))
+    drawn(hooks=hooks)
+    assert told == ["starts", *["step"] * 5, "ends"]
+
+    def stop(*step: object) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        drawn(hooks=hooks, on_step=stop)
+    assert told[7:] == ["starts", "step", "ends"]
 
 
 def test_the_same_seed_draws_the_same_and_leaves_the_worlds_random_numbers_alone() -> None:

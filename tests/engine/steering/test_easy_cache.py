@@ -1,6 +1,7 @@
 """Steps guessed from the one before, held to the paper's algorithm written out for one question a step."""
 
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.conditioning import ControlHint
 from engine.sampling.hooks import Hooks
-from engine.steering.easy_cache import Reuse, reusing
+from engine.steering.easy_cache import Memory, Reuse, reusing
 
 TEXT = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(1))
 TIMES = [float(999 - 40 * step) for step in range(24)]
@@ -35,14 +37,13 @@ def latents(channels: int = 4) -> list[Tensor]:
 
 
 def walked(hooks: Hooks, network: Network, shown: list[Tensor], **changes: Callable[[float], Any]) -> list[Tensor]:
-    for start in hooks.starts:
-        start()
     assert hooks.around is not None
     answers = []
-    for time, x in zip(TIMES, shown, strict=True):
-        given = {"x": x, "timesteps": torch.full((len(x),), time), "context": TEXT, "y": None, "control": None}
-        given.update({name: change(time) for name, change in changes.items()})
-        answers.append(hooks.around(network, given, [0, 1]))
+    with hooks.running():
+        for time, x in zip(TIMES, shown, strict=True):
+            given = {"x": x, "timesteps": torch.full((len(x),), time), "context": TEXT, "y": None}
+            given.update({name: change(time) for name, change in changes.items()})
+            answers.append(hooks.around(network, given, [0, 1]))
     return answers
 
 
@@ -98,10 +99,35 @@ def test_what_was_said_of_one_text_is_no_guess_at_another() -> None:
     assert network.asked == TIMES
 
 
-def test_a_hint_that_ends_is_asked_about_when_it_ends() -> None:
+ONE, OTHER = (ControlHint(lambda: None, TEXT) for _ in range(2))
+SAID = {"input": [torch.ones(2, 4), None], "middle": [None, torch.ones(2, 4)]}
+HINTS: dict[str, dict[str, Any]] = {
+    "the only one": {"hints": lambda time: (ONE,) if time > 500 else ()},
+    "one of two": {"hints": lambda time: (ONE, OTHER) if time > 500 else (OTHER,)},
+    "one after the other": {"hints": lambda time: (ONE,) if time > 500 else (OTHER,)},
+    # In ComfyUI's way hints have answered already.
+    "answered": {"control": lambda time: {**SAID} if time > 500 else None},
+    "answered, in more places": {"control": lambda time: SAID if time > 500 else {**SAID, "middle": [TEXT, TEXT]}},
+}
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_a_hint_that_ends_is_asked_about_when_it_ends(name: str) -> None:
     network = Network()
-    walked(reusing(Reuse(3.0, *EVERYWHERE)), network, latents(), control=lambda time: time > 500 or None)
+    walked(reusing(Reuse(3.0, *EVERYWHERE)), network, latents(), **HINTS[name])
     assert network.asked == [999.0, 959.0, 479.0, 439.0]
+
+
+def test_of_what_hints_answered_nothing_is_kept_and_after_a_run_nothing_at_all() -> None:
+    memory, told = Memory(Reuse(3.0, *EVERYWHERE)), torch.ones(2, 4)
+    kept = weakref.ref(told)
+    given = {"x": latents()[0], "timesteps": torch.ones(2), "context": TEXT, "control": {"middle": [told]}}
+    with memory.hooks.running():
+        memory.around(Network(), given, [0, 1])
+        del given, told
+        assert kept() is None
+        assert len(memory.seen) == 1
+    assert (memory.seen, memory.before, memory.step) == ({}, None, None)
 
 
 def test_a_network_that_is_shown_more_channels_is_guessed_by_those_of_the_latent() -> None:
