@@ -5,7 +5,7 @@ chose cannot be told.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -30,6 +30,10 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
     "cosine": ("shift",),
 }
 """What each kind of table is made of, besides its schedule."""
+
+FLOATS = ("sigma_data", "sigma_min", "sigma_max", "shift", "multiplier")
+
+LARGEST = 1e18  # Numbers that are squared in single precision, which ends at 3.4e38.
 
 MOST_STEPS = 100_000  # A table is built of them; published models have 1,000 to 10,000.
 
@@ -69,7 +73,7 @@ class NoiseLevels:
                 raise TypeError("expected an object")
             known = {field.name: said[field.name] for field in fields(cls) if field.name in said}
             schedule = known.pop("schedule", None)
-            levels = cls(**known, schedule=None if schedule is None else BetaSchedule(**schedule))
+            levels = cls(**_floats(known, FLOATS), schedule=None if schedule is None else _schedule(schedule))
             levels._check()
         except (TypeError, ValueError, SamplingError) as error:
             raise CheckpointError(f"noise_levels = {said!r:.300} cannot be: {error}") from error
@@ -122,15 +126,36 @@ class NoiseLevels:
         if self.table not in NUMBERS:
             raise ValueError(f"expected a table of {', '.join(NUMBERS)}, got {self.table!r}")
         for name in ("sigma_data", *NUMBERS[self.table]):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise ValueError(f"{name} should be a number above 0, got {value!r}")
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} should be a number above 0, got none")
         counts = [self.steps or 2, BetaSchedule.steps if self.schedule is None else self.schedule.steps]
         if not all(isinstance(each, int) and 2 <= each <= MOST_STEPS for each in counts):
             raise ValueError(f"expected 2 to {MOST_STEPS} steps, got {counts}")
         if self.schedule is not None:
             self.schedule.betas()
         self.sigmas()
+
+
+def _schedule(said: object) -> BetaSchedule:
+    """Raises: TypeError or ValueError, for what is none."""
+    if not isinstance(said, Mapping):
+        raise TypeError(f"schedule should be an object, got {said!r:.40}")
+    has_no_signal = said.get("zero_terminal_snr", False)
+    if not isinstance(has_no_signal, bool):
+        raise TypeError(f"zero_terminal_snr should be true or false, got {has_no_signal!r:.40}")
+    return BetaSchedule(**_floats(said, ("start", "end")))
+
+
+def _floats(said: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The same with these as floats, where they are said. Raises: ValueError, for one that is no number above 0."""
+    return {**said, **{name: _above_zero(name, said[name]) for name in names if said.get(name) is not None}}
+
+
+def _above_zero(name: str, value: object) -> float:
+    # JSON's whole numbers may be larger than any float; comparing them is exact.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
+        raise ValueError(f"{name} should be a number above 0 and below {LARGEST:g}, got {value!r:.40}")
+    return float(value)
 
 
 def _of_table(table: SigmaTable) -> NoiseLevels | None:

@@ -239,6 +239,8 @@ BAD = [
     {"table": "steps", "schedule": {"steps": 10**9}},
     {"table": "steps", "schedule": {"wide": 1}},
     {"table": "steps", "sigma_data": float("inf")},
+    {"table": "steps", "sigma_data": True},
+    {"table": "steps", "sigma_data": None},
     {"table": ["steps"]},
     "steps",
     {"table": "path", "shift": 1.0, "multiplier": 1000.0, "steps": 1000},  # no path for eps
