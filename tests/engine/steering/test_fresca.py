@@ -46,3 +46,30 @@ def test_neutral_values_put_nothing_into_guidance() -> None:
     assert scaling(1.0, 1.0, 20) == Hooks()
     answers = Answers(X, torch.tensor(2.0), POSITIVE, NEGATIVE, 1.0)
     assert scaling(0.5, 2.0, 20).before[0](answers) is answers
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "cutoff", "warns"),
+    [(16, 16, 20, True), (16, 16, 8, True), (16, 16, 7, False), (16, 18, 20, False), (40, 40, 20, True),
+     (42, 42, 20, False)],
+)  # fmt: skip
+def test_a_cutoff_that_makes_every_frequency_low_is_named_once_a_run(
+    height: int, width: int, cutoff: int, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    x, positive, negative = torch.randn(3, 1, 4, height, width, generator=torch.Generator().manual_seed(1))
+    answers = Answers(x, torch.tensor(2.0), positive, negative, 5.0)
+    hooks = scaling(1.0, 1.25, cutoff)
+    for run in range(2):
+        with hooks.running():
+            made = [hooks.before[0](answers).positive for _ in range(3)]
+        assert torch.allclose(made[0], positive, atol=1e-5) is warns
+        told = f"FreSca: scale_high 1.25 has no effect on a latent of {height}×{width} cells"
+        assert caplog.text.count(told) == warns * (run + 1)
+    if warns:
+        assert f"take a freq_cutoff below {height // 2}" in caplog.text
+
+
+def test_where_both_scales_are_alike_no_cutoff_matters(caplog: pytest.LogCaptureFixture) -> None:
+    hooks = scaling(1.25, 1.25, 20)
+    hooks.before[0](Answers(X[..., :12, :], torch.tensor(2.0), POSITIVE[..., :12, :], NEGATIVE[..., :12, :], 5.0))
+    assert not caplog.records
