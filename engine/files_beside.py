@@ -1,6 +1,7 @@
 """Pictures and latents that lie beside a workflow file, for the nodes that load them from the input folder."""
 
 import logging
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -47,7 +48,7 @@ def lay_out(names: Iterable[str], source: Path, target: Path) -> None:
 def lay_out_beside(workflow: Path, prompt: Mapping[str, Any], registry: Registry, target: Path) -> None:
     """Copies what a workflow file loads and the input folder lacks from beside it; links, which lead away, are not."""
     folder = workflow.parent
-    lay_out((name for name in named(prompt, registry) if not (folder / name).is_symlink()), folder, target)
+    lay_out((name for name in named(prompt, registry) if not os.path.islink(folder / name)), folder, target)
 
 
 def _plain(value: object) -> str:

@@ -5,6 +5,7 @@ Everything here touches the disk, so call it in a thread.
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ def lay_out(template: Template, target: Path) -> None:
 
 def supply(prompt: Mapping[str, Any], registry: Registry, folder: Path, target: Path) -> None:
     """The same for a prompt in API JSON that loads what belongs to the templates in a folder."""
-    wanted = [each for each in files_beside.named(prompt, registry) if (folder / each).is_file()]
+    wanted = [each for each in files_beside.named(prompt, registry) if os.path.isfile(folder / each)]
     if any(not (target / each).exists() for each in wanted):
         for template in read_all(folder):
             files_beside.lay_out(set(wanted) & set(template.inputs), template.file.parent, target)

@@ -33,7 +33,11 @@ def test_files_of_the_input_folder_are_named_and_models_are_not(registry: Regist
 
 
 @pytest.mark.parametrize(
-    "name", ["", "..", "../a.png", "sub/a.png", "sub\\a.png", "/etc/passwd", "C:a.png", "a\0.png", "a.png [output]", 7]
+    "name",
+    [
+        *("", "..", "../a.png", "sub/a.png", "sub\\a.png", "/etc/passwd", "C:a.png", "a\0.png", "a.png [output]", 7),
+        *("a" * 5_000 + ".png", "\ud800.png"),
+    ],
 )
 def test_a_name_that_leads_elsewhere_is_none_of_them(name: object, registry: Registry, tmp_path: Path) -> None:
     workflow = tmp_path / "here" / "w.json"

@@ -81,7 +81,8 @@ def test_a_large_prompt_is_sent_away_in_words_when_there_is_no_room(
 def test_a_prompt_finds_what_ships_with_the_templates(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with quiet(tmp_path) as client:
-            for name, status in (("latentwire_fox.png", 200), ("inpaint.webp", 400), ("inpaint.json", 400)):
+            names = {"latentwire_fox.png": 200, "inpaint.webp": 400, "inpaint.json": 400, "a" * 5_000: 400}
+            for name, status in names.items():
                 prompt = {
                     "1": {"class_type": "LoadImage", "inputs": {"image": name}},
                     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "fox"}},
