@@ -123,6 +123,19 @@ class Drawing:
         Image.merge("RGBA", (gradient, gradient.rotate(90), gradient, gradient)).save(bench.folders.input / name)
         return self.graph.node("LoadImage", image=name)
 
+    def hinted(self, bench: Bench, **changes: Any) -> Handle:
+        """The tiny ControlNet with a picture, on both texts. Returns: a node whose outputs 0 and 1 they are."""
+        inputs = {
+            "positive": self.positive,
+            "negative": self.negative,
+            "control_net": self.graph.node("ControlNetLoader", control_net_name="tiny.safetensors"),
+            "image": self.picture("hint.png", bench),
+            "strength": 0.8,
+            "start_percent": 0.0,
+            "end_percent": 1.0,
+        }
+        return self.graph.node("ControlNetApplyAdvanced", **{**inputs, **changes})
+
 
 def close(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:
     return a.shape == b.shape and float((a - b).abs().max()) <= tolerance * float(b.abs().max())

@@ -1,7 +1,6 @@
 """What guides a drawing, in whole graphs: areas, masks, ranges of steps, hints, LoRA."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -64,31 +63,18 @@ def test_the_same_text_in_two_ranges_of_steps_is_one_text(bench: Bench) -> None:
 # hints
 
 
-def hinted(drawing: Drawing, bench: Bench, **changes: Any) -> Handle:
-    inputs = {
-        "positive": drawing.positive,
-        "negative": drawing.negative,
-        "control_net": drawing.graph.node("ControlNetLoader", control_net_name="tiny.safetensors"),
-        "image": drawing.picture("hint.png", bench),
-        "strength": 0.8,
-        "start_percent": 0.0,
-        "end_percent": 1.0,
-    }
-    return drawing.graph.node("ControlNetApplyAdvanced", **{**inputs, **changes})
-
-
 def test_a_hint_changes_the_drawing_unless_its_strength_is_zero(bench: Bench) -> None:
     drawing = Drawing()
     plain = bench.value(drawing.graph, drawing.sampled())["samples"]
     for strength, changes in ((0.0, False), (0.8, True)):
-        both = hinted(drawing, bench, strength=strength)
+        both = drawing.hinted(bench, strength=strength)
         drawn = bench.value(drawing.graph, drawing.sampled(positive=both.out(0), negative=both.out(1)))["samples"]
         assert close(drawn, plain, 1e-3) is not changes
 
 
 def test_the_old_node_hints_at_both_sides_too(bench: Bench) -> None:
     drawing = Drawing()
-    both = hinted(drawing, bench)
+    both = drawing.hinted(bench)
     net, image = (Handle(drawing.graph.prompt()[both.id].inputs[name].node) for name in ("control_net", "image"))
     old = drawing.graph.node(
         "ControlNetApply", conditioning=drawing.positive, control_net=net, image=image, strength=0.8
@@ -102,9 +88,9 @@ def test_the_old_node_hints_at_both_sides_too(bench: Bench) -> None:
 
 def test_two_hints_of_half_the_strength_are_one(bench: Bench) -> None:
     drawing = Drawing()
-    once = hinted(drawing, bench, strength=0.8)
-    half = hinted(drawing, bench, strength=0.4)
-    twice = hinted(drawing, bench, strength=0.4, positive=half.out(0), negative=half.out(1))
+    once = drawing.hinted(bench, strength=0.8)
+    half = drawing.hinted(bench, strength=0.4)
+    twice = drawing.hinted(bench, strength=0.4, positive=half.out(0), negative=half.out(1))
     drawn = [
         bench.value(drawing.graph, drawing.sampled(positive=each.out(0), negative=each.out(1)))["samples"]
         for each in (once, twice)

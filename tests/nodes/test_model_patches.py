@@ -238,16 +238,7 @@ def test_hints_that_do_not_fit_a_picture_that_is_seen_small_are_left_out_with_a_
     drawing = Drawing()
     small = drawing.graph.node("PatchModelAddDownscale", model=drawing.model,
                                **{**NODES["PatchModelAddDownscale"], "end_percent": 1.0})  # fmt: skip
-    both = drawing.graph.node(
-        "ControlNetApplyAdvanced",
-        positive=drawing.positive,
-        negative=drawing.negative,
-        control_net=drawing.graph.node("ControlNetLoader", control_net_name="tiny.safetensors"),
-        image=drawing.picture("hint.png", bench),
-        strength=0.8,
-        start_percent=0.0,
-        end_percent=1.0,
-    )
+    both = drawing.hinted(bench)
     drawn = bench.value(drawing.graph, drawing.sampled(model=small, positive=both.out(0), negative=both.out(1)))
     assert bool(drawn["samples"].isfinite().all())
     assert "a ControlNet's answer for 4×4 cells is left out where the UNet has 2×2" in caplog.text

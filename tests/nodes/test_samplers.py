@@ -65,16 +65,7 @@ def test_lcm_that_does_not_grow_is_lcm(bench: Bench) -> None:
 )
 def test_a_picture_ends_as_large_as_was_asked_for(ratio: float, steps: int, method: str, bench: Bench) -> None:
     drawing = Drawing()
-    hint = drawing.graph.node(
-        "ControlNetApplyAdvanced",
-        positive=drawing.positive,
-        negative=drawing.negative,
-        control_net=drawing.graph.node("ControlNetLoader", control_net_name="tiny.safetensors"),
-        image=drawing.picture("hint.png", bench),
-        strength=0.8,
-        start_percent=0.0,
-        end_percent=1.0,
-    )
+    hint = drawing.hinted(bench)
     drawn = walked(drawing, growing(drawing, ratio, steps, method), positive=hint.out(0), negative=hint.out(1))
     samples = bench.value(drawing.graph, drawn)["samples"]
     assert samples.shape == (1, 4, round(CELLS * ratio), round(CELLS * ratio))

@@ -9,32 +9,13 @@ import pytest
 
 from engine.errors import NodeTypeError
 from engine.graph.define import Choices, Each, Files, Hidden, Widget, Wire, node, node_type
-from engine.graph.nodetype import Blocked, Input, NodeType, Output, Result
+from engine.graph.nodetype import Blocked, Input, Output, Result
 from engine.graph.run import Run
+from tests.engine.graph.making import Lists, Loader, made, refusal
 
 
 class Tensor:
     """Stands for a value on a wire."""
-
-
-class Lists:
-    """Says which files there are, as Folders does."""
-
-    def __init__(self) -> None:
-        self.files = ["a.safetensors"]
-
-    def list(self, kind: str) -> Sequence[str]:
-        return [f"{kind}/{each}" for each in self.files]
-
-    def input_files(self) -> Sequence[str]:
-        return ["photo.png"]
-
-
-class Loader:
-    """A service."""
-
-    def load(self, name: str) -> str:
-        return f"loaded {name}"
 
 
 Image = Annotated[Tensor, Wire("IMAGE")]
@@ -45,16 +26,6 @@ Conditioning = Annotated[list[Any], Wire("CONDITIONING")]
 class Pair(NamedTuple):
     positive: Conditioning
     negative: Conditioning
-
-
-def made(function: Callable[..., Any], services: dict[type, object] | None = None, **more: Any) -> NodeType:
-    return node_type(node("Thing", category="test", **more)(function), services)
-
-
-def refusal(function: Callable[..., Any], services: dict[type, object] | None = None, **more: Any) -> str:
-    with pytest.raises(NodeTypeError) as caught:
-        made(function, services, **more)
-    return str(caught.value)
 
 
 def test_the_signature_becomes_the_inputs_in_its_order() -> None:

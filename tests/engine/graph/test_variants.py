@@ -2,49 +2,17 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import pytest
-
-from engine.errors import NodeTypeError
-from engine.graph.define import Files, Variants, Widget, Wire, node, node_type
+from engine.graph.define import Files, Variants, Widget, Wire
 from engine.graph.describe import input_config
-from engine.graph.nodetype import NodeType
 from engine.graph.prompt import Prompt
 from engine.graph.registry import Registry
 from engine.graph.validate import validate
-
-
-class Lists:
-    """Says which files there are, as Folders does."""
-
-    def list(self, kind: str) -> Sequence[str]:
-        return [f"{kind}/a.safetensors"]
-
-    def input_files(self) -> Sequence[str]:
-        return ["photo.png"]
-
-
-class Loader:
-    """A service."""
-
-    def load(self, name: str) -> str:
-        return f"loaded {name}"
-
+from tests.engine.graph.making import Lists, Loader, made, refusal
 
 Mask = Annotated[object, Wire("MASK")]
-
-
-def made(function: Callable[..., Any], services: dict[type, object] | None = None, **more: Any) -> NodeType:
-    return node_type(node("Thing", category="test", **more)(function), services)
-
-
-def refusal(function: Callable[..., Any], services: dict[type, object] | None = None, **more: Any) -> str:
-    with pytest.raises(NodeTypeError) as caught:
-        made(function, services, **more)
-    return str(caught.value)
 
 
 @dataclass(frozen=True)
