@@ -17,8 +17,8 @@ def put(path: Path, content: bytes = b"x") -> Path:
 
 def test_a_listing_is_recursive_sorted_and_holds_only_weights(tmp_path: Path) -> None:
     for name in ("b.safetensors", "a/z.ckpt", "a/notes.txt", "C.PT", "a/.git/x.bin"):
-        put(tmp_path / "models/loras" / name)
-    assert Folders(tmp_path).list("loras") == ["C.PT", os.path.join("a", "z.ckpt"), "b.safetensors"]
+        put(tmp_path / "models/hypernetworks" / name)
+    assert Folders(tmp_path).list("hypernetworks") == ["C.PT", os.path.join("a", "z.ckpt"), "b.safetensors"]
 
 
 @pytest.mark.parametrize(("legacy", "current"), [("clip", "text_encoders"), ("unet", "diffusion_models")])
@@ -37,11 +37,8 @@ def test_t2i_adapters_are_controlnets_configs_are_yaml_and_diffusers_are_whole_f
     put(tmp_path / "models/diffusers/sd/model_index.json")
     put(tmp_path / "models/diffusers/other/readme.md")
     folders = Folders(tmp_path)
-    assert (folders.list("controlnet"), folders.list("configs"), folders.list("diffusers")) == (
-        ["t.pth"],
-        ["v1.yaml"],
-        ["sd"],
-    )
+    assert folders.list("controlnet") == ["latentwire_icons_edges.safetensors", "t.pth"]  # the first one ships
+    assert (folders.list("configs"), folders.list("diffusers")) == (["v1.yaml"], ["sd"])
     assert folders.path("diffusers", "sd").is_dir()
 
 

@@ -16,6 +16,8 @@ from engine.graph.sockets import Undecided
 from engine.graph.validate import validate
 from tests.compat.v1.conftest import Bench
 
+SHIPPED = ["latentwire_icons_inpainting.safetensors", "latentwire_icons_sticker.safetensors"]
+
 
 def test_object_info_shows_input_types_as_the_author_wrote_them(bench: Bench) -> None:
     info = bench.info("V1Everything")
@@ -28,7 +30,7 @@ def test_object_info_shows_input_types_as_the_author_wrote_them(bench: Bench) ->
     assert required["new"] == ["COMBO", {"options": ["p", "q"], "default": "q"}]
     assert required["either"] == ["INT,FLOAT", {"forceInput": True}]
     assert required["own"] == ["MY_TYPE", {"anything": ["goes"], "tooltip": "mine"}]
-    assert required["lora"] == [["None", "tiny.safetensors", "More"]]
+    assert required["lora"] == [["None", *SHIPPED, "tiny.safetensors", "More"]]
     assert info["input"]["optional"] == {"mask": ["MASK"], "colour": ["COLOR", {"default": "#ffffff"}]}
     assert info["input"]["hidden"] == {"me": "UNIQUE_ID", "graph": "PROMPT", "spare": "STRING"}
     assert info["input_order"] == {name: list(section) for name, section in info["input"].items()}
@@ -91,7 +93,7 @@ def test_a_snapshot_gives_the_api_the_same_entry_with_its_files_read_anew(bench:
     (folder / "another.safetensors").write_bytes(b"")
     try:
         shown = describe(known)["input"]["required"]["lora"][0]
-        assert shown == ["None", "another.safetensors", "tiny.safetensors", "More"]
+        assert shown == ["None", "another.safetensors", *SHIPPED, "tiny.safetensors", "More"]
     finally:
         (folder / "another.safetensors").unlink()
 
