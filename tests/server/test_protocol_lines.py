@@ -31,6 +31,8 @@ LABELS = ("application/x-www-form-urlencoded", "application/octet-stream", "text
 
 Check = Callable[[Any], bool]
 
+SHIPPED_LORAS = ["latentwire_icons_inpainting.safetensors", "latentwire_icons_sticker.safetensors"]
+
 
 @dataclass(frozen=True)
 class Line:
@@ -242,7 +244,7 @@ def _nodes_and_models() -> list[Line]:
         Line("embeddings have no extension", "GET", "/embeddings", holds=is_same(["bad.hands"])),
         Line("kinds of models", "GET", "/models", holds=lambda body: {"checkpoints", "audio_encoders"} <= {*body}),
         Line("… without the old names", "GET", "/models", holds=lambda body: not {"clip", "unet"} & {*body}),
-        Line("files of a kind", "GET", "/models/loras", holds=is_same(["a.safetensors"])),
+        Line("files of a kind", "GET", "/models/loras", holds=is_same(["a.safetensors", *SHIPPED_LORAS])),
         Line("old names are looked up", "GET", "/models/unet", holds=is_same([])),
         Line("unknown kinds", "GET", "/models/nothing", 404, error),
         Line("the library", "GET", "/experiment/models", holds=lambda body: {"name", "folders"} == body[0].keys()),
