@@ -69,7 +69,7 @@ const SCREENS: Readonly<Record<string, Go>> = {
     await page.getByRole("complementary").locator("summary").first().click();
     await page.getByRole("complementary").locator("details[open] summary").nth(1).waitFor();
   }),
-  "the workflows": drawer("w", (page) => page.getByRole("button", { name: /^Inpaint/ }).waitFor()),
+  "the workflows": drawer("w", (page) => page.getByRole("button", { name: /^Inpaint\s*Draw/ }).waitFor()),
   "the gallery": drawer("g", (page) => page.getByRole("complementary").locator("img").first().waitFor()),
   "the queue and history": drawer("q", async (page) => {
     await page.getByRole("tab", { name: "History" }).click();
@@ -96,7 +96,7 @@ const SCREENS: Readonly<Record<string, Go>> = {
   },
   "the mask editor": async (page, editor) => {
     await page.keyboard.press("w");
-    await page.getByRole("button", { name: /^Inpaint/ }).click();
+    await page.getByRole("button", { name: /^Inpaint\s*Draw/ }).click();
     await editor.node("Picture and mask").getByRole("button", { name: "Paint mask" }).click();
     await page.getByRole("application", { name: "Picture to paint on" }).waitFor();
   },

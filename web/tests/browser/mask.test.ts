@@ -101,7 +101,7 @@ test("a rectangle painted with the mouse is drawn anew, and undo brings the unma
   const editor = new Editor(page);
   await editor.ready();
   await page.getByRole("button", { name: "Workflows" }).click();
-  await page.getByRole("button", { name: /^Inpaint/ }).click();
+  await page.getByRole("button", { name: /^Inpaint\s*Draw/ }).click();
   const node = editor.node("Picture and mask");
   await node.waitFor();
   await page.keyboard.press("Shift+Period");
@@ -140,7 +140,7 @@ test("the same is done with the keyboard alone", async () => {
   const hands = new Keyboard(page);
   await editor.ready();
   await page.keyboard.press("w");
-  await page.getByRole("button", { name: /^Inpaint/ }).waitFor();
+  await page.getByRole("button", { name: /^Inpaint\s*Draw/ }).waitFor();
   await hands.tabTo("Inpaint");
   await page.keyboard.press("Enter");
   await editor.node("Picture and mask").waitFor();
