@@ -258,7 +258,7 @@ function latinWords(page: Page): Promise<readonly string[]> {
 
 /** Names that are the same in every language. */
 const NAMES = new Set(
-  "Latentwire JSON API Python PNG WebP JPEG Markdown Ctrl Shift Alt Esc Del Home End PgUp PgDn English Apache License KSampler LoadImage CPU SaveImage Space Tab Enter Escape note Note Primitive Reroute".split(
+  "Latentwire JSON API Python PNG WebP JPEG Markdown Ctrl Shift Alt Esc Del Home End PgUp PgDn English Apache License KSampler LoadImage CPU SaveImage Space Tab Enter Escape note Note Primitive Reroute Turbo".split(
     " ",
   ),
 );
