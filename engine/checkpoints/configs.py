@@ -28,7 +28,6 @@ class Configuration:
 
     prediction: Kind | None = None
     last_layer: int | None = None
-    zero_terminal_snr: bool = False
     noise: Prediction | None = None
     latents: str | None = None
 

@@ -43,8 +43,7 @@ def prediction(file: TensorFile, match: Match, hints: Hints, said: Configuration
     if said is not None and said.noise is not None and match.family.prediction in ("eps", "v"):
         return said.noise
     if said is not None and said.prediction is not None:
-        usual = match.family.betas or BetaSchedule()
-        return of_kind(said.prediction, replace(usual, zero_terminal_snr=said.zero_terminal_snr))
+        return of_kind(said.prediction, match.family.betas)
     if hints.noise_levels is not None:
         kind = hints.prediction or match.family.prediction
         try:
